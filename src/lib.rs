@@ -1,0 +1,4 @@
+//! dmgw: finds local devices, manages them by itself, loses nothing, answers upstream.
+
+pub mod engine;
+pub mod model;

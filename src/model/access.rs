@@ -1,0 +1,90 @@
+//! One function decides what a principal may do, for every door.
+
+use super::device::Device;
+use super::operation::OperationKind;
+use super::principal::{Principal, Role, Scope};
+
+/// The role that an operation takes.
+pub fn role_for(kind: OperationKind) -> Role {
+    use OperationKind::*;
+    match kind {
+        Read | ReportPolicyGet | SoftwareList | ConnectionLog | ConnectivityGet => Role::Viewer,
+        Write | Observe | ReportPolicySet | Restart | Activate | Deactivate | PowerMode | Diagnose | SelfTest
+        | SetClock | TriggerConnect | Probe | Locate | Maintenance => Role::Operator,
+        // Files may hold what nobody but an administrator should see.
+        FileGet | FilePut | FactoryReset | Lock | Erase | Update | FallBack | ConnectivitySet | Block | Unblock
+        | Register | Accept | Refuse | Quarantine | Release | Replace | Merge | Split | Retire | Rename | Group => {
+            Role::Administrator
+        }
+    }
+}
+
+pub fn may(principal: &Principal, kind: OperationKind, target: &Device) -> bool {
+    principal.role >= role_for(kind) && within(&principal.scope, target)
+}
+
+fn within(scope: &Scope, target: &Device) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Links(links) => links.contains(&target.link),
+        Scope::Devices(ids) => ids.contains(&target.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::*;
+
+    fn device(link: &str, id: &str) -> Device {
+        Device {
+            no: DeviceNo(0),
+            id: DeviceId::new(id).unwrap(),
+            name: None,
+            identities: Vec::new(),
+            link: Name::new(link).unwrap(),
+            address: Address::new("1").unwrap(),
+            shape: ShapeNo(0),
+            life: LifeCycle::Managed,
+            first_seen: Now::default(),
+        }
+    }
+
+    fn principal(role: Role, scope: Scope) -> Principal {
+        Principal { name: Name::new("p").unwrap(), role, scope, local: false }
+    }
+
+    #[test]
+    fn each_role_may_what_the_lower_ones_may_and_no_role_less() {
+        let target = device("a", "urn:x");
+        for kind in OperationKind::ALL {
+            let allowed: Vec<bool> = [Role::Viewer, Role::Operator, Role::Administrator]
+                .map(|role| may(&principal(role, Scope::All), *kind, &target))
+                .into();
+            assert!(allowed.is_sorted(), "{kind}: {allowed:?}");
+            assert!(allowed[2], "an administrator may {kind}");
+        }
+    }
+
+    #[test]
+    fn a_viewer_changes_nothing_and_an_operator_admits_nobody() {
+        let target = device("a", "urn:x");
+        for kind in OperationKind::ALL.iter().filter(|kind| !kind.only_reads()) {
+            assert!(!may(&principal(Role::Viewer, Scope::All), *kind, &target), "{kind}");
+        }
+        for kind in [OperationKind::Accept, OperationKind::Erase, OperationKind::FileGet, OperationKind::Block] {
+            assert!(!may(&principal(Role::Operator, Scope::All), kind, &target), "{kind}");
+        }
+        assert!(may(&principal(Role::Operator, Scope::All), OperationKind::Write, &target));
+    }
+
+    #[test]
+    fn a_scope_ends_where_it_says() {
+        let target = device("a", "urn:x");
+        let on = |scope| may(&principal(Role::Administrator, scope), OperationKind::Read, &target);
+        assert!(on(Scope::Links(vec![Name::new("a").unwrap()])));
+        assert!(!on(Scope::Links(vec![Name::new("b").unwrap()])));
+        assert!(on(Scope::Devices(vec![target.id.clone()])));
+        assert!(!on(Scope::Devices(Vec::new())));
+    }
+}

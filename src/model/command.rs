@@ -1,0 +1,180 @@
+//! Commands: one asked operation on a device, from `queued` to its end.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{CommandId, CommandNo, DeviceId, DeviceNo};
+use super::name::Name;
+use super::now::{ClockQuality, Mono, Now, Wall};
+use super::operation::Operation;
+use super::point::PointPath;
+use super::value::Value;
+
+/// Values in one result; a link that sends more is cut.
+pub const MOST_RESULTS: usize = 256;
+/// Bytes of a reason; a longer one is cut.
+pub const LONGEST_REASON: usize = 256;
+
+/// Ordered: the later goes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Priority {
+    Low,
+    #[default]
+    Normal,
+    High,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CommandState {
+    /// On disk, not yet given to the link.
+    Queued,
+    /// Given to the link: from here on only its answer says what happened.
+    Sent,
+    Done,
+    Failed,
+    /// Its time was over before it was sent.
+    Expired,
+    Cancelled,
+    /// It was sent, and nobody can say whether it was carried out.
+    Unknown,
+}
+
+impl CommandState {
+    pub fn is_open(self) -> bool {
+        matches!(self, CommandState::Queued | CommandState::Sent)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            CommandState::Queued => "queued",
+            CommandState::Sent => "sent",
+            CommandState::Done => "done",
+            CommandState::Failed => "failed",
+            CommandState::Expired => "expired",
+            CommandState::Cancelled => "cancelled",
+            CommandState::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a link says became of an order to perform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Done(Vec<(PointPath, Value)>),
+    /// The device said no, or what it did is proven not to have worked.
+    Failed(String),
+    /// Nothing reached the device: safe to ask again.
+    NotSent(String),
+    /// Something may have reached the device, and no answer came that tells.
+    Lost(String),
+    /// Called back before anything reached the device.
+    Cancelled,
+}
+
+impl Outcome {
+    /// What comes from a link is cut to its bounds.
+    pub fn bounded(self) -> Outcome {
+        match self {
+            Outcome::Done(mut values) => {
+                values.truncate(MOST_RESULTS);
+                values.retain(|(_, value)| value.check().is_ok());
+                Outcome::Done(values)
+            }
+            Outcome::Failed(why) => Outcome::Failed(cut(why)),
+            Outcome::NotSent(why) => Outcome::NotSent(cut(why)),
+            Outcome::Lost(why) => Outcome::Lost(cut(why)),
+            Outcome::Cancelled => Outcome::Cancelled,
+        }
+    }
+
+    pub fn state(&self) -> CommandState {
+        match self {
+            Outcome::Done(_) => CommandState::Done,
+            Outcome::Failed(_) | Outcome::NotSent(_) => CommandState::Failed,
+            Outcome::Lost(_) => CommandState::Unknown,
+            Outcome::Cancelled => CommandState::Cancelled,
+        }
+    }
+}
+
+fn cut(mut text: String) -> String {
+    let mut end = text.len().min(LONGEST_REASON);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}
+
+/// When a command is no longer wanted. Kept on both clocks: within the boot that took it the one that never steps
+/// decides, after a reboot the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiry {
+    pub wall: Wall,
+    pub mono: Mono,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    pub no: CommandNo,
+    pub id: CommandId,
+    pub by: Name,
+    pub device: DeviceNo,
+    pub device_id: DeviceId,
+    pub operation: Operation,
+    #[serde(default)]
+    pub priority: Priority,
+    pub state: CommandState,
+    pub asked: Now,
+    pub expires: Expiry,
+    /// How long the device may take, once sent.
+    #[serde(with = "super::operation::seconds")]
+    pub timeout: Duration,
+    /// When it was sent, on the clock of the boot that sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Now>,
+    /// How far, in parts of a thousand, as the link last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Now>,
+}
+
+impl Command {
+    pub fn expired(&self, now: &Now) -> bool {
+        if now.boot == self.asked.boot {
+            now.mono >= self.expires.mono
+        } else {
+            // Without a clock nobody knows how long the machine was off: the earlier end wins.
+            now.quality == ClockQuality::Unset || now.wall >= self.expires.wall
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_cut_at_a_character() {
+        let long = "é".repeat(LONGEST_REASON);
+        let Outcome::Failed(cut) = Outcome::Failed(long).bounded() else { panic!() };
+        assert_eq!(cut, "é".repeat(LONGEST_REASON / 2));
+    }
+
+    #[test]
+    fn a_result_is_cut_to_its_bounds() {
+        let path: PointPath = "a.b".parse().unwrap();
+        let many = vec![(path.clone(), Value::Int(1)); MOST_RESULTS + 9];
+        let Outcome::Done(kept) = Outcome::Done(many).bounded() else { panic!() };
+        assert_eq!(kept.len(), MOST_RESULTS);
+        let heavy = vec![(path, Value::text(&"x".repeat(5000)))];
+        assert_eq!(Outcome::Done(heavy).bounded(), Outcome::Done(Vec::new()));
+    }
+}

@@ -1,0 +1,162 @@
+//! A device: what is kept of it on disk, and what is true of it now.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{Address, DeviceId, DeviceNo, Identity, PointNo, ShapeNo};
+use super::name::Name;
+use super::now::{Mono, Now, Wall};
+use super::operation::{OperationKind, OperationSet};
+use super::point::{MOST_POINTS, Point, PointPath};
+use super::reading::Quality;
+use super::value::Value;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LifeCycle {
+    /// Seen, and waiting for somebody to decide.
+    #[default]
+    Pending,
+    Managed,
+    Quarantined,
+    Refused,
+    Retired,
+}
+
+/// What stands on disk of a device. Written when it changes, never per reading.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    pub no: DeviceNo,
+    pub id: DeviceId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Strongest first.
+    pub identities: Vec<Identity>,
+    pub link: Name,
+    pub address: Address,
+    pub shape: ShapeNo,
+    pub life: LifeCycle,
+    pub first_seen: Now,
+}
+
+/// What a device is made of and can do; shared by all devices of a kind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capabilities {
+    #[serde(default)]
+    pub points: Vec<Point>,
+    #[serde(default)]
+    pub operations: OperationSet,
+}
+
+impl Capabilities {
+    pub fn point(&self, path: &PointPath) -> Option<&Point> {
+        self.points.iter().find(|point| point.path == *path)
+    }
+
+    pub fn can(&self, kind: OperationKind) -> bool {
+        self.operations.has(kind) || kind.by_gateway()
+    }
+
+    /// The bounds that types cannot show, and no point or number twice.
+    pub fn check(&self) -> Result<(), String> {
+        if self.points.len() > MOST_POINTS {
+            return Err(format!("a device has at most {MOST_POINTS} points; this one has {}", self.points.len()));
+        }
+        let mut paths: Vec<&PointPath> = self.points.iter().map(|point| &point.path).collect();
+        paths.sort();
+        match paths.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(format!("point {} is there twice", pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives every point its number: a point that `before` had keeps its own, a new one takes the next that was never used.
+    pub fn numbered_after(mut self, before: &Capabilities) -> Capabilities {
+        let mut next = before.points.iter().map(|point| point.no.0 + 1).max().unwrap_or(0);
+        for point in &mut self.points {
+            point.no = before.point(&point.path).map(|known| known.no).unwrap_or_else(|| {
+                next += 1;
+                PointNo(next - 1)
+            });
+        }
+        self.points.sort_by_key(|point| point.no);
+        self
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connectivity {
+    /// Not heard since the daemon started, and not missed yet either.
+    #[default]
+    Unknown,
+    Up,
+    /// Not heard for longer than it should take.
+    Silent,
+    /// Its link says that it left.
+    Gone,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LastValue {
+    pub value: Value,
+    pub quality: Quality,
+    pub at: Mono,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Wall>,
+}
+
+/// What is true of a device now. In memory only: rebuilt after a start from what comes in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Live {
+    pub connectivity: Connectivity,
+    pub since: Now,
+    pub heard: Option<Mono>,
+    /// By the place of the point in [`Capabilities::points`].
+    pub values: Vec<Option<LastValue>>,
+}
+
+/// A device as readers see it: one shared pointer, copied when it changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeviceNow {
+    pub device: Arc<Device>,
+    pub capabilities: Arc<Capabilities>,
+    pub live: Live,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::point::ValueKind;
+
+    fn capabilities(paths: &[&str]) -> Capabilities {
+        let point = |path: &&str| Point {
+            no: PointNo(999),
+            path: path.parse().unwrap(),
+            kind: ValueKind::Float,
+            unit: None,
+            access: Default::default(),
+            limits: None,
+        };
+        Capabilities { points: paths.iter().map(point).collect(), operations: OperationSet::default() }
+    }
+
+    fn numbers(capabilities: &Capabilities) -> Vec<(String, u16)> {
+        capabilities.points.iter().map(|p| (p.path.to_string(), p.no.0)).collect()
+    }
+
+    #[test]
+    fn a_point_keeps_its_number_when_others_come_and_go() {
+        let first = capabilities(&["a.x", "a.y"]).numbered_after(&Capabilities::default());
+        assert_eq!(numbers(&first), [("a.0.x".into(), 0), ("a.0.y".into(), 1)]);
+        let second = capabilities(&["b.z", "a.y"]).numbered_after(&first);
+        assert_eq!(numbers(&second), [("a.0.y".into(), 1), ("b.0.z".into(), 2)]);
+    }
+
+    #[test]
+    fn no_point_twice() {
+        assert!(capabilities(&["a.x", "a.y"]).check().is_ok());
+        assert_eq!(capabilities(&["a.x", "a.0.x"]).check(), Err("point a.0.x is there twice".into()));
+    }
+}

@@ -1,0 +1,124 @@
+//! Events: one thing that happened. The only way into the engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::command::{Outcome, Priority};
+use super::device::Capabilities;
+use super::id::{Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, LinkNo};
+use super::name::Name;
+use super::now::Wall;
+use super::operation::{Operation, optional_seconds};
+use super::principal::Principal;
+use super::reading::Heard;
+use super::record::Stream;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    Link {
+        link: LinkNo,
+        event: LinkEvent,
+    },
+    /// A principal asks; the answer is a `Reply` order to the same number.
+    Ask {
+        to: u64,
+        by: Principal,
+        ask: Ask,
+    },
+    /// A reader of the journal has everything up to and with this number.
+    Passed {
+        reader: Name,
+        stream: Stream,
+        seq: u64,
+    },
+    /// The vital stream has reached its bound, or has room again.
+    VitalFull(bool),
+    /// The time that the engine asked to be woken at.
+    Wake,
+}
+
+/// From a link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkEvent {
+    /// Ready, and able to take so many orders; all credits given before are void.
+    Up {
+        credits: u16,
+    },
+    /// Cannot reach its devices. It still takes and answers orders.
+    Down {
+        why: String,
+    },
+    /// So many orders are dealt with: their credits are back. (`Finished` brings its own back.)
+    Took {
+        orders: u16,
+    },
+    Sighted(Sighting),
+    /// A device asks to be let in; answered by `Answer` to the same exchange.
+    Asked {
+        exchange: u64,
+        who: Sighting,
+    },
+    Heard(Heard),
+    /// The device now has other components, points or operations.
+    Changed {
+        device: DeviceNo,
+        capabilities: Arc<Capabilities>,
+    },
+    /// In parts of a thousand.
+    Progress {
+        command: CommandNo,
+        share: u16,
+    },
+    Finished {
+        command: CommandNo,
+        outcome: Outcome,
+    },
+    /// The device left.
+    Gone {
+        device: DeviceNo,
+    },
+}
+
+/// A device is there, and this is who it says or shows to be. Point numbers in it mean nothing yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sighting {
+    pub address: Address,
+    #[serde(default)]
+    pub identities: Vec<Identity>,
+    #[serde(default)]
+    pub capabilities: Option<Arc<Capabilities>>,
+}
+
+/// Identities of one sighting; more is a hostile device.
+pub const MOST_IDENTITIES: usize = 8;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Ask {
+    Operate(Operate),
+    Cancel { command: CommandId },
+    Discover { link: Name },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operate {
+    /// The asker's own id. It must come with `expires`; without it one is made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<CommandId>,
+    pub device: DeviceId,
+    pub operation: Operation,
+    #[serde(default)]
+    pub priority: Priority,
+    /// How long the device may take.
+    #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Not to be sent after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Wall>,
+}

@@ -1,0 +1,42 @@
+//! The words as plain data: no I/O, no clock, no randomness.
+//!
+//! Everything that crosses a seam of dmgw is a type of this folder. Read in this order: [`id`], [`value`], [`point`],
+//! [`reading`], [`device`], [`operation`], [`command`], then the three closed enums that drive it all:
+//! [`event`] (what happened), [`change`] (what to commit), [`order`] (what to do once it is committed).
+
+pub mod access;
+pub mod change;
+pub mod command;
+pub mod device;
+pub mod event;
+pub mod id;
+pub mod name;
+pub mod now;
+pub mod operation;
+pub mod order;
+pub mod point;
+pub mod principal;
+pub mod reading;
+pub mod record;
+pub mod secret;
+pub mod state;
+pub mod value;
+
+pub use change::Change;
+pub use command::{Command, CommandState, Outcome};
+pub use device::{Capabilities, Device, LifeCycle};
+pub use event::{Ask, Event, LinkEvent, Sighting};
+pub use id::{
+    Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, IdentityKind, LinkNo, PointNo, Proof, ShapeNo,
+};
+pub use name::Name;
+pub use now::{Boot, ClockQuality, Mono, Now, Wall};
+pub use operation::{Operation, OperationKind, OperationSet, Part};
+pub use order::{LinkOrder, Order, PlanPoint, Refusal, Reply};
+pub use point::{Access, Component, Limits, Point, PointPath, ValueKind};
+pub use principal::{Principal, Role, Scope};
+pub use reading::{BadReason, Heard, Quality, Reading};
+pub use record::{Gap, GapReason, Record, Stream};
+pub use secret::Secret;
+pub use state::State;
+pub use value::Value;

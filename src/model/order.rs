@@ -1,0 +1,122 @@
+//! Orders: what a link or a door is told to do, once what they rest on is committed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::command::Command;
+use super::id::{Address, CommandNo, DeviceNo, LinkNo, PointNo};
+use super::now::Mono;
+use super::operation::{Operation, optional_seconds};
+use super::point::PointPath;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    Link {
+        link: LinkNo,
+        order: LinkOrder,
+    },
+    /// The answer to an [`Ask`](super::event::Ask).
+    Reply {
+        to: u64,
+        reply: Reply,
+    },
+}
+
+/// To a link. Each takes one of the link's credits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkOrder {
+    /// Answered by `Finished`, whatever happens.
+    Perform {
+        command: CommandNo,
+        device: DeviceNo,
+        operation: Operation,
+        deadline: Mono,
+    },
+    /// Call it back if nothing has reached the device yet. The answer is the `Finished` of the command.
+    Cancel {
+        command: CommandNo,
+    },
+    /// From now on this number means the device at this address.
+    Admit {
+        device: DeviceNo,
+        address: Address,
+    },
+    /// What to read, how often. Replaces the plan before it; an empty one stops reading.
+    Plan {
+        device: DeviceNo,
+        points: Arc<[PlanPoint]>,
+    },
+    /// Have nothing to do with this address until then, or for good.
+    Refuse {
+        address: Address,
+        until: Option<Mono>,
+    },
+    /// Answer a device that asked.
+    Answer {
+        exchange: u64,
+        verdict: Verdict,
+        wait: Option<Duration>,
+    },
+    /// See whether the device is there.
+    Probe {
+        device: DeviceNo,
+    },
+    Discover,
+    Stop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Accepted,
+    Refused,
+    /// Come back after the given time.
+    Later,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanPoint {
+    pub no: PointNo,
+    pub path: PointPath,
+    /// Absent: do not ask, but take it when the device speaks.
+    #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub every: Option<Duration>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// On disk: it will be carried out, or its end will be told.
+    Accepted(Arc<Command>),
+    /// The same id was asked before; this is what became of it.
+    Known(Arc<Command>),
+    /// Done as asked; there is nothing to follow.
+    Done,
+    Refused(Refusal),
+}
+
+/// Why not, by what the asker can do about it. The text says what happened and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Refusal {
+    #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
+    NotAllowed(String),
+    #[error("{0}")]
+    Unsupported(String),
+    #[error("{0}")]
+    BadArgument(String),
+    #[error("{0}")]
+    Expired(String),
+    /// Not now: ask again later.
+    #[error("{0}")]
+    Busy(String),
+    /// It is too late for that.
+    #[error("{0}")]
+    TooLate(String),
+}

@@ -1,0 +1,171 @@
+//! What a device is made of: device → component[/instance] → point.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::id::PointNo;
+use super::name::Name;
+
+/// Points of one device; more is a hostile or broken device.
+pub const MOST_POINTS: usize = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ValueKind {
+    Bool,
+    Int,
+    Uint,
+    Float,
+    Text,
+    Bytes,
+    Time,
+    Object,
+    List,
+}
+
+impl fmt::Display for ValueKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ValueKind::Bool => "bool",
+            ValueKind::Int => "int",
+            ValueKind::Uint => "uint",
+            ValueKind::Float => "float",
+            ValueKind::Text => "text",
+            ValueKind::Bytes => "bytes",
+            ValueKind::Time => "time",
+            ValueKind::Object => "object",
+            ValueKind::List => "list",
+        })
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    #[default]
+    Read,
+    Write,
+    ReadWrite,
+}
+
+impl Access {
+    pub fn reads(self) -> bool {
+        self != Access::Write
+    }
+
+    pub fn writes(self) -> bool {
+        self != Access::Read
+    }
+}
+
+/// What may be written. `Ord` and `Hash` go by bits: equal limits are one entry in the table of shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Limits {
+    pub fn allow(&self, x: f64) -> bool {
+        (self.min..=self.max).contains(&x)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    pub no: PointNo,
+    pub path: PointPath,
+    pub kind: ValueKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Name>,
+    #[serde(default)]
+    pub access: Access,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
+}
+
+/// A service or peripheral of a device.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Component {
+    pub name: Name,
+    #[serde(default)]
+    pub instance: u16,
+}
+
+/// `component.instance.point`, as people and links write it. Instance 0 may be left out.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PointPath {
+    pub component: Name,
+    pub instance: u16,
+    pub point: Name,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is not a point; write component.instance.point, or component.point for instance 0")]
+pub struct BadPath(String);
+
+impl FromStr for PointPath {
+    type Err = BadPath;
+
+    fn from_str(text: &str) -> Result<PointPath, BadPath> {
+        let bad = || BadPath(text.chars().take(160).collect());
+        let name = |part: &str| Name::new(part).map_err(|_| bad());
+        let parts: Vec<&str> = text.splitn(4, '.').collect();
+        match parts[..] {
+            [component, point] => Ok(PointPath { component: name(component)?, instance: 0, point: name(point)? }),
+            [component, instance, point] => {
+                let instance = instance.parse().map_err(|_| bad())?;
+                Ok(PointPath { component: name(component)?, instance, point: name(point)? })
+            }
+            _ => Err(bad()),
+        }
+    }
+}
+
+impl fmt::Display for PointPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.component, self.instance, self.point)
+    }
+}
+
+impl fmt::Debug for PointPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for PointPath {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PointPath {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<PointPath, D::Error> {
+        std::borrow::Cow::<str>::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_two_or_three_parts() {
+        let path: PointPath = "relay.2.on".parse().unwrap();
+        assert_eq!((path.component.as_str(), path.instance, path.point.as_str()), ("relay", 2, "on"));
+        assert_eq!("relay.on".parse::<PointPath>().unwrap().to_string(), "relay.0.on");
+        for bad in ["", "relay", "relay.x.on", "relay.1.on.off", "relay.70000.on", "re lay.on", ".on"] {
+            assert_eq!(bad.parse::<PointPath>(), Err(BadPath(bad.into())));
+        }
+    }
+
+    #[test]
+    fn limits_take_their_ends_and_no_nan() {
+        let limits = Limits { min: 0.0, max: 10.0 };
+        assert!(limits.allow(0.0) && limits.allow(10.0));
+        assert!(!limits.allow(10.5) && !limits.allow(f64::NAN));
+    }
+}

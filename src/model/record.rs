@@ -1,0 +1,127 @@
+//! Records: what the journal holds for upstreams, in streams by importance.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::CommandState;
+use super::command::Outcome;
+use super::device::LifeCycle;
+use super::id::{Address, CommandId, DeviceId};
+use super::name::Name;
+use super::now::Now;
+
+/// A stream of the journal. Each numbers its records from 1, without a step back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Results of commands, gaps; later alarms, tickets and heads of the audit log.
+    Vital,
+    /// What happened to links and devices.
+    Events,
+    /// Readings.
+    Telemetry,
+}
+
+impl Stream {
+    pub const ALL: [Stream; 3] = [Stream::Vital, Stream::Events, Stream::Telemetry];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stream::Vital => "vital",
+            Stream::Events => "events",
+            Stream::Telemetry => "telemetry",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapReason {
+    /// Power or process was gone before they were on disk.
+    Crash,
+    /// The journal was full.
+    Bound,
+    /// The disk took nothing for so long that memory was full.
+    Memory,
+    /// What stood on disk could not be read back.
+    Corrupt,
+}
+
+/// Nothing is lost in silence: what is missing, how many, from when to when, why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    pub stream: Stream,
+    pub why: GapReason,
+    /// The first and the last number that are missing.
+    pub first: u64,
+    pub last: u64,
+    /// How many records are missing: so many, or at most so many.
+    pub count: u64,
+    pub exact: bool,
+    /// Nothing that is missing came in before or after.
+    pub from: Now,
+    pub to: Now,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Record {
+    /// How a command ended.
+    Result {
+        command: CommandId,
+        device: DeviceId,
+        operation: String,
+        state: CommandState,
+        outcome: Option<Outcome>,
+    },
+    Gap(Gap),
+    LinkUp {
+        link: Name,
+    },
+    LinkDown {
+        link: Name,
+        why: String,
+    },
+    DeviceAdded {
+        device: DeviceId,
+        link: Name,
+        address: Address,
+        life: LifeCycle,
+    },
+    DeviceMoved {
+        device: DeviceId,
+        link: Name,
+        address: Address,
+    },
+    DeviceLife {
+        device: DeviceId,
+        life: LifeCycle,
+    },
+    DeviceChanged {
+        device: DeviceId,
+    },
+    DeviceUp {
+        device: DeviceId,
+    },
+    DeviceSilent {
+        device: DeviceId,
+    },
+    DeviceGone {
+        device: DeviceId,
+    },
+}
+
+impl Record {
+    pub fn stream(&self) -> Stream {
+        match self {
+            Record::Result { .. } | Record::Gap(_) => Stream::Vital,
+            _ => Stream::Events,
+        }
+    }
+}
+
+/// A record as it stands in the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    pub at: Now,
+    pub record: Record,
+}

@@ -1,90 +1,163 @@
 //! The engine: one event in, one step out. No I/O, no clock, no randomness; iteration orders are fixed.
+//!
+//! > Take an event; handle it; commit what it changes; only then send what it asks for.
+//!
+//! [`Engine::handle`] is the second part of that law. It changes only memory; what must outlive the process stands in
+//! the [`Step`] as [`Change`]s, what others shall do as [`Order`]s. A timeout is data: [`Engine::wake_at`] says when to
+//! come back with [`Event::Wake`].
+//!
+//! * [`registry`]: devices, by number, id, identity and address;
+//! * [`admission`]: who may join; what a sighting makes of what we know;
+//! * [`links`]: attachments and their credits; what waits for a credit waits here;
+//! * [`commands`]: from asked to ended; [`asks`] is the way in;
+//! * [`reporting`]: readings and connectivity;
+//! * [`reactions`]: what the gateway does by itself about a fact. Policies join here;
+//! * [`timers`]: deadlines as data.
 
-use std::collections::BTreeMap;
+mod admission;
+mod asks;
+mod commands;
+mod links;
+mod reactions;
+mod registry;
+mod reporting;
+mod settings;
+mod step;
+mod timers;
+
+pub use links::LinkNow;
+pub use settings::{Admission, LinkSettings, Settings};
+pub use step::{Step, Touched};
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::model::device::DeviceNow;
 use crate::model::*;
 
-/// What an event leads to: changes to commit, readings to keep, then orders to send.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Step {
-    pub changes: Vec<Change>,
-    pub heard: Vec<Heard>,
-    pub orders: Vec<Order>,
-}
-
-/// What a link does with a device that it meets for the first time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Admission {
-    #[default]
-    Accept,
-    /// Keep it pending until an administrator decides.
-    Hold,
-    Refuse,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinkSettings {
-    pub name: Name,
-    pub admission: Admission,
-    /// How often to read what can be read.
-    pub every: Duration,
-    /// Not heard for so long: silent.
-    pub silent_after: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// A [`LinkNo`] is a place in this list.
-    pub links: Vec<LinkSettings>,
-    pub command_timeout: Duration,
-    pub command_expiry: Duration,
-    /// How long past its expiry a command's id is still answered from its first result.
-    pub remember: Duration,
-    pub most_devices: usize,
-    pub most_commands: usize,
-}
+use commands::Commands;
+use links::LinkState;
+use reactions::Fact;
+use registry::Registry;
+use timers::Timers;
 
 pub struct Engine {
-    _settings: Settings,
-    _x: BTreeMap<u8, u8>,
-}
-
-/// What changed for readers since the view was last published.
-#[derive(Debug, Default)]
-pub struct Touched {
-    pub devices: Vec<DeviceNo>,
-    pub commands: Vec<Arc<Command>>,
-    pub forgotten: Vec<CommandId>,
+    settings: Settings,
+    registry: Registry,
+    commands: Commands,
+    links: Vec<LinkState>,
+    timers: Timers,
+    vital_full: bool,
+    /// Facts that the event at hand made true, in order.
+    facts: Vec<Fact>,
+    /// Commands that the event at hand changed on disk, and those it only changed for readers.
+    written: BTreeSet<CommandNo>,
+    shown: BTreeSet<CommandNo>,
+    touched: Touched,
 }
 
 impl Engine {
-    /// After a start: commands that were sent are `unknown` now, which is in the step.
-    pub fn load(_settings: Settings, _state: State, _now: &Now) -> (Engine, Step) {
-        todo!()
+    /// After a start: commands that were sent are `unknown` now, and the step says so.
+    pub fn load(settings: Settings, state: State, now: &Now) -> (Engine, Step) {
+        let links: Vec<LinkState> = settings.links.iter().map(|link| LinkState::new(link.clone())).collect();
+        let mut engine = Engine {
+            registry: Registry::load(&settings, state.shapes, state.devices),
+            commands: Commands::default(),
+            links,
+            timers: Timers::default(),
+            vital_full: false,
+            facts: Vec::new(),
+            written: BTreeSet::new(),
+            shown: BTreeSet::new(),
+            touched: Touched::default(),
+            settings,
+        };
+        engine.touched.devices = engine.registry.numbers().collect();
+        let mut step = Step::default();
+        engine.load_commands(now, state.commands, &mut step);
+        engine.close_step(&mut step);
+        (engine, step)
     }
 
-    pub fn handle(&mut self, _now: &Now, _event: Event) -> Step {
-        todo!()
+    pub fn handle(&mut self, now: &Now, event: Event) -> Step {
+        let mut step = Step::default();
+        match event {
+            Event::Link { link, event } => self.link_event(now, link, event, &mut step),
+            Event::Ask { to, by, ask } => self.ask(now, to, &by, ask, &mut step),
+            Event::Passed { reader, stream, seq } => step.changes.push(Change::Passed { reader, stream, seq }),
+            Event::VitalFull(full) => self.vital_full = full,
+            Event::Wake => self.wake(now, &mut step),
+        }
+        self.react(now, &mut step);
+        self.close_step(&mut step);
+        step
     }
 
-    /// When to call `handle` with [`Event::Wake`] if nothing else happens before.
+    /// When to call [`Engine::handle`] with [`Event::Wake`] if nothing else happens before.
     pub fn wake_at(&self) -> Option<Mono> {
-        todo!()
+        self.timers.next()
     }
 
+    /// What readers of the view have not seen yet.
     pub fn touched(&mut self) -> Touched {
-        todo!()
+        let touched = std::mem::take(&mut self.touched);
+        self.registry.shown(&touched.devices);
+        touched
     }
 
-    pub fn device(&self, _no: DeviceNo) -> Option<&Arc<DeviceNow>> {
-        todo!()
+    pub fn device(&self, no: DeviceNo) -> Option<&Arc<DeviceNow>> {
+        self.registry.get(no)
+    }
+
+    pub fn links(&self) -> impl Iterator<Item = LinkNow> + '_ {
+        self.links.iter().map(LinkState::now)
     }
 
     /// What a restart would find, had everything been committed.
     pub fn state(&self) -> State {
-        todo!()
+        State {
+            shapes: self.registry.shapes().collect(),
+            devices: self.registry.devices().collect(),
+            commands: self.commands.all(),
+        }
     }
+
+    fn link_event(&mut self, now: &Now, link: LinkNo, event: LinkEvent, step: &mut Step) {
+        if usize::from(link.0) >= self.links.len() {
+            return;
+        }
+        match event {
+            LinkEvent::Heard(heard) => self.heard(now, link, heard, step),
+            LinkEvent::Up { credits } => self.link_up(now, link, credits, step),
+            LinkEvent::Down { why } => self.link_down(now, link, why, step),
+            LinkEvent::Ended { why } => self.link_ended(now, link, why, step),
+            LinkEvent::Took { orders } => self.credits_back(link, orders),
+            LinkEvent::Sighted(sighting) => self.sighted(now, link, sighting, step),
+            LinkEvent::Asked { exchange, who } => self.asked(now, link, exchange, who, step),
+            LinkEvent::Changed { device, capabilities } => self.changed(now, link, device, capabilities, step),
+            LinkEvent::Progress { command, share } => self.progress(link, command, share),
+            LinkEvent::Finished { command, outcome } => self.finished(now, link, command, outcome, step),
+            LinkEvent::Gone { device } => self.gone(now, link, device, step),
+        }
+        self.pump(now, link, step);
+    }
+
+    /// One change a command, whatever happened to it in this step.
+    fn close_step(&mut self, step: &mut Step) {
+        for no in std::mem::take(&mut self.written) {
+            if let Some(command) = self.commands.get(no) {
+                step.changes.push(Change::Command(command.clone()));
+                self.shown.insert(no);
+            }
+        }
+        for no in std::mem::take(&mut self.shown) {
+            if let Some(command) = self.commands.get(no) {
+                self.touched.commands.push(command.clone());
+            }
+        }
+    }
+}
+
+fn record(now: &Now, record: Record) -> Change {
+    Change::Record(crate::model::record::Entry { at: *now, record })
 }

@@ -1,6 +1,7 @@
 //! One function decides what a principal may do, for every door.
 
 use super::device::Device;
+use super::name::Name;
 use super::operation::OperationKind;
 use super::principal::{Principal, Role, Scope};
 
@@ -21,6 +22,16 @@ pub fn role_for(kind: OperationKind) -> Role {
 
 pub fn may(principal: &Principal, kind: OperationKind, target: &Device) -> bool {
     principal.role >= role_for(kind) && within(&principal.scope, target)
+}
+
+/// To have a link look for devices.
+pub fn may_discover(principal: &Principal, link: &Name) -> bool {
+    let within = match &principal.scope {
+        Scope::All => true,
+        Scope::Links(links) => links.contains(link),
+        Scope::Devices(_) => false,
+    };
+    principal.role >= Role::Operator && within
 }
 
 fn within(scope: &Scope, target: &Device) -> bool {

@@ -15,6 +15,8 @@ use super::record::{Entry, Stream};
 pub enum Change {
     /// A new kind of device; what it holds never changes under its number.
     Shape { no: ShapeNo, capabilities: Arc<Capabilities> },
+    /// No device has this shape any more.
+    ForgetShape(ShapeNo),
     /// A device is new or another than before.
     Device(Arc<Device>),
     /// A command is new or has gone on.
@@ -33,7 +35,7 @@ impl Change {
     pub fn can_wait(&self) -> bool {
         match self {
             Change::Record(entry) => entry.record.stream() == Stream::Events,
-            Change::Forget(_) | Change::Passed { .. } => true,
+            Change::ForgetShape(_) | Change::Forget(_) | Change::Passed { .. } => true,
             Change::Shape { .. } | Change::Device(_) | Change::Command(_) => false,
         }
     }

@@ -1,5 +1,6 @@
 //! A device: what is kept of it on disk, and what is true of it now.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,18 @@ pub enum LifeCycle {
     Quarantined,
     Refused,
     Retired,
+}
+
+impl fmt::Display for LifeCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            LifeCycle::Pending => "pending",
+            LifeCycle::Managed => "managed",
+            LifeCycle::Quarantined => "quarantined",
+            LifeCycle::Refused => "refused",
+            LifeCycle::Retired => "retired",
+        })
+    }
 }
 
 /// What stands on disk of a device. Written when it changes, never per reading.
@@ -47,11 +60,22 @@ pub struct Capabilities {
     pub points: Vec<Point>,
     #[serde(default)]
     pub operations: OperationSet,
+    /// The first point number that was never given.
+    #[serde(default)]
+    pub next: u16,
 }
 
 impl Capabilities {
     pub fn point(&self, path: &PointPath) -> Option<&Point> {
         self.points.iter().find(|point| point.path == *path)
+    }
+
+    /// Where the point stands in [`Capabilities::points`], which is sorted by number.
+    pub fn place(&self, no: PointNo) -> Option<usize> {
+        match self.points.get(usize::from(no.0)) {
+            Some(point) if point.no == no => Some(usize::from(no.0)),
+            _ => self.points.binary_search_by_key(&no, |point| point.no).ok(),
+        }
     }
 
     pub fn can(&self, kind: OperationKind) -> bool {
@@ -71,17 +95,21 @@ impl Capabilities {
         }
     }
 
-    /// Gives every point its number: a point that `before` had keeps its own, a new one takes the next that was never used.
-    pub fn numbered_after(mut self, before: &Capabilities) -> Capabilities {
-        let mut next = before.points.iter().map(|point| point.no.0 + 1).max().unwrap_or(0);
+    /// Gives every point its number: one that `before` had keeps its own, a new one takes the next that was never given.
+    /// `None` where there are no numbers left.
+    pub fn numbered_after(mut self, before: &Capabilities) -> Option<Capabilities> {
+        self.next = before.next;
         for point in &mut self.points {
-            point.no = before.point(&point.path).map(|known| known.no).unwrap_or_else(|| {
-                next += 1;
-                PointNo(next - 1)
-            });
+            point.no = match before.point(&point.path) {
+                Some(known) => known.no,
+                None => {
+                    self.next = self.next.checked_add(1)?;
+                    PointNo(self.next - 1)
+                }
+            };
         }
         self.points.sort_by_key(|point| point.no);
-        self
+        Some(self)
     }
 }
 
@@ -139,7 +167,7 @@ mod tests {
             access: Default::default(),
             limits: None,
         };
-        Capabilities { points: paths.iter().map(point).collect(), operations: OperationSet::default() }
+        Capabilities { points: paths.iter().map(point).collect(), ..Capabilities::default() }
     }
 
     fn numbers(capabilities: &Capabilities) -> Vec<(String, u16)> {
@@ -148,10 +176,20 @@ mod tests {
 
     #[test]
     fn a_point_keeps_its_number_when_others_come_and_go() {
-        let first = capabilities(&["a.x", "a.y"]).numbered_after(&Capabilities::default());
+        let first = capabilities(&["a.x", "a.y"]).numbered_after(&Capabilities::default()).unwrap();
         assert_eq!(numbers(&first), [("a.0.x".into(), 0), ("a.0.y".into(), 1)]);
-        let second = capabilities(&["b.z", "a.y"]).numbered_after(&first);
+        let second = capabilities(&["b.z", "a.y"]).numbered_after(&first).unwrap();
         assert_eq!(numbers(&second), [("a.0.y".into(), 1), ("b.0.z".into(), 2)]);
+        let third = capabilities(&["a.y"]).numbered_after(&second).unwrap();
+        let fourth = capabilities(&["a.y", "c.w"]).numbered_after(&third).unwrap();
+        assert_eq!(numbers(&fourth), [("a.0.y".into(), 1), ("c.0.w".into(), 3)]);
+    }
+
+    #[test]
+    fn numbers_run_out_without_a_panic() {
+        let full = Capabilities { next: u16::MAX, ..Capabilities::default() };
+        assert_eq!(capabilities(&["a.x"]).numbered_after(&full), None);
+        assert!(Capabilities::default().numbered_after(&full).is_some());
     }
 
     #[test]

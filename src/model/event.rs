@@ -44,7 +44,8 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkEvent {
-    /// Ready, and able to take so many orders; all credits given before are void.
+    /// Attached. The first one of a link's task says how many orders the link can take at a time; its credits last as
+    /// long as the task, so later ones change nothing about them.
     Up {
         credits: u16,
     },
@@ -80,6 +81,10 @@ pub enum LinkEvent {
     /// The device left.
     Gone {
         device: DeviceNo,
+    },
+    /// The link's task is no more, and its channel with it: all its credits are void. Said by whoever ran the task.
+    Ended {
+        why: String,
     },
 }
 

@@ -1,0 +1,306 @@
+//! Commands from asked to ended.
+//!
+//! A command is `queued` until its link has a credit and its device has no other command under way. From `sent` on only
+//! the link's answer says what happened: a deadline that passes, a link that ends or a restart makes it `unknown`, and it
+//! is never sent again by itself. Ended commands stay for as long as their id must be answered from them.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::command::Priority;
+use crate::model::*;
+
+use super::step::Step;
+use super::timers::Timer;
+use super::{Engine, record};
+
+/// Which goes first: by priority, then in the order of acceptance.
+type Rank = (Reverse<Priority>, CommandNo);
+
+#[derive(Default)]
+pub struct Commands {
+    all: BTreeMap<CommandNo, Arc<Command>>,
+    by_id: BTreeMap<CommandId, CommandNo>,
+    queues: BTreeMap<DeviceNo, BTreeSet<Rank>>,
+    /// The first of each queue whose device has nothing under way.
+    ready: BTreeSet<(LinkNo, Rank, DeviceNo)>,
+    listed: BTreeMap<DeviceNo, (LinkNo, Rank)>,
+    /// What each device has under way, and on which link.
+    flying: BTreeMap<DeviceNo, (CommandNo, LinkNo)>,
+    /// Ended, under an id of ours: nobody will ask the same again.
+    disposable: BTreeSet<CommandNo>,
+}
+
+impl Commands {
+    pub fn get(&self, no: CommandNo) -> Option<&Arc<Command>> {
+        self.all.get(&no)
+    }
+
+    pub fn by_id(&self, id: &CommandId) -> Option<&Arc<Command>> {
+        self.get(*self.by_id.get(id)?)
+    }
+
+    pub fn all(&self) -> Vec<Arc<Command>> {
+        self.all.values().cloned().collect()
+    }
+
+    pub fn count(&self) -> usize {
+        self.all.len()
+    }
+
+    pub fn next_no(&self) -> CommandNo {
+        CommandNo(self.newest().map_or(1, |no| no.0 + 1))
+    }
+
+    fn newest(&self) -> Option<CommandNo> {
+        self.all.last_key_value().map(|(no, _)| *no)
+    }
+
+    pub fn flying_on(&self, link: LinkNo) -> Vec<CommandNo> {
+        self.flying.values().filter(|(_, on)| *on == link).map(|(no, _)| *no).collect()
+    }
+
+    pub fn next_ready(&self, link: LinkNo) -> Option<(DeviceNo, CommandNo)> {
+        let first = (link, (Reverse(Priority::High), CommandNo(0)), DeviceNo(0));
+        let (of, (_, no), device) = self.ready.range(first..).next()?;
+        (*of == link).then_some((*device, *no))
+    }
+
+    pub fn add(&mut self, command: Command) {
+        self.by_id.insert(command.id.clone(), command.no);
+        self.all.insert(command.no, Arc::new(command));
+    }
+
+    fn enqueue(&mut self, command: &Command, link: Option<LinkNo>) {
+        self.queues.entry(command.device).or_default().insert((Reverse(command.priority), command.no));
+        self.list(command.device, link);
+    }
+
+    fn dequeue(&mut self, command: &Command, link: Option<LinkNo>) {
+        if let Some(queue) = self.queues.get_mut(&command.device) {
+            queue.remove(&(Reverse(command.priority), command.no));
+            if queue.is_empty() {
+                self.queues.remove(&command.device);
+            }
+        }
+        self.list(command.device, link);
+    }
+
+    /// Brings the device's place among the ready ones up to date.
+    pub fn list(&mut self, device: DeviceNo, link: Option<LinkNo>) {
+        if let Some((link, rank)) = self.listed.remove(&device) {
+            self.ready.remove(&(link, rank, device));
+        }
+        let first = self.queues.get(&device).and_then(|queue| queue.first().copied());
+        if let (Some(rank), Some(link), false) = (first, link, self.flying.contains_key(&device)) {
+            self.ready.insert((link, rank, device));
+            self.listed.insert(device, (link, rank));
+        }
+    }
+
+    /// The oldest that can be forgotten before its time. The newest stays, for its number must not be given again.
+    fn oldest_disposable(&self) -> Option<CommandNo> {
+        self.disposable.first().copied().filter(|no| Some(*no) != self.newest())
+    }
+}
+
+impl Engine {
+    pub(super) fn load_commands(&mut self, now: &Now, commands: Vec<Arc<Command>>, step: &mut Step) {
+        for command in commands {
+            self.touched.commands.push(command.clone());
+            self.commands.add(command.as_ref().clone());
+            match command.state {
+                CommandState::Sent => {
+                    let why = "the gateway stopped before the answer came";
+                    self.end(now, command.no, Outcome::Lost(why.into()), step);
+                }
+                CommandState::Queued if command.expired(now) => self.expire(now, command.no, step),
+                CommandState::Queued => self.enqueue(now, &command),
+                _ => self.remember(now, &command),
+            }
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, now: &Now, command: &Command) {
+        let link = self.registry.link_of(command.device);
+        self.commands.enqueue(command, link);
+        self.timers.set(until(now, command), Timer::Expiry(command.no));
+    }
+
+    /// Makes room for one more; false where every command kept is still needed.
+    pub(super) fn room_for_command(&mut self, step: &mut Step) -> bool {
+        while self.commands.count() >= self.settings.most_commands {
+            match self.commands.oldest_disposable() {
+                Some(no) => self.forget(no, step),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// From `queued` to `sent`; `None` where its time is over.
+    pub(super) fn dispatch(&mut self, now: &Now, link: LinkNo, no: CommandNo, step: &mut Step) -> Option<LinkOrder> {
+        let command = self.commands.get(no)?.clone();
+        if command.expired(now) {
+            self.expire(now, no, step);
+            return None;
+        }
+        self.commands.flying.insert(command.device, (no, link));
+        self.commands.dequeue(&command, Some(link));
+        let deadline = now.mono + command.timeout;
+        self.timers.set(deadline + self.settings.grace, Timer::Deadline(no));
+        self.update(no, |command| {
+            command.state = CommandState::Sent;
+            command.sent = Some(*now);
+        });
+        Some(LinkOrder::Perform { command: no, device: command.device, operation: command.operation.clone(), deadline })
+    }
+
+    pub(super) fn finished(&mut self, now: &Now, link: LinkNo, no: CommandNo, outcome: Outcome, step: &mut Step) {
+        self.perform_answered(link);
+        let Some(command) = self.commands.get(no).cloned() else { return };
+        if self.commands.flying.get(&command.device) != Some(&(no, link)) {
+            return; // Ended before: its first result stands.
+        }
+        let link_is_down = self.links[usize::from(link.0)].up.is_none();
+        if matches!(outcome, Outcome::NotSent(_)) && link_is_down && !command.expired(now) {
+            self.queue_again(now, &command);
+        } else {
+            self.end(now, no, outcome.bounded(), step);
+        }
+    }
+
+    /// Nothing has reached the device, so it is as if it had never been sent.
+    fn queue_again(&mut self, now: &Now, command: &Command) {
+        self.commands.flying.remove(&command.device);
+        self.update(command.no, |command| {
+            command.state = CommandState::Queued;
+            command.sent = None;
+        });
+        self.enqueue(now, command);
+    }
+
+    pub(super) fn progress(&mut self, link: LinkNo, no: CommandNo, share: u16) {
+        let Some(command) = self.commands.all.get_mut(&no) else { return };
+        if self.commands.flying.get(&command.device) == Some(&(no, link)) {
+            Arc::make_mut(command).progress = Some(share.min(1000));
+            self.shown.insert(no);
+        }
+    }
+
+    pub(super) fn end(&mut self, now: &Now, no: CommandNo, outcome: Outcome, step: &mut Step) {
+        self.end_as(now, no, outcome.state(), Some(outcome), step);
+    }
+
+    pub(super) fn expire(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
+        self.end_as(now, no, CommandState::Expired, None, step);
+    }
+
+    pub(super) fn end_as(
+        &mut self,
+        now: &Now,
+        no: CommandNo,
+        state: CommandState,
+        outcome: Option<Outcome>,
+        step: &mut Step,
+    ) {
+        self.update(no, |command| {
+            command.state = state;
+            command.outcome = outcome;
+            command.ended = Some(*now);
+        });
+        let Some(command) = self.commands.get(no).cloned() else { return };
+        if self.commands.flying.get(&command.device).is_some_and(|(flying, _)| *flying == no) {
+            self.commands.flying.remove(&command.device);
+        }
+        self.commands.dequeue(&command, self.registry.link_of(command.device));
+        self.remember(now, &command);
+        let result = Record::Result {
+            command: command.id.clone(),
+            device: command.device_id.clone(),
+            operation: command.operation.kind().name(),
+            state,
+            outcome: command.outcome.clone(),
+        };
+        step.changes.push(record(now, result));
+    }
+
+    /// Keeps an ended command for as long as its id must be answered from it.
+    fn remember(&mut self, now: &Now, command: &Command) {
+        let at = until(now, command).max(now.mono) + self.settings.remember;
+        self.timers.set(at, Timer::Forget(command.no));
+        if is_ours(&command.id) {
+            self.commands.disposable.insert(command.no);
+        }
+    }
+
+    fn forget(&mut self, no: CommandNo, step: &mut Step) {
+        self.commands.disposable.remove(&no);
+        if let Some(command) = self.commands.all.remove(&no) {
+            self.commands.by_id.remove(&command.id);
+            self.touched.forgotten.push(command.id.clone());
+            step.changes.push(Change::Forget(no));
+        }
+    }
+
+    fn update(&mut self, no: CommandNo, change: impl FnOnce(&mut Command)) {
+        if let Some(command) = self.commands.all.get_mut(&no) {
+            change(Arc::make_mut(command));
+            self.written.insert(no);
+        }
+    }
+
+    pub(super) fn wake(&mut self, now: &Now, step: &mut Step) {
+        while let Some(timer) = self.timers.due(now.mono) {
+            match timer {
+                Timer::Silence(device) => self.look_for_silence(now, device, step),
+                Timer::Expiry(no) => self.expiry_reached(now, no, step),
+                Timer::Deadline(no) => self.deadline_reached(now, no, step),
+                Timer::Forget(no) => self.forget_reached(now, no, step),
+            }
+        }
+    }
+
+    fn expiry_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
+        if self.commands.get(no).is_some_and(|command| command.state == CommandState::Queued) {
+            self.expire(now, no, step);
+        }
+    }
+
+    fn deadline_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
+        let Some(command) = self.commands.get(no) else { return };
+        let over = command.sent.is_some_and(|sent| sent.mono + command.timeout + self.settings.grace <= now.mono);
+        if command.state == CommandState::Sent && over {
+            self.end(now, no, Outcome::Lost("the link did not say how it ended".into()), step);
+        }
+    }
+
+    fn forget_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
+        let Some(command) = self.commands.get(no) else { return };
+        if command.state.is_open() {
+            return;
+        }
+        if self.commands.newest() == Some(no) {
+            self.timers.set(now.mono + self.settings.remember, Timer::Forget(no));
+        } else {
+            self.forget(no, step);
+        }
+    }
+}
+
+/// Ids that we make begin so; nobody else may use them.
+pub const OUR_IDS: &str = "c-";
+
+fn is_ours(id: &CommandId) -> bool {
+    id.as_str().starts_with(OUR_IDS)
+}
+
+/// The end of a command's expiry on the clock of this boot.
+fn until(now: &Now, command: &Command) -> Mono {
+    if command.asked.boot == now.boot {
+        command.expires.mono
+    } else {
+        Mono(now.mono.0.saturating_add(command.expires.wall.0.saturating_sub(now.wall.0)))
+    }
+}

@@ -1,0 +1,225 @@
+//! Links as the engine sees them: up or down, and how many orders each can still take.
+//!
+//! **Credits.** A link's task says once how many orders it can take. Each order takes a credit; `Took` and `Finished`
+//! bring it back. So the channel to the link always has room, and *sent* is never a lie. What has no credit waits here,
+//! where priority, cancel and expiry still reach it. Commands take at most half of the credits, so that plans, answers
+//! and cancels get through while devices are slow.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::model::*;
+
+use super::reactions::Fact;
+use super::settings::LinkSettings;
+use super::step::Step;
+use super::{Engine, record};
+
+pub struct LinkState {
+    pub settings: LinkSettings,
+    /// Since when it is up.
+    pub up: Option<Mono>,
+    why_down: String,
+    /// What the link's task can take in all; 0 before it first came up.
+    total: u16,
+    credits: u16,
+    performing: u16,
+    /// Devices whose place, plan or refusal the link has to be told.
+    to_tell: BTreeSet<DeviceNo>,
+    waiting: VecDeque<LinkOrder>,
+    /// Readings that no device of the link could have sent.
+    pub rejected: u64,
+    /// Orders that found too many others waiting.
+    dropped: u64,
+}
+
+/// A link as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkNow {
+    pub name: Name,
+    pub up: bool,
+    pub why_down: String,
+    pub credits: u16,
+    pub total: u16,
+    pub rejected: u64,
+    pub dropped: u64,
+}
+
+impl LinkState {
+    pub fn new(settings: LinkSettings) -> LinkState {
+        LinkState {
+            settings,
+            up: None,
+            why_down: "not yet up".into(),
+            total: 0,
+            credits: 0,
+            performing: 0,
+            to_tell: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            rejected: 0,
+            dropped: 0,
+        }
+    }
+
+    pub fn now(&self) -> LinkNow {
+        LinkNow {
+            name: self.settings.name.clone(),
+            up: self.up.is_some(),
+            why_down: self.why_down.clone(),
+            credits: self.credits,
+            total: self.total,
+            rejected: self.rejected,
+            dropped: self.dropped,
+        }
+    }
+
+    fn may_perform(&self) -> bool {
+        self.credits > 0 && self.performing < (self.total / 2).max(1)
+    }
+
+    fn give_back(&mut self, credits: u16) {
+        self.credits = self.credits.saturating_add(credits).min(self.total);
+    }
+}
+
+impl Engine {
+    pub(super) fn link_up(&mut self, now: &Now, link: LinkNo, credits: u16, step: &mut Step) {
+        let to_tell: BTreeSet<DeviceNo> = self.registry.on_link(link).collect();
+        let state = &mut self.links[usize::from(link.0)];
+        if state.total == 0 {
+            (state.total, state.credits, state.performing) = (credits, credits, 0);
+        }
+        state.to_tell = to_tell;
+        if state.up.replace(now.mono).is_none() {
+            state.why_down.clear();
+            step.changes.push(record(now, Record::LinkUp { link: state.settings.name.clone() }));
+            self.facts.push(Fact::LinkUp(link));
+            let devices: Vec<DeviceNo> = self.registry.on_link(link).collect();
+            devices.into_iter().for_each(|no| self.watch_for_silence(now, no));
+        }
+    }
+
+    pub(super) fn link_down(&mut self, now: &Now, link: LinkNo, why: String, step: &mut Step) {
+        let state = &mut self.links[usize::from(link.0)];
+        state.waiting.clear();
+        state.why_down = why.chars().take(command::LONGEST_REASON).collect();
+        if state.up.take().is_some() {
+            let (link, why) = (state.settings.name.clone(), state.why_down.clone());
+            step.changes.push(record(now, Record::LinkDown { link, why }));
+        }
+    }
+
+    /// Its channel is gone, with whatever orders were in it.
+    pub(super) fn link_ended(&mut self, now: &Now, link: LinkNo, why: String, step: &mut Step) {
+        for no in self.commands.flying_on(link) {
+            self.end(now, no, Outcome::Lost(format!("the link ended before the answer came: {why}")).bounded(), step);
+        }
+        self.link_down(now, link, why, step);
+        let state = &mut self.links[usize::from(link.0)];
+        (state.total, state.credits, state.performing) = (0, 0, 0);
+    }
+
+    pub(super) fn credits_back(&mut self, link: LinkNo, orders: u16) {
+        self.links[usize::from(link.0)].give_back(orders);
+    }
+
+    pub(super) fn perform_answered(&mut self, link: LinkNo) {
+        let state = &mut self.links[usize::from(link.0)];
+        state.performing = state.performing.saturating_sub(1);
+        state.give_back(1);
+    }
+
+    /// The link has to hear of this device's place, plan or refusal.
+    pub(super) fn tell(&mut self, link: LinkNo, device: DeviceNo) {
+        self.links[usize::from(link.0)].to_tell.insert(device);
+    }
+
+    /// An order that is neither a command nor about the place of a device.
+    pub(super) fn order(&mut self, now: &Now, link: LinkNo, order: LinkOrder, step: &mut Step) {
+        let most = self.settings.most_waiting;
+        let state = &mut self.links[usize::from(link.0)];
+        if state.up.is_none() || state.waiting.len() >= most {
+            state.dropped += 1;
+            return;
+        }
+        state.waiting.push_back(order);
+        self.pump(now, link, step);
+    }
+
+    /// Sends what the credits allow: answers and the like first, then commands, then what the link has to be told.
+    pub(super) fn pump(&mut self, now: &Now, link: LinkNo, step: &mut Step) {
+        loop {
+            let state = &mut self.links[usize::from(link.0)];
+            if state.up.is_none() || state.credits == 0 {
+                return;
+            }
+            if let Some(order) = state.waiting.pop_front() {
+                self.send(link, order, step);
+            } else if !self.perform_next(now, link, step) && !self.tell_next(link, step) {
+                return;
+            }
+        }
+    }
+
+    fn send(&mut self, link: LinkNo, order: LinkOrder, step: &mut Step) {
+        self.links[usize::from(link.0)].credits -= 1;
+        step.orders.push(Order::Link { link, order });
+    }
+
+    /// False where no command can go out now.
+    fn perform_next(&mut self, now: &Now, link: LinkNo, step: &mut Step) -> bool {
+        if !self.links[usize::from(link.0)].may_perform() {
+            return false;
+        }
+        let Some((device, no)) = self.commands.next_ready(link) else { return false };
+        if self.links[usize::from(link.0)].to_tell.contains(&device) {
+            return self.tell_one(link, device, step);
+        }
+        if let Some(order) = self.dispatch(now, link, no, step) {
+            self.links[usize::from(link.0)].performing += 1;
+            self.send(link, order, step);
+        }
+        true
+    }
+
+    fn tell_next(&mut self, link: LinkNo, step: &mut Step) -> bool {
+        let first = self.links[usize::from(link.0)].to_tell.first().copied();
+        first.is_some_and(|device| self.tell_one(link, device, step))
+    }
+
+    /// False where it takes more credits than there are.
+    fn tell_one(&mut self, link: LinkNo, no: DeviceNo, step: &mut Step) -> bool {
+        let orders = self.about(no);
+        if usize::from(self.links[usize::from(link.0)].credits) < orders.len() {
+            return false;
+        }
+        self.links[usize::from(link.0)].to_tell.remove(&no);
+        for order in orders {
+            self.send(link, order, step);
+        }
+        true
+    }
+
+    fn about(&self, no: DeviceNo) -> Vec<LinkOrder> {
+        let Some(entry) = self.registry.get(no) else { return Vec::new() };
+        let address = entry.device.address.clone();
+        match entry.device.life {
+            LifeCycle::Managed => {
+                let plan = self.plan(no, &entry.capabilities);
+                vec![LinkOrder::Admit { device: no, address }, LinkOrder::Plan { device: no, points: plan }]
+            }
+            LifeCycle::Refused => vec![LinkOrder::Refuse { address, until: None }],
+            LifeCycle::Pending | LifeCycle::Quarantined | LifeCycle::Retired => Vec::new(),
+        }
+    }
+
+    /// What to read of a device, how often: everything that can be read, as often as its link says.
+    fn plan(&self, no: DeviceNo, capabilities: &Capabilities) -> Arc<[PlanPoint]> {
+        let every = self.registry.link_of(no).map(|link| self.links[usize::from(link.0)].settings.every);
+        let polled = capabilities.can(OperationKind::Read);
+        let readable = capabilities.points.iter().filter(|point| point.access.reads());
+        readable
+            .map(|point| PlanPoint { no: point.no, path: point.path.clone(), every: every.filter(|_| polled) })
+            .collect()
+    }
+}

@@ -1,0 +1,256 @@
+//! The registry: who is there, by number, by id, by identity and by address.
+//!
+//! A device's number and id stay for good. Capabilities are kept once for all devices that share them, under a number
+//! whose meaning never changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::device::{DeviceNow, Live};
+use crate::model::*;
+
+use super::settings::Settings;
+
+/// Device numbers are given in order, so this is far more devices than there ever were.
+const MOST_NUMBERS: u32 = 1 << 24;
+
+pub struct Registry {
+    /// By number.
+    slots: Vec<Option<Slot>>,
+    count: usize,
+    by_id: BTreeMap<DeviceId, DeviceNo>,
+    by_identity: BTreeMap<(IdentityKind, Address), DeviceNo>,
+    by_address: BTreeMap<LinkNo, BTreeMap<Address, DeviceNo>>,
+    shapes: BTreeMap<ShapeNo, Arc<Capabilities>>,
+    /// The shapes again, by what they hold.
+    by_content: BTreeMap<Vec<u8>, ShapeNo>,
+    /// How many devices have each shape.
+    uses: BTreeMap<ShapeNo, usize>,
+    links: BTreeMap<Name, LinkNo>,
+}
+
+struct Slot {
+    now: Arc<DeviceNow>,
+    link: Option<LinkNo>,
+    /// Its change is in `Touched` already.
+    touched: bool,
+    /// A `Silence` timer is set.
+    watched: bool,
+}
+
+impl Registry {
+    pub fn load(settings: &Settings, shapes: Vec<(ShapeNo, Arc<Capabilities>)>, devices: Vec<Arc<Device>>) -> Registry {
+        let links = settings.links.iter().zip(0..).map(|(link, no)| (link.name.clone(), LinkNo(no))).collect();
+        let mut registry = Registry {
+            slots: Vec::new(),
+            count: 0,
+            by_id: BTreeMap::new(),
+            by_identity: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            shapes: BTreeMap::new(),
+            by_content: BTreeMap::new(),
+            uses: BTreeMap::new(),
+            links,
+        };
+        for (no, shape) in shapes {
+            registry.by_content.insert(content(&shape), no);
+            registry.shapes.insert(no, shape);
+        }
+        for device in devices.into_iter().filter(|device| device.no.0 < MOST_NUMBERS) {
+            registry.put(device);
+        }
+        registry
+    }
+
+    pub fn numbers(&self) -> impl Iterator<Item = DeviceNo> + '_ {
+        self.slots.iter().flatten().map(|slot| slot.now.device.no)
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    pub fn next_no(&self) -> DeviceNo {
+        DeviceNo(u32::try_from(self.slots.len()).unwrap_or(u32::MAX))
+    }
+
+    pub fn get(&self, no: DeviceNo) -> Option<&Arc<DeviceNow>> {
+        self.slot(no).map(|slot| &slot.now)
+    }
+
+    pub fn by_id(&self, id: &DeviceId) -> Option<&Arc<DeviceNow>> {
+        self.get(*self.by_id.get(id)?)
+    }
+
+    pub fn by_identity(&self, identity: &Identity) -> Option<DeviceNo> {
+        self.by_identity.get(&(identity.kind, identity.value.clone())).copied()
+    }
+
+    pub fn by_address(&self, link: LinkNo, address: &Address) -> Option<DeviceNo> {
+        self.by_address.get(&link)?.get(address).copied()
+    }
+
+    /// The link of a device, if it is one of this start's configuration.
+    pub fn link_of(&self, no: DeviceNo) -> Option<LinkNo> {
+        self.slot(no)?.link
+    }
+
+    pub fn on_link(&self, link: LinkNo) -> impl Iterator<Item = DeviceNo> + '_ {
+        self.by_address.get(&link).into_iter().flat_map(|devices| devices.values().copied())
+    }
+
+    /// Changes what is true now of a device, and marks it for the readers.
+    pub fn live(&mut self, no: DeviceNo, touched: &mut Vec<DeviceNo>) -> Option<(&Capabilities, &mut Live)> {
+        let slot = self.slots.get_mut(no.0 as usize)?.as_mut()?;
+        if !slot.touched {
+            slot.touched = true;
+            touched.push(no);
+        }
+        let DeviceNow { capabilities, live, .. } = Arc::make_mut(&mut slot.now);
+        Some((capabilities, live))
+    }
+
+    /// True if a `Silence` timer has to be set; from then on it counts as set.
+    pub fn watch(&mut self, no: DeviceNo) -> bool {
+        self.slots
+            .get_mut(no.0 as usize)
+            .and_then(Option::as_mut)
+            .is_some_and(|slot| !std::mem::replace(&mut slot.watched, true))
+    }
+
+    pub fn unwatch(&mut self, no: DeviceNo) {
+        if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) {
+            slot.watched = false;
+        }
+    }
+
+    /// Takes a new device, or one that is another than before, into every index. Gives back the shape that nobody has
+    /// any more, if there is one.
+    pub fn put(&mut self, device: Arc<Device>) -> Option<ShapeNo> {
+        let no = device.no;
+        let place = no.0 as usize;
+        if self.slots.len() <= place {
+            self.slots.resize_with(place + 1, || None);
+        }
+        self.remove_from_indexes(no);
+        let left = self.change_shape(no, device.shape);
+        let link = self.links.get(&device.link).copied();
+        self.by_id.insert(device.id.clone(), no);
+        for identity in &device.identities {
+            self.by_identity.insert((identity.kind, identity.value.clone()), no);
+        }
+        if let Some(link) = link {
+            self.by_address.entry(link).or_default().insert(device.address.clone(), no);
+        }
+        let capabilities = self.shapes.get(&device.shape).cloned().unwrap_or_default();
+        match &mut self.slots[place] {
+            Some(slot) => slot.replace(device, capabilities, link),
+            empty => {
+                *empty = Some(Slot::new(device, capabilities, link));
+                self.count += 1;
+            }
+        }
+        left
+    }
+
+    fn change_shape(&mut self, no: DeviceNo, shape: ShapeNo) -> Option<ShapeNo> {
+        *self.uses.entry(shape).or_default() += 1;
+        let before = self.get(no)?.device.shape;
+        let uses = self.uses.get_mut(&before)?;
+        *uses -= 1;
+        if *uses > 0 {
+            return None;
+        }
+        self.uses.remove(&before);
+        let shape = self.shapes.remove(&before)?;
+        self.by_content.remove(&content(&shape));
+        Some(before)
+    }
+
+    fn remove_from_indexes(&mut self, no: DeviceNo) {
+        let Some(Some(slot)) = self.slots.get(no.0 as usize) else { return };
+        let (device, link) = (slot.now.device.clone(), slot.link);
+        for identity in &device.identities {
+            remove_if(&mut self.by_identity, &(identity.kind, identity.value.clone()), no);
+        }
+        if let Some(devices) = link.and_then(|link| self.by_address.get_mut(&link)) {
+            remove_if(devices, &device.address, no);
+        }
+    }
+
+    /// The number of these capabilities; the second is true where nobody had them before.
+    pub fn shape(&mut self, capabilities: Arc<Capabilities>) -> (ShapeNo, bool) {
+        let content = content(&capabilities);
+        if let Some(no) = self.by_content.get(&content) {
+            return (*no, false);
+        }
+        let no = ShapeNo(self.shapes.last_key_value().map_or(0, |(no, _)| no.0 + 1));
+        self.by_content.insert(content, no);
+        self.shapes.insert(no, capabilities);
+        (no, true)
+    }
+
+    /// A device is published: its next change is news again.
+    pub fn shown(&mut self, devices: &[DeviceNo]) {
+        for no in devices {
+            if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) {
+                slot.touched = false;
+            }
+        }
+    }
+
+    pub fn touch(&mut self, no: DeviceNo, touched: &mut Vec<DeviceNo>) {
+        if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize)
+            && !std::mem::replace(&mut slot.touched, true)
+        {
+            touched.push(no);
+        }
+    }
+
+    pub fn shapes(&self) -> impl Iterator<Item = (ShapeNo, Arc<Capabilities>)> + '_ {
+        self.shapes.iter().map(|(no, shape)| (*no, shape.clone()))
+    }
+
+    pub fn devices(&self) -> impl Iterator<Item = Arc<Device>> + '_ {
+        self.slots.iter().flatten().map(|slot| slot.now.device.clone())
+    }
+
+    fn slot(&self, no: DeviceNo) -> Option<&Slot> {
+        self.slots.get(no.0 as usize)?.as_ref()
+    }
+}
+
+impl Slot {
+    fn new(device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) -> Slot {
+        let live = Live { values: vec![None; capabilities.points.len()], ..Live::default() };
+        Slot { now: Arc::new(DeviceNow { device, capabilities, live }), link, touched: false, watched: false }
+    }
+
+    /// Last values stay with their points where the points have changed.
+    fn replace(&mut self, device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) {
+        let before = self.now.clone();
+        let now = Arc::make_mut(&mut self.now);
+        if before.device.shape != device.shape {
+            let value_of = |point: &Point| {
+                let place = before.capabilities.place(point.no)?;
+                before.live.values.get(place).cloned().flatten()
+            };
+            now.live.values = capabilities.points.iter().map(value_of).collect();
+        }
+        (now.device, now.capabilities) = (device, capabilities);
+        self.link = link;
+    }
+}
+
+/// Another device may stand there by now.
+fn remove_if<K: Ord>(index: &mut BTreeMap<K, DeviceNo>, key: &K, no: DeviceNo) {
+    if index.get(key) == Some(&no) {
+        index.remove(key);
+    }
+}
+
+/// Equal capabilities have equal bytes.
+fn content(capabilities: &Capabilities) -> Vec<u8> {
+    // Plain data in bounded lists: it always has bytes. Were it otherwise, shapes would only be shared too rarely.
+    minicbor_serde::to_vec(capabilities).unwrap_or_default()
+}

@@ -160,16 +160,26 @@ impl Engine {
     pub(super) fn change_device(&mut self, now: &Now, device: Device, step: &mut Step) {
         let no = device.no;
         let left = self.registry.link_of(no);
+        let displaced = self.displaced(&device);
         self.store_device(device, step);
         let link = self.registry.link_of(no);
         self.commands.list(no, link);
         if let Some(link) = link {
             self.tell(link, no);
+            displaced.into_iter().for_each(|other| self.tell(link, other));
             self.watch_for_silence(now, no);
-            if left != Some(link) {
-                self.pump(now, link, step);
-            }
+            self.pump(now, link, step);
         }
+        if let Some(left) = left.filter(|left| Some(*left) != link) {
+            self.tell(left, no);
+            self.pump(now, left, step);
+        }
+    }
+
+    /// The device that stands where this one is now.
+    fn displaced(&self, device: &Device) -> Option<DeviceNo> {
+        let link = self.registry.link(&device.link)?;
+        self.registry.by_address(link, &device.address).filter(|other| *other != device.no)
     }
 
     pub(super) fn store_device(&mut self, device: Device, step: &mut Step) {

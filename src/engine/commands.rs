@@ -41,8 +41,13 @@ impl Commands {
         self.get(*self.by_id.get(id)?)
     }
 
-    pub fn all(&self) -> Vec<Arc<Command>> {
-        self.all.values().cloned().collect()
+    /// As they stand on disk: progress is for readers, until the end is stored with it.
+    pub fn stored(&self) -> Vec<Arc<Command>> {
+        let stored = |command: &Arc<Command>| match (command.state.is_open(), command.progress) {
+            (true, Some(_)) => Arc::new(Command { progress: None, ..command.as_ref().clone() }),
+            _ => command.clone(),
+        };
+        self.all.values().map(stored).collect()
     }
 
     pub fn count(&self) -> usize {

@@ -189,7 +189,7 @@ impl Engine {
 
     /// False where it takes more credits than there are.
     fn tell_one(&mut self, link: LinkNo, no: DeviceNo, step: &mut Step) -> bool {
-        let orders = self.about(no);
+        let orders = self.about(link, no);
         if usize::from(self.links[usize::from(link.0)].credits) < orders.len() {
             return false;
         }
@@ -200,9 +200,13 @@ impl Engine {
         true
     }
 
-    fn about(&self, no: DeviceNo) -> Vec<LinkOrder> {
+    fn about(&self, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
         let Some(entry) = self.registry.get(no) else { return Vec::new() };
         let address = entry.device.address.clone();
+        if self.registry.by_address(link, &address) != Some(no) || self.registry.link_of(no) != Some(link) {
+            // It is elsewhere now, or another one stands in its place.
+            return vec![LinkOrder::Plan { device: no, points: Arc::new([]) }];
+        }
         match entry.device.life {
             LifeCycle::Managed => {
                 let plan = self.plan(no, &entry.capabilities);

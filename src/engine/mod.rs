@@ -118,7 +118,7 @@ impl Engine {
         State {
             shapes: self.registry.shapes().collect(),
             devices: self.registry.devices().collect(),
-            commands: self.commands.all(),
+            commands: self.commands.stored(),
         }
     }
 

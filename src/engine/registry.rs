@@ -90,6 +90,10 @@ impl Registry {
         self.by_address.get(&link)?.get(address).copied()
     }
 
+    pub fn link(&self, name: &Name) -> Option<LinkNo> {
+        self.links.get(name).copied()
+    }
+
     /// The link of a device, if it is one of this start's configuration.
     pub fn link_of(&self, no: DeviceNo) -> Option<LinkNo> {
         self.slot(no)?.link
@@ -134,7 +138,7 @@ impl Registry {
         }
         self.remove_from_indexes(no);
         let left = self.change_shape(no, device.shape);
-        let link = self.links.get(&device.link).copied();
+        let link = self.link(&device.link);
         self.by_id.insert(device.id.clone(), no);
         for identity in &device.identities {
             self.by_identity.insert((identity.kind, identity.value.clone()), no);

@@ -34,3 +34,11 @@ pub struct Principal {
     /// On the spot: its commands go through even where the journal is full of what upstream has not fetched.
     pub local: bool,
 }
+
+impl Principal {
+    /// Root on the gateway's own socket.
+    pub fn local_root() -> Principal {
+        let name = Name::new("local-root").unwrap_or_else(|_| unreachable!("the name is within its bounds"));
+        Principal { name, role: Role::Administrator, scope: Scope::All, local: true }
+    }
+}

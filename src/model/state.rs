@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::change::Change;
 use super::command::Command;
 use super::device::{Capabilities, Device};
 use super::id::ShapeNo;
@@ -12,4 +13,25 @@ pub struct State {
     pub shapes: Vec<(ShapeNo, Arc<Capabilities>)>,
     pub devices: Vec<Arc<Device>>,
     pub commands: Vec<Arc<Command>>,
+}
+
+impl State {
+    /// What a change makes of it: the same that the store does to its tables, in memory.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Shape { no, capabilities } => put(&mut self.shapes, (*no, capabilities.clone()), |(no, _)| *no),
+            Change::ForgetShape(no) => self.shapes.retain(|(known, _)| known != no),
+            Change::Device(device) => put(&mut self.devices, device.clone(), |device| device.no),
+            Change::Command(command) => put(&mut self.commands, command.clone(), |command| command.no),
+            Change::Forget(no) => self.commands.retain(|command| command.no != *no),
+            Change::Record(_) | Change::Passed { .. } => {}
+        }
+    }
+}
+
+fn put<T, K: Ord>(rows: &mut Vec<T>, row: T, key: impl Fn(&T) -> K) {
+    match rows.binary_search_by_key(&key(&row), &key) {
+        Ok(place) => rows[place] = row,
+        Err(place) => rows.insert(place, row),
+    }
 }

@@ -1,0 +1,178 @@
+//! What a script of events looks like in TOML.
+//!
+//! ```toml
+//! [link.plant]
+//! silent-after = 5
+//!
+//! [[step]]
+//! at = 0                      # seconds; may stand still, never go back
+//! from = "plant"
+//! event = { up = { credits = 8 } }
+//!
+//! [[step]]
+//! at = 1.5
+//! ask = { operate = { device = "urn:dev:dmgw:serial:acme:1", operation = { read = { points = ["power.active"] } } } }
+//!
+//! [[step]]
+//! at = 2
+//! restart = { reboot = true }
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Admission, LinkSettings, Settings};
+use crate::model::*;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    #[error("the script is not what a script should be: {0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("step {0}: {1}")]
+    Step(usize, String),
+}
+
+pub struct Script {
+    pub settings: Settings,
+    pub start: Now,
+    pub steps: Vec<Step>,
+}
+
+pub struct Step {
+    pub at: Mono,
+    pub what: Happening,
+}
+
+pub enum Happening {
+    Link {
+        link: LinkNo,
+        event: LinkEvent,
+    },
+    Ask {
+        by: Principal,
+        ask: Ask,
+    },
+    VitalFull(bool),
+    Restart(Restart),
+    Clock(Clock),
+    /// Only time passes.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// The machine starts again too, so times of the old boot mean nothing any more.
+    #[serde(default)]
+    pub reboot: bool,
+}
+
+/// What the clock shows from now on.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    pub wall: Wall,
+    #[serde(default)]
+    pub quality: ClockQuality,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    clock: Option<Clock>,
+    #[serde(default)]
+    link: BTreeMap<Name, WrittenLink>,
+    #[serde(default)]
+    most_commands: Option<usize>,
+    #[serde(default)]
+    most_devices: Option<usize>,
+    #[serde(default)]
+    step: Vec<WrittenStep>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenLink {
+    #[serde(default)]
+    admission: Admission,
+    #[serde(default = "one")]
+    every: f64,
+    #[serde(default = "ten")]
+    silent_after: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WrittenStep {
+    at: f64,
+    from: Option<Name>,
+    event: Option<LinkEvent>,
+    ask: Option<Ask>,
+    by: Option<Principal>,
+    vital_full: Option<bool>,
+    restart: Option<Restart>,
+    clock: Option<Clock>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+impl Script {
+    pub fn read(text: &str) -> Result<Script, ScriptError> {
+        let written: Written = toml::from_str(text)?;
+        let mut settings = Settings::default();
+        settings.most_commands = written.most_commands.unwrap_or(settings.most_commands);
+        settings.most_devices = written.most_devices.unwrap_or(settings.most_devices);
+        for (name, link) in written.link {
+            let span =
+                |seconds: f64| Duration::try_from_secs_f64(seconds).map_err(|e| ScriptError::Step(0, e.to_string()));
+            let (every, silent_after) = (span(link.every)?, span(link.silent_after)?);
+            settings.links.push(LinkSettings { name, admission: link.admission, every, silent_after });
+        }
+        let clock = written.clock.unwrap_or(Clock { wall: Wall(1_000_000), quality: ClockQuality::Set });
+        let start = Now { mono: Mono(0), boot: Boot(1), wall: clock.wall, quality: clock.quality };
+        let mut steps = Vec::new();
+        for (place, step) in written.step.into_iter().enumerate() {
+            let step = step.read(&settings).map_err(|why| ScriptError::Step(place + 1, why))?;
+            if steps.last().is_some_and(|last: &Step| last.at > step.at) {
+                return Err(ScriptError::Step(place + 1, "is earlier than the step before it".into()));
+            }
+            steps.push(step);
+        }
+        Ok(Script { settings, start, steps })
+    }
+}
+
+impl WrittenStep {
+    fn read(self, settings: &Settings) -> Result<Step, String> {
+        let at = Duration::try_from_secs_f64(self.at).map_err(|e| e.to_string())?;
+        let what = match (self.event, self.ask, self.vital_full, self.restart, self.clock) {
+            (Some(event), None, None, None, None) => {
+                let name = self.from.ok_or("an event needs `from`, the name of its link")?;
+                let place = settings.links.iter().position(|link| link.name == name);
+                let link =
+                    place.and_then(|place| u16::try_from(place).ok()).ok_or(format!("there is no link {name}"))?;
+                Happening::Link { link: LinkNo(link), event }
+            }
+            (None, Some(ask), None, None, None) => Happening::Ask { by: self.by.unwrap_or_else(root), ask },
+            (None, None, Some(full), None, None) => Happening::VitalFull(full),
+            (None, None, None, Some(restart), None) => Happening::Restart(restart),
+            (None, None, None, None, Some(clock)) => Happening::Clock(clock),
+            (None, None, None, None, None) => Happening::Nothing,
+            _ => return Err("has more than one of event, ask, vital-full, restart and clock".into()),
+        };
+        Ok(Step { at: Mono(0) + at, what })
+    }
+}
+
+fn root() -> Principal {
+    Principal::local_root()
+}

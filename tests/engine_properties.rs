@@ -1,0 +1,371 @@
+//! Any order of events, restarts and lost answers keeps the engine's invariants.
+//!
+//! A small world plays the link: it takes orders from a bounded channel, executes what it is told to perform and counts
+//! it, and answers or not. What the engine emits reaches the world only after the change is on the (simulated) disk; a
+//! crash throws away what was not.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use dmgw::engine::{Engine, LinkSettings, Settings, Step};
+use dmgw::model::event::Operate;
+use dmgw::model::*;
+use proptest::prelude::*;
+
+const CREDITS: u16 = 6;
+const LINK: LinkNo = LinkNo(0);
+
+#[derive(Clone, Debug)]
+enum Act {
+    Sight {
+        who: u8,
+        place: u8,
+    },
+    Hear {
+        device: u8,
+    },
+    Change {
+        device: u8,
+        points: u8,
+    },
+    Ask {
+        who: u8,
+        write: bool,
+        own_id: Option<u8>,
+        expires_s: u8,
+    },
+    Cancel {
+        command: u8,
+    },
+    /// The link takes its next order, and executes it if it is a command.
+    Take,
+    /// The link takes its next order; if it is a command, nothing reaches the device.
+    TakeInVain,
+    Answer {
+        outcome: u8,
+        late: bool,
+    },
+    Up,
+    Down,
+    Ended,
+    Pass {
+        ms: u32,
+    },
+    Restart {
+        reboot: bool,
+    },
+    /// The next event is handled, and the machine dies before the commit.
+    CrashAtNext,
+    VitalFull(bool),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => (0..4u8, 0..4u8).prop_map(|(who, place)| Act::Sight { who, place }),
+        2 => (0..5u8).prop_map(|device| Act::Hear { device }),
+        1 => (0..5u8, 1..4u8).prop_map(|(device, points)| Act::Change { device, points }),
+        6 => (0..4u8, any::<bool>(), proptest::option::of(0..3u8), 1..20u8)
+            .prop_map(|(who, write, own_id, expires_s)| Act::Ask { who, write, own_id, expires_s }),
+        2 => (0..9u8).prop_map(|command| Act::Cancel { command }),
+        8 => Just(Act::Take),
+        1 => Just(Act::TakeInVain),
+        5 => (0..4u8, any::<bool>()).prop_map(|(outcome, late)| Act::Answer { outcome, late }),
+        2 => Just(Act::Up),
+        1 => Just(Act::Down),
+        1 => Just(Act::Ended),
+        3 => (1..30_000u32).prop_map(|ms| Act::Pass { ms }),
+        1 => any::<bool>().prop_map(|reboot| Act::Restart { reboot }),
+        1 => Just(Act::CrashAtNext),
+        1 => any::<bool>().prop_map(Act::VitalFull),
+    ]
+}
+
+struct World {
+    engine: Engine,
+    now: Now,
+    disk: State,
+    crash_at_next: bool,
+    /// The link's channel, and what it executed or holds without having answered.
+    channel: VecDeque<LinkOrder>,
+    holding: VecDeque<CommandNo>,
+    attached: bool,
+    executed: BTreeMap<CommandNo, u32>,
+    /// Executions by the asker's own id.
+    by_id: BTreeMap<CommandId, u32>,
+    results: BTreeSet<CommandId>,
+    replies: u64,
+}
+
+fn settings() -> Settings {
+    let link = LinkSettings {
+        name: Name::new("plant").unwrap(),
+        admission: Default::default(),
+        every: Duration::from_secs(1),
+        silent_after: Duration::from_secs(5),
+    };
+    Settings { links: vec![link], most_devices: 6, most_commands: 30, ..Settings::default() }
+}
+
+fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
+    let point = |i: u8| Point {
+        no: PointNo(0),
+        path: format!("relay.{i}.on").parse().unwrap(),
+        kind: ValueKind::Bool,
+        unit: None,
+        access: Access::ReadWrite,
+        limits: None,
+    };
+    let operations = OperationSet::of(&[OperationKind::Read, OperationKind::Write]);
+    Capabilities { points: (0..points).map(point).collect(), operations, next: 0 }.into()
+}
+
+fn id_of(who: u8) -> DeviceId {
+    DeviceId::new(&format!("urn:dev:dmgw:serial:acme:{who}")).unwrap()
+}
+
+impl World {
+    fn new() -> World {
+        let now = Now { mono: Mono(1), boot: Boot(1), wall: Wall(1_000_000), quality: ClockQuality::Set };
+        let (engine, _) = Engine::load(settings(), State::default(), &now);
+        World {
+            engine,
+            now,
+            disk: State::default(),
+            crash_at_next: false,
+            channel: VecDeque::new(),
+            holding: VecDeque::new(),
+            attached: false,
+            executed: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            results: BTreeSet::new(),
+            replies: 0,
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Sight { who, place } => {
+                let identity = Identity::new(IdentityKind::Serial, &format!("acme:{who}"), Proof::Claimed).unwrap();
+                let address = Address::new(&format!("{place}")).unwrap();
+                let capabilities = Some(capabilities(1 + who % 2));
+                self.link(LinkEvent::Sighted(Sighting { address, identities: vec![identity], capabilities }));
+            }
+            Act::Hear { device } => {
+                let reading =
+                    Reading { point: PointNo(0), value: Value::Bool(true), quality: Quality::Good, source: None };
+                let device = DeviceNo(device.into());
+                self.link(LinkEvent::Heard(Heard { device, at: self.now.mono, readings: vec![reading] }));
+            }
+            Act::Change { device, points } => {
+                let device = DeviceNo(device.into());
+                self.link(LinkEvent::Changed { device, capabilities: capabilities(points) });
+            }
+            Act::Ask { who, write, own_id, expires_s } => self.ask(who, write, own_id, expires_s),
+            Act::Cancel { command } => {
+                let command = CommandId::new(&format!("c-{command}")).unwrap();
+                self.event(Event::Ask { to: 0, by: Principal::local_root(), ask: Ask::Cancel { command } });
+            }
+            Act::Take => self.take(true),
+            Act::TakeInVain => self.take(false),
+            Act::Answer { outcome, late } => self.answer(outcome, late),
+            Act::Up if !self.attached => {
+                self.attached = true;
+                self.link(LinkEvent::Up { credits: CREDITS });
+            }
+            Act::Up => {}
+            Act::Down => {
+                if std::mem::take(&mut self.attached) {
+                    self.link(LinkEvent::Down { why: "cable".into() });
+                }
+            }
+            Act::Ended => {
+                self.lose_the_link();
+                self.link(LinkEvent::Ended { why: "panic".into() });
+            }
+            Act::Pass { ms } => self.pass(ms.into()),
+            Act::Restart { reboot } => self.restart(reboot),
+            Act::CrashAtNext => self.crash_at_next = true,
+            Act::VitalFull(full) => self.event(Event::VitalFull(full)),
+        }
+    }
+
+    fn ask(&mut self, who: u8, write: bool, own_id: Option<u8>, expires_s: u8) {
+        let point: PointPath = "relay.0.on".parse().unwrap();
+        let operation = match write {
+            true => Operation::Write { point, value: Value::Bool(true) },
+            false => Operation::Read { points: vec![point] },
+        };
+        // An id of one's own always means the same command, with the same expiry.
+        let id = own_id.map(|n| CommandId::new(&format!("own-{n}")).unwrap());
+        let expires = match own_id {
+            Some(n) => Some(Wall(1_000_000 + u64::from(n + 1) * 20_000)),
+            None => Some(self.now.wall + Duration::from_secs(expires_s.into())),
+        };
+        let ask = Operate { id, device: id_of(who), operation, priority: Default::default(), timeout: None, expires };
+        self.replies += 1;
+        let (to, by) = (self.replies, Principal::local_root());
+        self.event(Event::Ask { to, by, ask: Ask::Operate(ask) });
+    }
+
+    fn take(&mut self, reaches_the_device: bool) {
+        let Some(order) = self.channel.pop_front() else { return };
+        match order {
+            LinkOrder::Perform { command, .. } if !reaches_the_device || !self.attached => {
+                self.link(LinkEvent::Finished { command, outcome: Outcome::NotSent("no route".into()) });
+            }
+            LinkOrder::Perform { command, .. } => self.execute(command),
+            LinkOrder::Cancel { command } => {
+                // In time if the order to perform is still in the channel.
+                let waiting = self
+                    .channel
+                    .iter()
+                    .position(|order| matches!(order, LinkOrder::Perform { command: no, .. } if *no == command));
+                if let Some(place) = waiting {
+                    self.channel.remove(place);
+                    self.link(LinkEvent::Finished { command, outcome: Outcome::Cancelled });
+                }
+                self.link(LinkEvent::Took { orders: 1 });
+            }
+            _ => self.link(LinkEvent::Took { orders: 1 }),
+        }
+    }
+
+    fn execute(&mut self, command: CommandNo) {
+        let row =
+            self.disk.commands.iter().find(|row| row.no == command).expect("a command is on disk before it is sent");
+        *self.executed.entry(command).or_default() += 1;
+        if !row.id.as_str().starts_with("c-") {
+            *self.by_id.entry(row.id.clone()).or_default() += 1;
+        }
+        self.holding.push_back(command);
+    }
+
+    fn answer(&mut self, outcome: u8, late: bool) {
+        if late {
+            self.pass(30_000);
+        }
+        let Some(command) = self.holding.pop_front() else { return };
+        let outcome = match outcome {
+            0 | 1 => Outcome::Done(Vec::new()),
+            2 => Outcome::Failed("interlock".into()),
+            _ => Outcome::Lost("no answer".into()),
+        };
+        self.link(LinkEvent::Finished { command, outcome });
+    }
+
+    fn lose_the_link(&mut self) {
+        self.channel.clear();
+        self.holding.clear();
+        self.attached = false;
+    }
+
+    fn link(&mut self, event: LinkEvent) {
+        self.event(Event::Link { link: LINK, event });
+    }
+
+    fn event(&mut self, event: Event) {
+        let step = self.engine.handle(&self.now, event);
+        if std::mem::take(&mut self.crash_at_next) {
+            return self.restart(false);
+        }
+        self.commit(step);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let end = Mono(self.now.mono.0 + ms);
+        while let Some(wake) = self.engine.wake_at().filter(|wake| *wake <= end) {
+            self.advance(wake.max(self.now.mono));
+            self.event(Event::Wake);
+            let next = self.engine.wake_at();
+            assert!(next.is_none_or(|next| next > self.now.mono), "asks to be woken at {next:?} again");
+        }
+        self.advance(end);
+    }
+
+    fn advance(&mut self, to: Mono) {
+        self.now.wall = self.now.wall_at(to);
+        self.now.mono = to;
+    }
+
+    fn restart(&mut self, reboot: bool) {
+        self.lose_the_link();
+        self.now.boot.0 += u32::from(reboot);
+        let (engine, step) = Engine::load(settings(), self.disk.clone(), &self.now);
+        self.engine = engine;
+        self.commit(step);
+    }
+
+    fn commit(&mut self, step: Step) {
+        for change in &step.changes {
+            self.disk.apply(change);
+            if let Change::Record(entry) = change
+                && let Record::Result { command, .. } = &entry.record
+            {
+                assert!(self.results.insert(command.clone()), "{command} ended twice");
+            }
+        }
+        assert_eq!(self.disk, self.engine.state(), "a restart would not find this state");
+        for order in step.orders {
+            if let Order::Link { order, .. } = order {
+                self.deliver(order);
+            }
+        }
+        assert!(self.channel.len() + self.holding.len() <= usize::from(CREDITS), "more orders than credits");
+        self.check_commands();
+    }
+
+    fn deliver(&mut self, order: LinkOrder) {
+        if let LinkOrder::Perform { command, .. } = &order {
+            let row = self.disk.commands.iter().find(|row| row.no == *command).expect("on disk before it is sent");
+            assert_eq!(row.state, CommandState::Sent, "{command} goes out as {:?}", row.state);
+        }
+        self.channel.push_back(order);
+    }
+
+    fn check_commands(&self) {
+        for command in &self.disk.commands {
+            let executed = self.executed.get(&command.no).copied().unwrap_or(0);
+            assert!(executed <= 1, "{} was executed {executed} times", command.id);
+            let never_sent =
+                matches!(command.state, CommandState::Expired | CommandState::Cancelled | CommandState::Queued);
+            assert!(!never_sent || executed == 0, "{} is {:?} and was executed", command.id, command.state);
+            assert_eq!(command.state.is_open(), !self.results.contains(&command.id), "{}", command.id);
+        }
+        for (id, executed) in &self.by_id {
+            assert!(*executed <= 1, "{id} was executed {executed} times");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_order_of_events_breaks_a_promise(acts in proptest::collection::vec(act(), 1..150)) {
+        let mut world = World::new();
+        for act in acts {
+            world.act(act);
+        }
+        // Whatever happened: in the end every command has ended.
+        world.crash_at_next = false;
+        world.pass(24 * 3600 * 1000);
+        let open: Vec<_> = world.disk.commands.iter().filter(|command| command.state.is_open()).collect();
+        prop_assert!(open.is_empty(), "still open: {open:?}");
+    }
+}
+
+#[test]
+fn the_world_notices_a_command_that_is_sent_twice() {
+    let broken = std::panic::catch_unwind(|| {
+        let mut world = World::new();
+        for act in [Act::Up, Act::Sight { who: 1, place: 1 }, Act::Take, Act::Take, Act::Take] {
+            world.act(act);
+        }
+        world.act(Act::Ask { who: 1, write: true, own_id: None, expires_s: 9 });
+        let twice = world.channel.back().cloned().unwrap();
+        world.channel.push_back(twice);
+        (0..4).for_each(|_| world.act(Act::Take));
+        world.act(Act::VitalFull(false));
+    });
+    assert!(broken.is_err());
+}

@@ -4,6 +4,8 @@
 //! constant, one is a status that changes now and then: 60, 20, 10 and 10 per cent of the readings. Time is false: the
 //! arrivals say when they came, nobody waits. Each arrival is one device read once, all ten points.
 
+#![allow(dead_code)] // each bench uses a part of it
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,149 @@
+//! What each fuzz target does with outside bytes, once for both runners: cargo-fuzz and `tests/fuzz_smoke.rs`.
+//!
+//! A body decodes; if that works, what came out must keep its bounds and survive being written and read again. To add a
+//! decoder: a function and a row in [`BODIES`], four lines in `fuzz_targets/`, a `[[bin]]`, and a corpus folder of that
+//! name with what real peers sent. `tests/fuzz_smoke.rs` fails while one of them is missing.
+
+use std::fmt::Debug;
+
+use dmgw::model::record::Entry;
+use dmgw::model::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// True where the bytes were taken.
+type Body = fn(&[u8]) -> bool;
+
+pub const BODIES: &[(&str, Body)] = &[
+    ("ask_json", ask_json),
+    ("capabilities_cbor", capabilities_cbor),
+    ("command_cbor", command_cbor),
+    ("device_cbor", device_cbor),
+    ("entry_cbor", entry_cbor),
+    ("event_json", event_json),
+    ("operation_json", operation_json),
+    ("point_path", point_path),
+    ("value_cbor", value_cbor),
+    ("value_json", value_json),
+];
+
+/// Runs the body of that name.
+pub fn run(name: &str, bytes: &[u8]) -> bool {
+    let body = BODIES.iter().find(|(known, _)| *known == name);
+    body.unwrap_or_else(|| panic!("{name} has no row in BODIES of fuzz/bodies.rs")).1(bytes)
+}
+
+// ---- what people and programs send ----
+
+fn ask_json(bytes: &[u8]) -> bool {
+    json::<Ask>(bytes).is_some_and(|ask| {
+        if let Ask::Operate(operate) = ask {
+            within_bounds(&operate.operation);
+        }
+        true
+    })
+}
+
+fn operation_json(bytes: &[u8]) -> bool {
+    json::<Operation>(bytes).is_some_and(|operation| within_bounds(&operation))
+}
+
+fn event_json(bytes: &[u8]) -> bool {
+    json::<Event>(bytes).is_some_and(|event| {
+        if let Event::Link { event: LinkEvent::Finished { outcome, .. }, .. } = event {
+            let once = outcome.bounded();
+            assert_eq!(shown(&once.clone().bounded()), shown(&once), "cut once is cut enough");
+        }
+        true
+    })
+}
+
+fn value_json(bytes: &[u8]) -> bool {
+    json::<Value>(bytes).is_some_and(|value| {
+        value.check().expect("what was read keeps its bounds");
+        for kind in [ValueKind::Int, ValueKind::Uint, ValueKind::Float] {
+            let Ok(other) = value.clone().into_kind(kind) else { continue };
+            assert_eq!(other.kind(), kind);
+            let same = other.number() == value.number() || value.number().is_some_and(f64::is_nan);
+            assert!(same, "{value} became {other}");
+        }
+        true
+    })
+}
+
+fn point_path(bytes: &[u8]) -> bool {
+    let path = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<PointPath>().ok());
+    path.is_some_and(|path| {
+        assert_eq!(path.to_string().parse(), Ok(path));
+        true
+    })
+}
+
+// ---- what stands on disk ----
+
+fn value_cbor(bytes: &[u8]) -> bool {
+    cbor::<Value>(bytes).is_some_and(|value| {
+        value.check().expect("what was read keeps its bounds");
+        true
+    })
+}
+
+fn capabilities_cbor(bytes: &[u8]) -> bool {
+    cbor::<Capabilities>(bytes).is_some_and(|capabilities| {
+        if capabilities.check().is_ok() {
+            let numbered = capabilities.numbered_after(&Capabilities::default());
+            numbered.check().expect("numbering changes no path");
+        }
+        true
+    })
+}
+
+fn command_cbor(bytes: &[u8]) -> bool {
+    cbor::<Command>(bytes).is_some_and(|command| {
+        command.expired(&command.asked);
+        true
+    })
+}
+
+fn device_cbor(bytes: &[u8]) -> bool {
+    cbor::<Device>(bytes).is_some()
+}
+
+fn entry_cbor(bytes: &[u8]) -> bool {
+    cbor::<Entry>(bytes).is_some()
+}
+
+// ---- shared by the bodies ----
+
+fn within_bounds(operation: &Operation) -> bool {
+    assert!(OperationSet::of(&[operation.kind()]).has(operation.kind()));
+    // Refusing is right, falling over is not.
+    let _ = operation.check();
+    true
+}
+
+/// Reads, and reads again what it wrote: the second writing is as the first.
+fn json<T: DeserializeOwned + Serialize + Debug>(bytes: &[u8]) -> Option<T> {
+    let value: T = serde_json::from_slice(bytes).ok()?;
+    let first = shown(&value);
+    let again: T = serde_json::from_str(&first).unwrap_or_else(|e| panic!("{first} was written and is not read: {e}"));
+    assert_eq!(shown(&again), first);
+    Some(value)
+}
+
+fn shown<T: Serialize + Debug>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_else(|e| panic!("{value:?} was read and cannot be written: {e}"))
+}
+
+/// The same for the spelling of the store. Compared as bytes, for NaN is not equal to itself.
+fn cbor<T: DeserializeOwned + Serialize + Debug>(bytes: &[u8]) -> Option<T> {
+    let value: T = minicbor_serde::from_slice(bytes).ok()?;
+    let first = stored(&value);
+    let again: T = minicbor_serde::from_slice(&first).unwrap_or_else(|e| panic!("{value:?} is not read back: {e}"));
+    assert_eq!(stored(&again), first, "{value:?}");
+    Some(value)
+}
+
+fn stored<T: Serialize + Debug>(value: &T) -> Vec<u8> {
+    minicbor_serde::to_vec(value).unwrap_or_else(|e| panic!("{value:?} was read and cannot be written: {e}"))
+}

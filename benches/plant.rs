@@ -190,6 +190,7 @@ fn capabilities() -> Capabilities {
     Capabilities {
         points,
         operations: OperationSet::of(&[OperationKind::Read, OperationKind::Write, OperationKind::Probe]),
+        next: 0,
     }
 }
 

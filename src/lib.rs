@@ -1,4 +1,10 @@
 //! dmgw: finds local devices, manages them by itself, loses nothing, answers upstream.
+//!
+//! > Take an event; handle it; commit what it changes; only then send what it asks for.
+//!
+//! To get to know the source, begin with [`model`], the words. Then [`engine`], which takes an event and says what it
+//! leads to; [`store`], where that is kept; and [`turn`], which keeps the law above. After these three the rest is
+//! attachment: [`replay`] drives the engine from a script.
 
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -6,3 +12,5 @@
 pub mod engine;
 pub mod model;
 pub mod replay;
+pub mod store;
+pub mod turn;

@@ -1,0 +1,101 @@
+//! The heads of the journal: how far each stream and each reader is. One small row, written by every commit that
+//! touches the journal and by no other.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Boot, ClockQuality, Name, Now, Stream, Wall};
+
+use super::block::Clock;
+use super::settings::{Reader, Settings};
+
+/// Boots whose clock is remembered; blocks of older ones go by the clock they were written with.
+const MOST_CLOCKS: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The first number still held; `next` when nothing is.
+    pub(super) first: u64,
+    /// What the next record gets.
+    pub(super) next: u64,
+    /// Telemetry: numbers below may have been shown outside.
+    pub(super) reserved: u64,
+    /// Rows held.
+    pub(super) rows: u64,
+}
+
+impl Default for Head {
+    fn default() -> Head {
+        Head { first: 1, next: 1, reserved: 1, rows: 0 }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Heads {
+    /// Counts the commits that wrote this row: tells whether one that seemed to fail took hold.
+    pub(super) serial: u64,
+    /// Nothing was in memory only when this was written, and nothing came after.
+    pub(super) clean: bool,
+    pub(super) newest: Wall,
+    /// When nothing was in memory only.
+    pub(super) flushed: Now,
+    pub(super) vital: Head,
+    pub(super) events: Head,
+    pub(super) telemetry: Head,
+    #[serde(default)]
+    pub(super) cursors: BTreeMap<Name, BTreeMap<Stream, u64>>,
+    #[serde(default)]
+    pub(super) clocks: BTreeMap<Boot, Clock>,
+}
+
+impl Heads {
+    pub(super) fn of(&self, stream: Stream) -> &Head {
+        match stream {
+            Stream::Vital => &self.vital,
+            Stream::Events => &self.events,
+            Stream::Telemetry => &self.telemetry,
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, stream: Stream) -> &mut Head {
+        match stream {
+            Stream::Vital => &mut self.vital,
+            Stream::Events => &mut self.events,
+            Stream::Telemetry => &mut self.telemetry,
+        }
+    }
+
+    pub(super) fn cursor(&self, reader: &Name, stream: Stream) -> u64 {
+        self.cursors.get(reader).and_then(|streams| streams.get(&stream)).copied().unwrap_or(0)
+    }
+
+    /// Forward only. True if that changes anything.
+    pub(super) fn pass(&mut self, reader: &Name, stream: Stream, seq: u64) -> bool {
+        let cursor = self.cursors.entry(reader.clone()).or_default().entry(stream).or_default();
+        std::mem::replace(cursor, seq.max(*cursor)) < seq
+    }
+
+    /// Up to where everybody who wants the stream has it; nobody wants it: nothing may go.
+    pub(super) fn passed_by_all(&self, readers: &[Reader], stream: Stream) -> Option<u64> {
+        let wanting = readers.iter().filter(|reader| reader.streams.contains(&stream));
+        wanting.map(|reader| self.cursor(&reader.name, stream)).min()
+    }
+
+    pub(super) fn forget_strangers(&mut self, settings: &Settings) {
+        self.cursors.retain(|reader, _| settings.readers.iter().any(|known| known.name == *reader));
+    }
+
+    pub(super) fn tick(&mut self, now: &Now) {
+        self.serial += 1;
+        // A set clock may step back, and what was believed before it was wrong.
+        self.newest = if now.quality == ClockQuality::Set { now.wall } else { self.newest.max(now.wall) };
+        let clock = self.clocks.entry(now.boot).or_default();
+        if now.quality >= clock.quality {
+            *clock = Clock::of(now);
+        }
+        while self.clocks.len() > MOST_CLOCKS {
+            self.clocks.pop_first();
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The store: `state.redb`, what dmgw must still know after the power was gone.
+//!
+//! Only the loop's thread writes ([`Store`]). Others read short [`Snapshots`]. Read in this order: [`Settings`],
+//! [`Store::open`], [`Store::gather`], [`Store::commit`], then [`Snapshots::page`].
+//!
+//! # Tables
+//!
+//! Every row ends in the crc32c of its key and payload, checked on every read.
+//!
+//! | table | key → payload | written |
+//! |---|---|---|
+//! | `meta` | name → CBOR: `format.<table>`, `journal` (its id), `boot` (the kernel's boot id and our number for it) | when made, and by the first start of a boot |
+//! | `shapes` | u32 → CBOR of `Capabilities` | when a device of a new kind comes |
+//! | `devices` | u32 → CBOR of `Device` | when a device changes, never per reading |
+//! | `commands` | u64 → CBOR of `Command` | when a command goes on |
+//! | `journal` | (stream u8, number u64, piece u16) → at most 4 000 bytes | see below |
+//!
+//! CBOR rows are maps with named fields, so they can grow. One table holds all streams *and* their heads, because a
+//! commit costs by the tables that it touches: (0, 0, 0) is the row of [heads](heads) (per stream the first number held,
+//! the next, rows held; for telemetry the numbers reserved; cursors of readers; the clocks of boots; the clean mark).
+//! Streams 1 *vital* and 2 *events* hold one [`Entry`](crate::model::record::Entry) a number. Stream 3 *telemetry* holds
+//! one [block](mod@block) a flush, under the number of its first reading. A record is cut into [pieces](pieces).
+//!
+//! # Invariants
+//!
+//! 1. A commit is one redb transaction, durable when it returns, with quick-repair each time (on only some it does
+//!    nothing). All of it is there or nothing.
+//! 2. A number (journal id, stream, seq) means one record, for ever: not again after everything was deleted, nor after a
+//!    crash. Readings get theirs on arrival; numbers below `reserved` may be shown before they are on disk. After an
+//!    unclean start those between the last flush and `reserved` are skipped and told in one gap record.
+//! 3. Nothing in memory moves before the commit that moves it has succeeded, so a failed commit can be made again. If
+//!    it turns out after [`Store::reopen`] that it had taken hold, its changes are not applied twice.
+//! 4. Only the journal's beginning is deleted: what every reader that wants the stream has passed, or what a bound
+//!    drops under a gap record. Without readers only bounds delete.
+//! 5. `first <= next <= reserved`; the rows of a stream are those from `first`, and `rows` is their count.
+//! 6. No start reads the journal: the heads say all. Lost heads are counted again from the rows, under a new journal id.
+//! 7. A damaged row is left out and reported, never believed and never fatal; only a format we do not know is.
+//!
+//! # What is assumed of the disk
+//!
+//! 1. When a sync returns success, what was written before it stays, also without power.
+//! 2. Without a sync any part of what was written may be there, in any order, torn anywhere.
+//! 3. Bytes that nobody writes to do not change; where they do, the checksum of the row finds it, or redb's own of the
+//!    page when the file is repaired.
+
+pub mod block;
+mod bytes;
+mod columns;
+mod error;
+mod gather;
+mod heads;
+mod journal;
+mod open;
+mod order;
+mod pieces;
+mod rows;
+mod runs;
+mod settings;
+mod snapshot;
+mod state;
+mod tagged;
+#[cfg(test)]
+mod tests;
+mod values;
+mod write;
+
+pub use block::{Block, Clock};
+pub use error::StoreError;
+pub use open::{JournalId, Opened, Opening};
+pub use settings::{Bounds, Reader, Settings};
+pub use snapshot::{Page, Records, Snapshots};
+pub use state::DamagedRow;
+pub use write::Store;

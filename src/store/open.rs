@@ -1,0 +1,289 @@
+//! Opening the store: checks the formats, reads the state, and tells what an unclean end cost. Never reads the journal.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, TableError, WriteTransaction};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Boot, ClockQuality, Gap, GapReason, Mono, Now, State, Stream, Wall};
+
+use super::error::StoreError;
+use super::heads::Heads;
+use super::journal::Journal;
+use super::rows::{COMMANDS, DEVICES, FORMATS, HEADS, JOURNAL, META, SHAPES, pack, unpack};
+use super::settings::Settings;
+use super::snapshot::Shared;
+use super::state::{DamagedRow, read_state};
+use super::write::{Store, begin};
+
+/// How long a reading may be under way from its link to the loop: what a crash lost may be so much older than the flush.
+const UNDER_WAY: u64 = 2_000;
+
+/// Names one life of the journal: its numbers mean something only together with it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JournalId(pub [u8; 16]);
+
+impl fmt::Display for JournalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for JournalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What the store is told at a start.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening {
+    /// The kernel's, from `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: [u8; 16],
+    /// Random; taken when the store is made, or when its heads were lost.
+    pub journal: JournalId,
+    pub mono: Mono,
+    pub wall: Wall,
+    pub quality: ClockQuality,
+}
+
+/// What the store tells at a start.
+#[derive(Debug)]
+pub struct Opened {
+    pub state: State,
+    pub journal: JournalId,
+    /// Nothing is missing.
+    pub clean: bool,
+    /// Which boot this is, and the wall time, corrected if the clock is not set and would lie before `newest`.
+    pub now: Now,
+    /// The newest wall time that stands in the store.
+    pub newest: Wall,
+    /// What a crash lost, also in the journal.
+    pub gap: Option<Gap>,
+    pub damaged: Vec<DamagedRow>,
+}
+
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct BootRow {
+    id: [u8; 16],
+    boot: Boot,
+}
+
+/// What stands in a file.
+struct Found {
+    made: bool,
+    journal: Option<JournalId>,
+    boot: Option<BootRow>,
+    heads: Option<Heads>,
+    state: State,
+    damaged: Vec<DamagedRow>,
+}
+
+impl Store {
+    /// Opens the file, or makes it. One commit.
+    pub fn open(path: &Path, settings: Settings, opening: &Opening) -> Result<(Store, Opened), StoreError> {
+        let db = connect(path, settings.cache)?;
+        Store::start(db, settings, opening, Some(path))
+    }
+
+    /// The same on a storage of the caller's.
+    pub fn open_on(
+        backend: impl StorageBackend,
+        settings: Settings,
+        opening: &Opening,
+    ) -> Result<(Store, Opened), StoreError> {
+        let db = connect_on(backend, settings.cache)?;
+        Store::start(db, settings, opening, None)
+    }
+
+    fn start(
+        db: Database,
+        settings: Settings,
+        opening: &Opening,
+        path: Option<&Path>,
+    ) -> Result<(Store, Opened), StoreError> {
+        let found = Found::read(&db)?;
+        let newest = found.newest();
+        let now = found.now(opening, newest);
+        let journal = found.journal.filter(|_| found.heads.is_some()).unwrap_or(opening.journal);
+        let clean = !found.made || found.heads.as_ref().is_some_and(|heads| heads.clean);
+        let txn = begin(&db)?;
+        found.write_meta(&txn, opening, journal, now.boot)?;
+        let (heads, gap) = write_start(&txn, &found, &settings, &now, clean)?;
+        txn.commit()?;
+        let shared = Arc::new(Shared::new(db, journal));
+        let store = Store::new(shared, settings, heads, path.map(Path::to_owned));
+        let Found { state, damaged, .. } = found;
+        Ok((store, Opened { state, journal, clean, now, newest, gap, damaged }))
+    }
+}
+
+impl Found {
+    fn read(db: &Database) -> Result<Found, StoreError> {
+        let txn = db.begin_read()?;
+        if !check_formats(&txn)? {
+            let (state, damaged) = Default::default();
+            return Ok(Found { made: false, journal: None, boot: None, heads: None, state, damaged });
+        }
+        let (state, mut damaged) = read_state(&txn)?;
+        let heads = read_heads_in(&txn)?;
+        if heads.is_none() {
+            damaged.push(DamagedRow { table: "journal", key: 0 });
+        }
+        let (journal, boot) = (meta(&txn, "journal")?, meta(&txn, "boot")?);
+        if journal.is_none() || boot.is_none() {
+            damaged.push(DamagedRow { table: "meta", key: 0 });
+        }
+        Ok(Found { made: true, journal, boot, heads, state, damaged })
+    }
+
+    fn newest(&self) -> Wall {
+        let devices = self.state.devices.iter().map(|device| device.first_seen);
+        let moments = |command: &crate::model::Command| [Some(command.asked), command.sent, command.ended];
+        let commands = self.state.commands.iter().flat_map(|command| moments(command)).flatten();
+        let rows = devices.chain(commands).filter(|now| now.quality != ClockQuality::Unset).map(|now| now.wall);
+        let heads = self.heads.as_ref().map(|heads| heads.newest);
+        rows.chain(heads).max().unwrap_or_default()
+    }
+
+    fn now(&self, opening: &Opening, newest: Wall) -> Now {
+        let Opening { mono, wall, quality, .. } = *opening;
+        let set = quality == ClockQuality::Set;
+        Now { mono, boot: self.boot_no(opening), wall: if set { wall } else { wall.max(newest) }, quality }
+    }
+
+    fn boot_no(&self, opening: &Opening) -> Boot {
+        // The clocks know the last boot too, should its own row be lost.
+        let clocks = self.heads.iter().flat_map(|heads| heads.clocks.keys().copied());
+        match self.boot {
+            Some(row) if row.id == opening.boot_id => row.boot,
+            row => Boot(clocks.chain(row.map(|row| row.boot)).max().map_or(1, |last| last.0 + 1)),
+        }
+    }
+
+    fn write_meta(
+        &self,
+        txn: &WriteTransaction,
+        opening: &Opening,
+        journal: JournalId,
+        boot: Boot,
+    ) -> Result<(), StoreError> {
+        if !self.made {
+            FORMATS.iter().try_for_each(|(table, format)| put_meta(txn, &format_of(table), format))?;
+            drop((txn.open_table(SHAPES)?, txn.open_table(DEVICES)?, txn.open_table(COMMANDS)?));
+        }
+        if self.journal != Some(journal) {
+            put_meta(txn, "journal", &journal)?;
+        }
+        let row = BootRow { id: opening.boot_id, boot };
+        if self.boot != Some(row) {
+            put_meta(txn, "boot", &row)?;
+        }
+        Ok(())
+    }
+}
+
+/// The journal's part of the first commit: the gap of a crash, new numbers reserved, and no longer clean.
+fn write_start(
+    txn: &WriteTransaction,
+    found: &Found,
+    settings: &Settings,
+    now: &Now,
+    clean: bool,
+) -> Result<(Heads, Option<Gap>), StoreError> {
+    let mut journal = Journal::new(txn.open_table(JOURNAL)?, found.heads.clone().unwrap_or_default());
+    if found.made && found.heads.is_none() {
+        journal.rebuild()?;
+    }
+    let gap = if clean { None } else { crash_gap(&journal.heads, now) };
+    if let Some(gap) = &gap {
+        journal.append_gap(now, gap.clone())?;
+        journal.skip(gap.last + 1);
+    }
+    journal.heads.forget_strangers(settings);
+    let heads = &mut journal.heads;
+    (heads.clean, heads.flushed) = (false, *now);
+    heads.telemetry.reserved = heads.telemetry.next.saturating_add(settings.reserve);
+    Ok((journal.save(now)?, gap))
+}
+
+fn crash_gap(heads: &Heads, now: &Now) -> Option<Gap> {
+    let head = &heads.telemetry;
+    let count = head.reserved.checked_sub(head.next).filter(|count| *count > 0)?;
+    let mut from = heads.flushed;
+    from.mono = Mono(from.mono.0.saturating_sub(UNDER_WAY));
+    from.wall = Wall(from.wall.0.saturating_sub(UNDER_WAY));
+    let (stream, why, exact) = (Stream::Telemetry, GapReason::Crash, false);
+    Some(Gap { stream, why, first: head.next, last: head.reserved - 1, count, exact, from, to: *now })
+}
+
+/// False for a file without tables: one that was just made.
+fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
+    if txn.list_tables()?.next().is_none() {
+        return Ok(false);
+    }
+    for (table, known) in FORMATS {
+        let what = if table == "file" { "the file".into() } else { format!("table {table:?}") };
+        match meta::<u32>(txn, &format_of(table))? {
+            Some(found) if found == known => {}
+            Some(found) => return Err(StoreError::Format { what, found, known }),
+            None => return Err(StoreError::Corrupt(format!("the format of {what} cannot be read"))),
+        }
+    }
+    Ok(true)
+}
+
+fn format_of(table: &str) -> String {
+    format!("format.{table}")
+}
+
+fn meta<T: serde::de::DeserializeOwned>(txn: &ReadTransaction, name: &str) -> Result<Option<T>, StoreError> {
+    let table = match txn.open_table(META) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let row = table.get(name.as_bytes())?;
+    Ok(row.and_then(|row| unpack(&name.as_bytes(), row.value())))
+}
+
+pub(super) fn put_meta(txn: &WriteTransaction, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
+    let key = name.as_bytes();
+    txn.open_table(META)?.insert(key, pack(&key, value)?.as_slice())?;
+    Ok(())
+}
+
+pub(super) fn read_heads(db: &Database) -> Result<Option<Heads>, StoreError> {
+    read_heads_in(&db.begin_read()?)
+}
+
+pub(super) fn read_heads_in(txn: &ReadTransaction) -> Result<Option<Heads>, StoreError> {
+    let table = txn.open_table(JOURNAL)?;
+    let row = table.get(HEADS)?;
+    Ok(row.and_then(|row| unpack(&HEADS, row.value())))
+}
+
+pub(super) fn connect(path: &Path, cache: usize) -> Result<Database, StoreError> {
+    let io = |error: std::io::Error| StoreError::from_redb(redb::Error::Io(error));
+    let new = !path.exists();
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
+    let db = Builder::new().set_cache_size(cache).create_file(file.map_err(io)?);
+    let db = db.map_err(|error| match StoreError::from(error) {
+        StoreError::Locked(_) => StoreError::Locked(path.to_owned()),
+        other => other,
+    })?;
+    if new && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        // Else a power cut may leave the folder without the file.
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    }
+    Ok(db)
+}
+
+pub(super) fn connect_on(backend: impl StorageBackend, cache: usize) -> Result<Database, StoreError> {
+    Ok(Builder::new().set_cache_size(cache).create_with_backend(backend)?)
+}

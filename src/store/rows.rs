@@ -1,0 +1,110 @@
+//! Rows as they stand on disk: a payload, then the crc32c of key and payload.
+//!
+//! redb does not look at its checksums when it reads, so every read of ours does: a row that was changed behind our
+//! back, or moved under another key, is not believed.
+
+use redb::TableDefinition;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::model::Stream;
+
+use super::error::StoreError;
+
+/// Stream, number, piece. Stream 0 holds the heads and cursors.
+pub(super) type JournalKey = (u8, u64, u16);
+
+// Names as bytes: redb panics on a text key that is no text any more.
+pub(super) const META: TableDefinition<&[u8], &[u8]> = TableDefinition::new("meta");
+pub(super) const SHAPES: TableDefinition<u32, &[u8]> = TableDefinition::new("shapes");
+pub(super) const DEVICES: TableDefinition<u32, &[u8]> = TableDefinition::new("devices");
+pub(super) const COMMANDS: TableDefinition<u64, &[u8]> = TableDefinition::new("commands");
+pub(super) const JOURNAL: TableDefinition<JournalKey, &[u8]> = TableDefinition::new("journal");
+
+pub(super) const HEADS: JournalKey = (0, 0, 0);
+
+/// Every table with the number of its format.
+pub(super) const FORMATS: [(&str, u32); 6] =
+    [("file", 1), ("meta", 1), ("shapes", 1), ("devices", 1), ("commands", 1), ("journal", 1)];
+
+const CRC: usize = 4;
+
+/// The bytes of a key that go into the checksum.
+pub(super) trait KeyBytes {
+    fn crc(&self) -> u32;
+}
+
+impl KeyBytes for u32 {
+    fn crc(&self) -> u32 {
+        crc32c::crc32c(&self.to_le_bytes())
+    }
+}
+
+impl KeyBytes for u64 {
+    fn crc(&self) -> u32 {
+        crc32c::crc32c(&self.to_le_bytes())
+    }
+}
+
+impl KeyBytes for &[u8] {
+    fn crc(&self) -> u32 {
+        crc32c::crc32c(self)
+    }
+}
+
+impl KeyBytes for JournalKey {
+    fn crc(&self) -> u32 {
+        let head = crc32c::crc32c(&[self.0]);
+        crc32c::crc32c_append(crc32c::crc32c_append(head, &self.1.to_le_bytes()), &self.2.to_le_bytes())
+    }
+}
+
+pub(super) fn seal(key: &impl KeyBytes, mut payload: Vec<u8>) -> Vec<u8> {
+    let crc = crc32c::crc32c_append(key.crc(), &payload);
+    payload.extend_from_slice(&crc.to_le_bytes());
+    payload
+}
+
+/// The payload, if the row is what was written under this key.
+pub(super) fn unseal<'a>(key: &impl KeyBytes, row: &'a [u8]) -> Option<&'a [u8]> {
+    let (payload, crc) = row.split_last_chunk::<CRC>()?;
+    (crc32c::crc32c_append(key.crc(), payload) == u32::from_le_bytes(*crc)).then_some(payload)
+}
+
+pub(super) fn pack(key: &impl KeyBytes, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    Ok(seal(key, cbor(value)?))
+}
+
+pub(super) fn unpack<T: DeserializeOwned>(key: &impl KeyBytes, row: &[u8]) -> Option<T> {
+    minicbor_serde::from_slice(unseal(key, row)?).ok()
+}
+
+pub(super) fn cbor(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    minicbor_serde::to_vec(value).map_err(|error| StoreError::Row(error.to_string()))
+}
+
+pub(super) fn code(stream: Stream) -> u8 {
+    match stream {
+        Stream::Vital => 1,
+        Stream::Events => 2,
+        Stream::Telemetry => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_believed_only_whole_and_under_its_own_key() {
+        let row = seal(&7u32, b"payload".to_vec());
+        assert_eq!(unseal(&7u32, &row), Some(&b"payload"[..]));
+        assert_eq!(unseal(&8u32, &row), None);
+        for i in 0..row.len() {
+            let mut bad = row.clone();
+            bad[i] ^= 1;
+            assert_eq!(unseal(&7u32, &bad), None, "byte {i}");
+            assert_eq!(unseal(&7u32, &row[..i]), None, "length {i}");
+        }
+    }
+}

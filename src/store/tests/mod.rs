@@ -1,0 +1,9 @@
+//! Tests of the store, by subject.
+
+mod block;
+mod bounds;
+mod broken;
+mod flow;
+#[path = "../../../tests/support/torn_disk.rs"]
+mod torn_disk;
+mod words;

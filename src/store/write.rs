@@ -1,0 +1,255 @@
+//! The one who writes: gathers readings, commits changes, and opens the file again after the disk had failed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use redb::{Database, Durability, StorageBackend, WriteTransaction};
+
+use crate::model::{Change, Gap, GapReason, Heard, Mono, Now, Stream};
+
+use super::block::{Clock, encode};
+use super::error::StoreError;
+use super::gather::Gathered;
+use super::heads::Heads;
+use super::journal::Journal;
+use super::open::{connect, connect_on, read_heads};
+use super::rows::JOURNAL;
+use super::settings::Settings;
+use super::snapshot::{Shared, Snapshots};
+use super::state::Sorted;
+
+pub struct Store {
+    pub(super) shared: Arc<Shared>,
+    pub(super) settings: Settings,
+    /// As they stand on disk.
+    pub(super) heads: Heads,
+    pub(super) gathered: Gathered,
+    /// Where the file is, unless it lies in a backend that the caller brought.
+    pub(super) path: Option<PathBuf>,
+    /// A commit that failed, and may yet turn out to have taken hold.
+    failed: Option<Attempt>,
+    /// Changes of a commit that seemed to fail and did not.
+    landed: Vec<Change>,
+}
+
+struct Attempt {
+    changes: Vec<Change>,
+    heads: Heads,
+}
+
+/// What one call of commit is to write.
+struct Work<'a> {
+    changes: Sorted<'a>,
+    flush: bool,
+    closing: bool,
+}
+
+impl Store {
+    pub(super) fn new(shared: Arc<Shared>, settings: Settings, heads: Heads, path: Option<PathBuf>) -> Store {
+        let gathered = Gathered::new(heads.telemetry.next);
+        Store { shared, settings, heads, gathered, path, failed: None, landed: Vec::new() }
+    }
+
+    /// Takes readings in, for the next flush. Returns the number of the first; the others follow.
+    pub fn gather(&mut self, now: &Now, heard: Heard) -> u64 {
+        self.gathered.add(now, heard, &self.settings)
+    }
+
+    /// The last number of a reading that may be shown outside already.
+    pub fn sendable_to(&self) -> u64 {
+        self.gathered.next().min(self.heads.telemetry.reserved) - 1
+    }
+
+    /// When to commit with `flush` if nothing else happens before.
+    pub fn flush_at(&self) -> Option<Mono> {
+        self.gathered.due(&self.settings, self.heads.telemetry.reserved)
+    }
+
+    /// Readings in memory only.
+    pub fn gathered(&self) -> u64 {
+        self.gathered.len()
+    }
+
+    /// Results of commands that are under way still find room; new commands from upstream should be refused.
+    pub fn vital_full(&self) -> bool {
+        let bounds = &self.settings.bounds;
+        self.heads.vital.rows + bounds.step(Stream::Vital) >= bounds.vital
+    }
+
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots::new(self.shared.clone())
+    }
+
+    /// Makes the changes durable, all or none; takes gathered readings along when told to, or when they are ripe.
+    ///
+    /// After an error nothing has moved: the same call may be made again, after [`Store::reopen`] if it is retryable.
+    /// Changes may be added at the end of the list in between.
+    pub fn commit(&mut self, now: &Now, changes: &[Change], flush: bool) -> Result<(), StoreError> {
+        self.commit_as(now, changes, flush, false)
+    }
+
+    /// Everything to disk, and a mark that nothing is missing.
+    pub fn close(mut self, now: &Now) -> Result<(), StoreError> {
+        self.commit_as(now, &[], true, true)?;
+        self.shared.close();
+        Ok(())
+    }
+
+    fn commit_as(&mut self, now: &Now, all: &[Change], flush: bool, closing: bool) -> Result<(), StoreError> {
+        let changes = all.strip_prefix(self.landed.as_slice()).unwrap_or(all);
+        let flush = flush || (!changes.is_empty() && self.gathered.ripe(now.mono, &self.settings));
+        let mut work = Work { changes: Sorted::of(changes), flush, closing };
+        self.leave_strangers_out(&mut work.changes);
+        let journal = closing || self.touches_journal(&work);
+        if !journal && !work.changes.has_rows() {
+            self.landed.clear();
+            return Ok(());
+        }
+        let mut attempted = None;
+        let written = self.write(now, &work, journal, &mut attempted);
+        match (written, attempted) {
+            (Ok(()), heads) => self.moved(heads),
+            (Err(error), heads) => {
+                if let Some(heads) = heads {
+                    self.failed = Some(Attempt { changes: all.to_vec(), heads });
+                }
+                return Err(error);
+            }
+        }
+        self.landed.clear();
+        Ok(())
+    }
+
+    fn leave_strangers_out(&self, changes: &mut Sorted) {
+        changes.passed.retain(|(reader, stream, seq)| {
+            let known = self.settings.wants(reader, *stream);
+            if !known {
+                tracing::warn!(%reader, stream = stream.name(), "nobody by this name reads the stream; ignored");
+            }
+            known && self.handed_out(*stream, *seq) > self.heads.cursor(reader, *stream)
+        });
+    }
+
+    /// Nobody can have passed what was never given to anybody.
+    fn handed_out(&self, stream: Stream, seq: u64) -> u64 {
+        let next = if stream == Stream::Telemetry { self.gathered.next() } else { self.heads.of(stream).next };
+        seq.min(next - 1)
+    }
+
+    fn touches_journal(&self, work: &Work) -> bool {
+        let changes = !(work.changes.records.is_empty() && work.changes.passed.is_empty());
+        changes || (work.flush && self.gathered.len() > 0) || self.gathered.lost().is_some()
+    }
+
+    /// `attempted` is set when it is no longer sure that nothing was written.
+    fn write(
+        &mut self,
+        now: &Now,
+        work: &Work,
+        journal: bool,
+        attempted: &mut Option<Heads>,
+    ) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        shared.with(|db| {
+            let txn = begin(db)?;
+            work.changes.write(&txn)?;
+            let heads = if journal { Some(self.write_journal(&txn, now, work)?) } else { None };
+            *attempted = heads;
+            Ok(txn.commit()?)
+        })
+    }
+
+    fn write_journal(&mut self, txn: &WriteTransaction, now: &Now, work: &Work) -> Result<Heads, StoreError> {
+        let mut journal = Journal::new(txn.open_table(JOURNAL)?, self.heads.clone());
+        if let Some(lost) = self.gathered.lost() {
+            journal.append_gap(now, lost.clone())?;
+            journal.skip(lost.last + 1);
+        }
+        for entry in &work.changes.records {
+            journal.append(entry)?;
+        }
+        if work.flush {
+            self.write_blocks(&mut journal, now)?;
+        }
+        for (reader, stream, seq) in &work.changes.passed {
+            let seq = self.handed_out(*stream, *seq);
+            journal.heads.pass(reader, *stream, seq);
+        }
+        journal.drop_passed(&self.settings.readers)?;
+        journal.drop_beyond(now, &self.settings.bounds)?;
+        self.finish(&mut journal.heads, now, work);
+        journal.save(now)
+    }
+
+    fn write_blocks(&mut self, journal: &mut Journal, now: &Now) -> Result<(), StoreError> {
+        for (seq, next, arrivals) in self.gathered.blocks(&self.settings) {
+            match encode(seq, now.boot, Clock::of(now), arrivals) {
+                Ok(block) => journal.append_block(seq, next, &block)?,
+                // Cannot be while blocks are cut to their bounds; but if so, not in silence and not for ever.
+                Err(error) => {
+                    tracing::error!(%error, seq, "readings cannot be encoded; they are left out");
+                    journal.append_gap(now, unencoded(now, seq, next))?;
+                    journal.skip(next);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&self, heads: &mut Heads, now: &Now, work: &Work) {
+        let next = self.gathered.next();
+        heads.clean = work.closing;
+        // Reserved anew each time, for the row is written anyway.
+        heads.telemetry.reserved = if work.closing { next } else { next.saturating_add(self.settings.reserve) };
+        if heads.telemetry.next == next {
+            heads.flushed = *now;
+        }
+    }
+
+    fn moved(&mut self, heads: Option<Heads>) {
+        self.failed = None;
+        if let Some(heads) = heads {
+            self.gathered.taken(heads.telemetry.next);
+            self.heads = heads;
+        }
+    }
+
+    /// After a disk error: redb writes no more until the file was opened again. Snapshots wait meanwhile.
+    pub fn reopen(&mut self) -> Result<(), StoreError> {
+        let (path, cache) = (self.path.clone().ok_or(StoreError::Closed)?, self.settings.cache);
+        self.reopen_by(|| connect(&path, cache))
+    }
+
+    /// The same for a store in a backend of the caller's: a fresh handle on the same bytes.
+    pub fn reopen_on(&mut self, backend: impl StorageBackend) -> Result<(), StoreError> {
+        let cache = self.settings.cache;
+        self.reopen_by(|| connect_on(backend, cache))
+    }
+
+    fn reopen_by(&mut self, open: impl FnOnce() -> Result<Database, StoreError>) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        shared.replace(open)?;
+        let heads = shared.with(read_heads)?;
+        match self.failed.take() {
+            Some(attempt) if heads.as_ref() == Some(&attempt.heads) => {
+                self.moved(Some(attempt.heads));
+                self.landed = attempt.changes;
+                Ok(())
+            }
+            _ if heads.as_ref() == Some(&self.heads) => Ok(()),
+            _ => Err(StoreError::Corrupt("it is not the file that was open before".into())),
+        }
+    }
+}
+
+pub(super) fn begin(db: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut txn = db.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_quick_repair(true);
+    Ok(txn)
+}
+
+fn unencoded(now: &Now, first: u64, next: u64) -> Gap {
+    let (stream, why, exact) = (Stream::Telemetry, GapReason::Corrupt, true);
+    Gap { stream, why, first, last: next - 1, count: next - first, exact, from: *now, to: *now }
+}

@@ -1,0 +1,228 @@
+//! One turn of the loop: events in, one commit, orders out.
+//!
+//! This is where the law is kept. [`Turn::take`] has the engine handle events; what they change and ask for is held
+//! back. [`Turn::settle`] commits the changes, many events to a commit, and only then gives the orders out. Changes that
+//! can wait do not cause a commit of their own: they ride on the next one, at the latest after [`LONGEST_WAIT`].
+//!
+//! When the disk takes nothing, all is held: orders, answers, changes. The store is opened anew with growing pauses, the
+//! same changes are tried again, and new asks are refused with the reason. Readings are gathered as far as memory is
+//! allowed to be used for them; past the bound on changes no more events are taken in, so that the links wait.
+
+use std::time::Duration;
+
+use crate::engine::{self, Engine, Step, Touched};
+use crate::model::device::DeviceNow;
+use crate::model::*;
+use crate::store::{Snapshots, Store, StoreError};
+
+/// How long a change that can wait may have to.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Pauses between attempts while the disk takes nothing.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Changes held while the disk takes nothing; beyond them the links have to wait.
+pub const MOST_HELD: usize = 10_000;
+
+pub struct Turn {
+    engine: Engine,
+    store: Store,
+    changes: Vec<Change>,
+    orders: Vec<Order>,
+    /// Answers that rest on no change.
+    answers: Vec<Order>,
+    /// Commands that changed, to be shown once they are on disk.
+    unseen: Touched,
+    must_commit: bool,
+    /// When the oldest of the changes came.
+    waiting_since: Option<Mono>,
+    trouble: Option<Trouble>,
+    vital_full: bool,
+}
+
+/// The disk takes nothing.
+struct Trouble {
+    why: String,
+    pause: Duration,
+    retry_at: Mono,
+}
+
+impl Turn {
+    pub fn new(settings: engine::Settings, store: Store, state: State, now: &Now) -> Turn {
+        let (engine, step) = Engine::load(settings, state, now);
+        let mut turn = Turn {
+            engine,
+            store,
+            changes: Vec::new(),
+            orders: Vec::new(),
+            answers: Vec::new(),
+            unseen: Touched::default(),
+            must_commit: false,
+            waiting_since: None,
+            trouble: None,
+            vital_full: false,
+        };
+        turn.absorb(now, step);
+        turn
+    }
+
+    pub fn take(&mut self, now: &Now, event: Event) {
+        match (event, &self.trouble) {
+            (Event::Ask { to, .. }, Some(trouble)) => {
+                let why = format!("the store takes nothing ({}); ask again when `dmgw status` says ok", trouble.why);
+                self.answers.push(Order::Reply { to, reply: Reply::Refused(Refusal::Busy(why)) });
+            }
+            (event, _) => {
+                let step = self.engine.handle(now, event);
+                self.absorb(now, step);
+            }
+        }
+    }
+
+    /// Commits what has to be, and gives out the orders that may go now. An error is one that trying again will not
+    /// mend.
+    pub fn settle(&mut self, now: &Now) -> Result<Vec<Order>, StoreError> {
+        self.wake_engine(now);
+        let mut out = std::mem::take(&mut self.answers);
+        if self.trouble.as_ref().is_some_and(|trouble| now.mono < trouble.retry_at) {
+            return Ok(out);
+        }
+        if self.trouble.is_some() || self.must_commit || self.commit_at().is_some_and(|at| at <= now.mono) {
+            match self.commit(now) {
+                Ok(()) => {}
+                Err(error) if error.is_retryable() => {
+                    self.in_trouble(now, &error);
+                    return Ok(out);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        out.append(&mut self.orders);
+        Ok(out)
+    }
+
+    /// When to call [`Turn::settle`] even if no event comes before.
+    pub fn wake_at(&self) -> Option<Mono> {
+        let retry = self.trouble.as_ref().map(|trouble| trouble.retry_at);
+        let commit = if retry.is_some() { None } else { self.commit_at() };
+        [retry, commit, self.engine.wake_at()].into_iter().flatten().min()
+    }
+
+    /// False while so much is held that the links have to wait.
+    pub fn wants_events(&self) -> bool {
+        self.changes.len() < MOST_HELD
+    }
+
+    /// Why the store takes nothing, while it does not.
+    pub fn degraded(&self) -> Option<&str> {
+        self.trouble.as_ref().map(|trouble| trouble.why.as_str())
+    }
+
+    /// What readers of the view may see now and have not seen: devices as they are, commands once they are on disk.
+    pub fn touched(&mut self) -> Touched {
+        let mut touched = self.engine.touched();
+        self.unseen.commands.append(&mut touched.commands);
+        self.unseen.forgotten.append(&mut touched.forgotten);
+        if !self.must_commit {
+            touched.commands = std::mem::take(&mut self.unseen.commands);
+            touched.forgotten = std::mem::take(&mut self.unseen.forgotten);
+        }
+        touched
+    }
+
+    pub fn device(&self, no: DeviceNo) -> Option<&std::sync::Arc<DeviceNow>> {
+        self.engine.device(no)
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn snapshots(&self) -> Snapshots {
+        self.store.snapshots()
+    }
+
+    /// The clean end: everything is on disk when it returns without an error.
+    pub fn close(mut self, now: &Now) -> Result<(), StoreError> {
+        if self.trouble.is_some() {
+            self.store.reopen()?;
+        }
+        self.store.commit(now, &self.changes, true)?;
+        self.store.close(now)
+    }
+
+    fn absorb(&mut self, now: &Now, step: Step) {
+        for heard in step.heard {
+            self.store.gather(now, heard);
+        }
+        self.must_commit |= step.changes.iter().any(|change| !change.can_wait());
+        if !step.changes.is_empty() {
+            self.waiting_since.get_or_insert(now.mono);
+        }
+        self.changes.extend(step.changes);
+        self.orders.extend(step.orders);
+    }
+
+    fn wake_engine(&mut self, now: &Now) {
+        if self.wants_events() && self.engine.wake_at().is_some_and(|at| at <= now.mono) {
+            let step = self.engine.handle(now, Event::Wake);
+            self.absorb(now, step);
+        }
+    }
+
+    fn commit_at(&self) -> Option<Mono> {
+        let waiting = self.waiting_since.map(|since| since + LONGEST_WAIT);
+        [waiting, self.store.flush_at()].into_iter().flatten().min()
+    }
+
+    fn commit(&mut self, now: &Now) -> Result<(), StoreError> {
+        if self.trouble.is_some() {
+            self.store.reopen()?;
+        }
+        let flush = self.store.flush_at().is_some_and(|at| at <= now.mono);
+        self.store.commit(now, &self.changes, flush)?;
+        if let Some(trouble) = self.trouble.take() {
+            tracing::info!(was = trouble.why, "the store takes changes again; nothing was lost");
+        }
+        self.changes.clear();
+        self.must_commit = false;
+        self.waiting_since = None;
+        self.look_at_bounds(now);
+        Ok(())
+    }
+
+    fn look_at_bounds(&mut self, now: &Now) {
+        let full = self.store.vital_full();
+        if full != self.vital_full {
+            self.vital_full = full;
+            let step = self.engine.handle(now, Event::VitalFull(full));
+            self.absorb(now, step);
+        }
+    }
+
+    fn in_trouble(&mut self, now: &Now, error: &StoreError) {
+        let why = chain(error);
+        let pause = match &self.trouble {
+            Some(before) => (before.pause * 2).min(LONGEST_PAUSE),
+            None => {
+                tracing::error!(why, "the store takes nothing; commands are refused and readings held until it does");
+                FIRST_PAUSE
+            }
+        };
+        self.trouble = Some(Trouble { why, pause, retry_at: now.mono + pause });
+    }
+}
+
+/// An error with everything that led to it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

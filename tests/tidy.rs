@@ -14,24 +14,42 @@ const LONG_FILE: usize = 300;
 const PARTS: &[(&str, &[&str])] = &[
     // The words: everybody uses them, they use nothing.
     ("model", &[]),
+    // Small pure functions over text for messages and settings.
+    ("nearest", &[]),
+    ("units", &[]),
     // Pure: no I/O, no clock, so that both can be replayed and tried on recorded history.
     ("policy", &["model"]),
     ("engine", &["model", "policy"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
-    ("links", &["model"]),
+    ("links", &["model", "units"]),
     ("guard", &["model"]),
     ("store", &["model"]),
-    ("view", &["model"]),
+    ("view", &["model", "nearest"]),
+    // How a door asks the loop.
+    ("asks", &["model"]),
     // One turn of the loop: event, step, commit, orders.
     ("turn", &["model", "engine", "store"]),
     ("replay", &["model", "policy", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
-    ("upstream", &["model", "store", "view"]),
-    ("api", &["model", "store", "view"]),
+    ("upstream", &["model", "store", "view", "asks"]),
+    ("api", &["model", "store", "view", "asks", "nearest", "units"]),
     // Each part owns its own section; config sums them up.
-    ("config", &["model", "policy", "engine", "links", "guard", "store", "view", "turn", "upstream", "api"]),
-    ("daemon", &["model", "policy", "engine", "links", "guard", "store", "view", "turn", "upstream", "api", "config"]),
-    ("cli", &["model", "policy", "engine", "links", "guard", "store", "view", "replay", "upstream", "api", "config"]),
+    (
+        "config",
+        &[
+            "model", "nearest", "units", "policy", "engine", "links", "guard", "store", "view", "asks", "turn",
+            "upstream", "api",
+        ],
+    ),
+    (
+        "daemon",
+        &[
+            "model", "units", "policy", "engine", "links", "guard", "store", "view", "asks", "turn", "upstream", "api",
+            "config",
+        ],
+    ),
+    // A client of the API; `sim` and `replay` are run from here too.
+    ("cli", &["model", "nearest", "units", "policy", "engine", "links", "store", "view", "replay", "api", "config"]),
     ("main", &["*"]),
     ("lib", &["*"]),
 ];

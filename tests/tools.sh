@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems]
+set -euo pipefail
+
+here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
+say() { printf 'tools: %s\n' "$*" >&2; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# apt COMMAND PACKAGES WHY: fails only where it says so, for most of the project runs without most of the tools.
+apt() {
+  here "$1" && return 0
+  say "installing $2 with apt: $3"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq || return 1
+  # shellcheck disable=SC2086 # several packages
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $2 >&2
+}
+
+# crate COMMAND NAME VERSION WHY
+crate() {
+  [ "$("$1" --version 2>/dev/null | grep -o '[0-9][0-9.]*' | head -n 1)" = "$3" ] && return 0
+  say "building $2 $3 with cargo install (some minutes, once): $4"
+  cargo install --locked --quiet "$2" --version "$3"
+}
+
+compiler() {
+  here cargo || { say "cargo is missing: install Rust 1.90 or newer from https://rustup.rs"; exit 1; }
+  apt cc "gcc libc6-dev" "zstd, a library in C, is compiled into the store"
+}
+
+deny() { crate cargo-deny cargo-deny 0.20.2 "checks licences, sources and banned crates" || say "no cargo-deny: that step will be skipped"; }
+mutants() { crate cargo-mutants cargo-mutants 27.1.0 "breaks the code to see whether a test notices"; }
+fuzz() { crate cargo-fuzz cargo-fuzz 0.13.2 "drives libFuzzer"; }
+
+nightly() {
+  here rustup || { say "make fuzz needs rustup, for libFuzzer needs a nightly compiler; make test runs the same bodies without"; exit 1; }
+  rustup run nightly rustc --version >/dev/null 2>&1 && return 0
+  say "installing the nightly compiler with rustup: libFuzzer needs it"
+  rustup toolchain install nightly --profile minimal
+}
+
+filesystems() {
+  apt mkfs.ext4 e2fsprogs "tests of power loss and of bytes written make a small file system in a file" || say "no mkfs.ext4: those tests will be skipped"
+  apt losetup "mount util-linux" "the same tests mount it" || say "no losetup: those tests will be skipped"
+}
+
+for tool in "$@"; do "$tool"; done

@@ -35,9 +35,7 @@ test-release: ## the long tests too, on the binary as it is shipped (hours)
 
 bench: ## measure, and judge against benches/floors.toml
 	@tests/tools.sh compiler filesystems
-	@mkdir -p target && rm -f target/bench.jsonl
-	cargo bench --locked || echo "a bench failed; its row will be missing"
-	cargo bench --locked --bench check
+	@tests/bench.sh
 
 mutants: ## do the tests notice broken code? MUTANTS=150 mutants by chance, SEED=… repeats a choice
 	@tests/tools.sh compiler mutants

@@ -4,6 +4,7 @@
 # A test that cannot run on this machine prints a line `SKIP name: why` and returns; here it counts as skipped. With
 # CI=true and as root there is no reason to skip anything: then a skip is a failure. A step counts like a test.
 set -uo pipefail
+shopt -s extglob
 cd "$(dirname "$0")/.."
 
 profile=quick
@@ -36,21 +37,33 @@ step() {
   fi
 }
 
+# One line for each test binary when it ends, and one at once for each test that fails or takes long.
+progress() {
+  local line=$1
+  case $line in
+    *"Running "*"("* | *"Doc-tests "*) binary=${line%% (*} && binary=${binary##*( )} && binary_from=$SECONDS ;;
+    "test "*" has been running for over"* | "test "*"... FAILED") printf '  %s\n' "$line" ;;
+    "test result:"*)
+      [[ $line =~ ([0-9]+)\ passed\;\ ([0-9]+)\ failed ]]
+      printf '  %-42s %3d passed %3d failed %4d s\n' "$binary" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" $((SECONDS - binary_from))
+      ;;
+  esac
+}
+
 # The step of the tests is not a test itself: its tests are counted one by one.
 tests() {
   local log=$logs/tests.log from=$SECONDS code=0 counts
   printf '%-44s\n' "tests: each binary with its time"
-  cargo test --locked --profile "$profile" --no-fail-fast -- --show-output 2>&1 | tee "$log" |
-    awk -v start="$(date +%s)" '
-      /^ +(Running|Doc-tests) / { what = $0; sub(/ \(.*/, "", what); sub(/^ +/, "", what) }
-      /^test .* has been running for over/ { printf "  %s\n", $0; fflush() }
-      /^test .* \.\.\. FAILED/ { printf "  %s\n", $0; fflush() }
-      /^test result:/ { printf "  %-42s %3d passed %3d failed  %s\n", what, $4, $6, $NF; fflush() }'
+  # A test that hangs must not hang CI; half an hour leaves room for the rest of the forty minutes.
+  timeout -k 10 "${TEST_SECONDS:-1800}" \
+    cargo test --locked --profile "$profile" --no-fail-fast -- --show-output 2>&1 | tee "$log" |
+    while IFS= read -r line; do progress "$line"; done
   code=${PIPESTATUS[0]}
   counts=$(awk '/^test result:/ { p += $4; f += $6 } END { print p + 0, f + 0 }' "$log")
-  grep -E '^SKIP [^:]+: ' "$log" | sort -u >>"$skips"
-  local in_tests
-  in_tests=$(grep -cE '^SKIP [^:]+: ' <(grep -E '^SKIP ' "$log" | sort -u))
+  # A test may say it more than once; it is skipped once.
+  local before=$(wc -l <"$skips")
+  awk -F: '/^SKIP [^:]+: / && !seen[$1]++' "$log" >>"$skips"
+  local in_tests=$(($(wc -l <"$skips") - before))
   passed=$((passed + ${counts% *} - in_tests))
   failed=$((failed + ${counts#* }))
   # A binary that was killed or does not build counts no test of its own.

@@ -70,9 +70,8 @@ tests() {
   if [ "$code" != 0 ] && [ "${counts#* }" = 0 ]; then failed=$((failed + 1)); fi
   if [ "$code" != 0 ]; then
     printf '%-44s FAILED  %4d s\n' "tests:" $((SECONDS - from))
-    grep -nE '^(error|failures:|---- .* stdout ----|thread .* panicked)' "$log" | head -n 40
+    awk '/^failures:$/ { on = 1 } /^test result:/ { on = 0 } on || /^error/' "$log" | head -n 200
     echo "the whole log: $log"
-    tail -n "${LOG_LINES:-60}" "$log"
   else
     printf '%-44s ok      %4d s\n' "tests:" $((SECONDS - from))
   fi

@@ -89,7 +89,7 @@ impl Turn {
         if self.trouble.is_some() || self.must_commit || self.commit_at().is_some_and(|at| at <= now.mono) {
             match self.commit(now) {
                 Ok(()) => {}
-                Err(error) if error.is_retryable() => {
+                Err(error) if error.retryable() => {
                     self.in_trouble(now, &error);
                     return Ok(out);
                 }

@@ -22,8 +22,8 @@ pub struct DamagedRow {
 /// The changes of one commit by where they go.
 #[derive(Default)]
 pub(super) struct Sorted<'a> {
-    shapes: Vec<(u32, &'a Capabilities)>,
-    devices: Vec<(u32, &'a Device)>,
+    shapes: Vec<(u32, Option<&'a Capabilities>)>,
+    devices: Vec<(u32, Option<&'a Device>)>,
     commands: Vec<(u64, Option<&'a Command>)>,
     pub(super) records: Vec<&'a Entry>,
     pub(super) passed: Vec<(&'a Name, Stream, u64)>,
@@ -34,9 +34,10 @@ impl<'a> Sorted<'a> {
         let mut sorted = Sorted::default();
         for change in changes {
             match change {
-                Change::Shape { no, capabilities } => sorted.shapes.push((no.0, capabilities)),
-                Change::Device(device) => sorted.devices.push((device.no.0, device)),
+                Change::Shape { no, capabilities } => sorted.shapes.push((no.0, Some(capabilities))),
+                Change::Device(device) => sorted.devices.push((device.no.0, Some(device))),
                 Change::Command(command) => sorted.commands.push((command.no.0, Some(command))),
+                Change::ForgetShape(no) => sorted.shapes.push((no.0, None)),
                 Change::Forget(CommandNo(no)) => sorted.commands.push((*no, None)),
                 Change::Record(entry) => sorted.records.push(entry),
                 Change::Passed { reader, stream, seq } => sorted.passed.push((reader, *stream, *seq)),
@@ -52,33 +53,32 @@ impl<'a> Sorted<'a> {
 
     /// Touches only the tables that change.
     pub(super) fn write(&self, to: &WriteTransaction) -> Result<(), StoreError> {
-        put_all(to, SHAPES, &self.shapes)?;
-        put_all(to, DEVICES, &self.devices)?;
-        if self.commands.is_empty() {
-            return Ok(());
-        }
-        let mut table = to.open_table(COMMANDS)?;
-        for (no, command) in &self.commands {
-            match command {
-                Some(command) => drop(table.insert(no, pack(no, command)?.as_slice())?),
-                None => drop(table.remove(no)?),
-            }
-        }
-        Ok(())
+        write_rows(to, SHAPES, &self.shapes)?;
+        write_rows(to, DEVICES, &self.devices)?;
+        write_rows(to, COMMANDS, &self.commands)
     }
 }
 
-fn put_all<T: Serialize>(
+/// In order: a row may be written more than once, or written and removed.
+fn write_rows<K, T>(
     to: &WriteTransaction,
-    table: TableDefinition<u32, &[u8]>,
-    rows: &[(u32, &T)],
-) -> Result<(), StoreError> {
+    table: TableDefinition<K, &[u8]>,
+    rows: &[(K, Option<&T>)],
+) -> Result<(), StoreError>
+where
+    K: Key + for<'k> redb::Value<SelfType<'k> = K> + KeyBytes + Copy + 'static,
+    for<'k> K: std::borrow::Borrow<<K as redb::Value>::SelfType<'k>>,
+    T: Serialize,
+{
     if rows.is_empty() {
         return Ok(());
     }
     let mut table = to.open_table(table)?;
     for (no, row) in rows {
-        table.insert(no, pack(no, row)?.as_slice())?;
+        match row {
+            Some(row) => drop(table.insert(*no, pack(no, row)?.as_slice())?),
+            None => drop(table.remove(*no)?),
+        }
     }
     Ok(())
 }

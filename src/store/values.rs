@@ -158,7 +158,7 @@ pub(super) fn object(object: u16, instance: u16) -> u64 {
 }
 
 fn put_bit(to: &mut Vec<u8>, bits: &mut usize, bit: bool) {
-    if *bits % 8 == 0 {
+    if bits.is_multiple_of(8) {
         to.push(0);
     }
     if let Some(last) = to.last_mut() {
@@ -244,7 +244,7 @@ impl<'a> Take<'a> {
     }
 
     fn bit(&mut self) -> Result<bool, BadBlock> {
-        if self.bit % 8 == 0 {
+        if self.bit.is_multiple_of(8) {
             self.byte = self.bits.byte()?;
         }
         let bit = self.byte >> (self.bit % 8) & 1 == 1;

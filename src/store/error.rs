@@ -52,6 +52,12 @@ impl StoreError {
     }
 }
 
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> StoreError {
+        StoreError::from_redb(redb::Error::Io(error))
+    }
+}
+
 /// The file format of the redb that is linked in.
 const REDB_FORMAT: u8 = 3;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, TableError, WriteTransaction};
@@ -87,8 +87,18 @@ struct Found {
 impl Store {
     /// Opens the file, or makes it. One commit.
     pub fn open(path: &Path, settings: Settings, opening: &Opening) -> Result<(Store, Opened), StoreError> {
-        let db = connect(path, settings.cache)?;
-        Store::start(db, settings, opening, Some(path))
+        if path.exists() {
+            let db = connect(path, settings.cache)?;
+            // Left by a cut right after it got its name; it must not come back once the store is deleted.
+            let _ = std::fs::remove_file(unfinished(path));
+            return Store::start(db, settings, opening, Some(path));
+        }
+        // A power cut while redb makes a file leaves one that it does not know again.
+        let new = unfinished(path);
+        let db = connect_unfinished(&new, settings.cache)?;
+        let made = Store::start(db, settings, opening, Some(path))?;
+        give_name(&new, path)?;
+        Ok(made)
     }
 
     /// The same on a storage of the caller's.
@@ -269,19 +279,41 @@ pub(super) fn read_heads_in(txn: &ReadTransaction) -> Result<Option<Heads>, Stor
 }
 
 pub(super) fn connect(path: &Path, cache: usize) -> Result<Database, StoreError> {
-    let io = |error: std::io::Error| StoreError::from_redb(redb::Error::Io(error));
-    let new = !path.exists();
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let db = Builder::new().set_cache_size(cache).create_file(file.map_err(io)?);
-    let db = db.map_err(|error| match StoreError::from(error) {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let db = Builder::new().set_cache_size(cache).create_file(file);
+    db.map_err(|error| match StoreError::from(error) {
         StoreError::Locked(_) => StoreError::Locked(path.to_owned()),
         other => other,
-    })?;
-    if new && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        // Else a power cut may leave the folder without the file.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+    })
+}
+
+/// What a power cut left of a file in the making is made again: nothing was ever acknowledged in it.
+fn connect_unfinished(path: &Path, cache: usize) -> Result<Database, StoreError> {
+    match connect(path, cache) {
+        Err(StoreError::Corrupt(_)) => {
+            std::fs::remove_file(path)?;
+            connect(path, cache)
+        }
+        other => other,
     }
-    Ok(db)
+}
+
+/// Where a file is made before it is given its name.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Fails when the name is taken meanwhile: then another dmgw was faster.
+fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
+    std::fs::hard_link(from, to).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => StoreError::Locked(to.to_owned()),
+        _ => error.into(),
+    })?;
+    std::fs::remove_file(from)?;
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(File::open(folder)?.sync_all()?)
 }
 
 pub(super) fn connect_on(backend: impl StorageBackend, cache: usize) -> Result<Database, StoreError> {

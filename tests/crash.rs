@@ -1,0 +1,427 @@
+//! The power goes at the n-th sync, for every n: what was acknowledged is there, nothing is half there.
+//!
+//! One seeded run makes more than 500 syncs and every variant of `Change`. At each sync the disk keeps an image of what
+//! a cut in that moment would leave (nothing the process does later can reach it), and the outside list says what was
+//! acknowledged by then. The store that opens on the image must hold exactly what was acknowledged, or exactly that and
+//! the one commit under way. For some n the disk really stops, to show that the process notices.
+
+#[path = "support/torn_disk.rs"]
+mod torn_disk;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dmgw::model::command::Expiry;
+use dmgw::model::record::Entry;
+use dmgw::model::*;
+use dmgw::store::{Bounds, JournalId, Opening, Reader, Records, Settings, Store, StoreError};
+use torn_disk::{Dice, TornDisk};
+
+const SEED: u64 = 0x5eed_0001;
+const COMMITS: u64 = 270;
+const SYNCS: u64 = 500;
+const UP: &str = "up";
+
+/// What the store must hold: kept outside of it, by what `commit` said.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Witness {
+    shapes: BTreeMap<u32, Arc<Capabilities>>,
+    devices: BTreeMap<u32, Arc<Device>>,
+    commands: BTreeMap<u64, Arc<Command>>,
+    records: BTreeMap<(Stream, u64), Entry>,
+    readings: BTreeMap<u64, (DeviceNo, Mono, Value)>,
+    passed: BTreeMap<Stream, u64>,
+}
+
+impl Witness {
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Shape { no, capabilities } => drop(self.shapes.insert(no.0, capabilities.clone())),
+            Change::Device(device) => drop(self.devices.insert(device.no.0, device.clone())),
+            Change::Command(command) => drop(self.commands.insert(command.no.0, command.clone())),
+            Change::Forget(no) => drop(self.commands.remove(&no.0)),
+            Change::Record(entry) => {
+                let stream = entry.record.stream();
+                let seq = self.next(stream);
+                self.records.insert((stream, seq), entry.clone());
+            }
+            Change::Passed { stream, seq, .. } => {
+                if *seq > self.passed.get(stream).copied().unwrap_or(0) {
+                    self.passed.insert(*stream, *seq);
+                }
+            }
+        }
+    }
+
+    fn next(&self, stream: Stream) -> u64 {
+        self.records.range((stream, 0)..=(stream, u64::MAX)).next_back().map_or(1, |((_, seq), _)| seq + 1)
+    }
+
+    /// What the reader has need not be there any more.
+    fn without_passed(&self) -> Witness {
+        let passed = |stream| self.passed.get(&stream).copied().unwrap_or(0);
+        let mut left = self.clone();
+        left.records.retain(|(stream, seq), _| *seq > passed(*stream));
+        left.readings.retain(|seq, _| *seq > passed(Stream::Telemetry));
+        left
+    }
+}
+
+/// Every variant by name; a new one does not compile here until the run makes it too.
+fn variant(change: &Change) -> &'static str {
+    match change {
+        Change::Shape { .. } => "shape",
+        Change::Device(_) => "device",
+        Change::Command(_) => "command",
+        Change::Forget(_) => "forget",
+        Change::Record(_) => "record",
+        Change::Passed { .. } => "passed",
+    }
+}
+
+const VARIANTS: [&str; 6] = ["shape", "device", "command", "forget", "record", "passed"];
+
+/// Seeded work for a store, and what it leads to.
+struct Run {
+    dice: Dice,
+    mono: u64,
+    acknowledged: Witness,
+    /// Readings handed out so far, on disk or not.
+    handed_out: BTreeMap<u64, (DeviceNo, Mono, Value)>,
+    sendable_to: u64,
+    variants: BTreeSet<&'static str>,
+}
+
+fn settings() -> Settings {
+    let readers = vec![Reader { name: name(UP), streams: Stream::ALL.to_vec() }];
+    let bounds = Bounds { vital: 10_000, events: 10_000, telemetry: 10_000 };
+    Settings { readers, bounds, reserve: 400, block_readings: 60, ..Settings::default() }
+}
+
+fn opening(mono: u64) -> Opening {
+    let (boot_id, journal) = ([7; 16], JournalId([3; 16]));
+    Opening { boot_id, journal, mono: Mono(mono), wall: Wall(1_000_000 + mono), quality: ClockQuality::Set }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+impl Run {
+    fn new(seed: u64) -> Run {
+        Run {
+            dice: Dice(seed),
+            mono: 1_000,
+            acknowledged: Witness::default(),
+            handed_out: BTreeMap::new(),
+            sendable_to: 0,
+            variants: BTreeSet::new(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: Mono(self.mono), boot: Boot(1), wall: Wall(1_000_000 + self.mono), quality: ClockQuality::Set }
+    }
+
+    fn change(&mut self) -> Change {
+        let no = self.dice.below(20);
+        match self.dice.below(8) {
+            0 => {
+                let no = ShapeNo(self.dice.below(5) as u32);
+                Change::Shape { no, capabilities: Arc::new(capabilities(self.mono)) }
+            }
+            1 => Change::Device(Arc::new(device(no as u32, self.now()))),
+            2 | 3 => Change::Command(Arc::new(command(no, self.now()))),
+            4 => Change::Forget(CommandNo(no)),
+            5 => Change::Record(Entry { at: self.now(), record: result(self.dice.next()) }),
+            6 => Change::Record(Entry { at: self.now(), record: up(self.dice.next()) }),
+            _ => self.pass(),
+        }
+    }
+
+    fn pass(&mut self) -> Change {
+        let stream = Stream::ALL[self.dice.below(3) as usize];
+        let newest = match stream {
+            Stream::Telemetry => self.sendable_to,
+            _ => self.acknowledged.next(stream) - 1,
+        };
+        // Behind the newest most of the time, so that there is something to find.
+        Change::Passed { reader: name(UP), stream, seq: newest.saturating_sub(self.dice.below(40)) }
+    }
+
+    fn hear(&mut self, store: &mut Store) {
+        for _ in 0..self.dice.below(4) {
+            self.mono += self.dice.below(30);
+            let (device, at) = (DeviceNo(self.dice.below(5) as u32), Mono(self.mono));
+            let values: Vec<Value> = (0..self.dice.below(25)).map(|_| Value::Uint(self.dice.next())).collect();
+            let reading = |(point, value): (u16, &Value)| Reading {
+                point: PointNo(point),
+                value: value.clone(),
+                quality: Quality::Good,
+                source: None,
+            };
+            let readings = (0..).zip(&values).map(reading).collect();
+            let seq = store.gather(&self.now(), Heard { device, at, readings });
+            assert!(self.handed_out.last_key_value().is_none_or(|(last, _)| seq > *last), "number {seq} twice");
+            self.handed_out.extend((seq..).zip(values.into_iter().map(|value| (device, at, value))));
+        }
+    }
+
+    /// One commit: what it would make of the acknowledged, whatever becomes of it, and the flag for the store.
+    fn prepare(&mut self, store: &mut Store) -> (Vec<Change>, bool, Witness) {
+        self.mono += self.dice.below(400);
+        self.hear(store);
+        self.sendable_to = store.sendable_to();
+        let changes: Vec<Change> = (0..1 + self.dice.below(4)).map(|_| self.change()).collect();
+        let mut after = self.acknowledged.clone();
+        changes.iter().for_each(|change| after.apply(change));
+        self.variants.extend(changes.iter().map(variant));
+        (changes, self.dice.one_in(3), after)
+    }
+}
+
+fn capabilities(salt: u64) -> Capabilities {
+    let path = format!("a.{}.b", salt % 60_000).parse().unwrap();
+    let kind = dmgw::model::point::ValueKind::Uint;
+    let point = Point { no: PointNo(0), path, kind, unit: None, access: Access::Read, limits: None };
+    Capabilities { points: vec![point], operations: OperationSet::default() }
+}
+
+fn device(no: u32, now: Now) -> Device {
+    Device {
+        no: DeviceNo(no),
+        id: DeviceId::new(&format!("urn:x:{no}")).unwrap(),
+        name: None,
+        identities: Vec::new(),
+        link: name("meters"),
+        address: Address::new("7").unwrap(),
+        shape: ShapeNo(1),
+        life: LifeCycle::Managed,
+        first_seen: now,
+    }
+}
+
+fn command(no: u64, now: Now) -> Command {
+    Command {
+        no: CommandNo(no),
+        id: CommandId::new(&format!("c-{no}")).unwrap(),
+        by: name("somebody"),
+        device: DeviceNo(1),
+        device_id: DeviceId::new("urn:x:1").unwrap(),
+        operation: Operation::Locate,
+        priority: Default::default(),
+        state: CommandState::Queued,
+        asked: now,
+        expires: Expiry { wall: now.wall + Duration::from_secs(60), mono: now.mono + Duration::from_secs(60) },
+        timeout: Duration::from_secs(5),
+        sent: None,
+        progress: None,
+        outcome: None,
+        ended: None,
+    }
+}
+
+fn result(salt: u64) -> Record {
+    let (command, device) = (CommandId::new(&format!("c-{salt}")).unwrap(), DeviceId::new("urn:x:1").unwrap());
+    Record::Result { command, device, operation: "locate".into(), state: CommandState::Done, outcome: None }
+}
+
+fn up(salt: u64) -> Record {
+    Record::DeviceUp { device: DeviceId::new(&format!("urn:x:{salt}")).unwrap() }
+}
+
+/// What a store holds, in the words of the witness. The gap record of its own start is not part of it.
+fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
+    let snapshots = store.snapshots();
+    let mut held = Witness {
+        shapes: state.shapes.iter().map(|(no, shape)| (no.0, shape.clone())).collect(),
+        devices: state.devices.iter().map(|device| (device.no.0, device.clone())).collect(),
+        commands: state.commands.iter().map(|command| (command.no.0, command.clone())).collect(),
+        ..Witness::default()
+    };
+    held.passed = snapshots.cursors().unwrap().into_iter().map(|(_, stream, seq)| (stream, seq)).collect();
+    for stream in [Stream::Vital, Stream::Events] {
+        let page = snapshots.page(stream, 0, usize::MAX).unwrap();
+        assert!(page.damaged.is_empty(), "{stream:?} {:?}", page.damaged);
+        let Records::Entries(entries) = page.records else { panic!() };
+        held.records.extend(entries.into_iter().map(|(seq, entry)| ((stream, seq), entry)));
+    }
+    if let Some(gap) = gap {
+        let last = held.records.range((Stream::Vital, 0)..=(Stream::Vital, u64::MAX)).next_back();
+        let (key, entry) = last.map(|(key, entry)| (*key, entry.clone())).unwrap();
+        assert_eq!(entry.record, Record::Gap(gap.clone()));
+        held.records.remove(&key);
+    }
+    held.readings = readings(store);
+    held
+}
+
+fn readings(store: &Store) -> BTreeMap<u64, (DeviceNo, Mono, Value)> {
+    let page = store.snapshots().page(Stream::Telemetry, 0, usize::MAX).unwrap();
+    assert!(page.damaged.is_empty(), "{:?}", page.damaged);
+    let Records::Readings(blocks) = page.records else { panic!() };
+    let mut all = BTreeMap::new();
+    for block in blocks {
+        let flat = block
+            .arrivals
+            .into_iter()
+            .flat_map(|heard| heard.readings.into_iter().map(move |reading| (heard.device, heard.at, reading.value)));
+        all.extend((block.seq..).zip(flat));
+    }
+    all
+}
+
+/// The store that opens on what a cut left. `before` was acknowledged; `after` is that with the commit under way.
+fn check(image: Vec<u8>, run: &Run, before: &Witness, after: &Witness, what: &str) {
+    let start = run.mono + 50;
+    let disk = TornDisk::holding(image);
+    let (mut store, opened) =
+        Store::open_on(disk, settings(), &opening(start)).unwrap_or_else(|e| panic!("{what}: {e}"));
+    assert!(opened.damaged.is_empty(), "{what}: {:?}", opened.damaged);
+    let held = held(&store, &opened.state, opened.gap.as_ref());
+    if let Err(why) = judge(run, before, after, &held, opened.gap.as_ref()) {
+        panic!("{what}: {why}");
+    }
+    let mut next = store.gather(&run.now(), Heard { device: DeviceNo(1), at: Mono(start), readings: one() });
+    assert!(next > run.sendable_to, "{what}: number {next} was shown before");
+    store.commit(&run.now(), &[], true).unwrap();
+    next += 1;
+    assert_eq!(store.gather(&run.now(), Heard { device: DeviceNo(1), at: Mono(start), readings: one() }), next);
+}
+
+fn one() -> Vec<Reading> {
+    vec![Reading { point: PointNo(1), value: Value::Bool(true), quality: Quality::Good, source: None }]
+}
+
+/// All of one commit or nothing of it, and whatever else is missing lies in the gap.
+fn judge(run: &Run, before: &Witness, after: &Witness, held: &Witness, gap: Option<&Gap>) -> Result<(), String> {
+    let mut found = held.without_passed();
+    let landed = [after, before].into_iter().find(|witness| {
+        let (wanted, flushed) = (witness.without_passed(), std::mem::take(&mut found.readings));
+        let same = Witness { readings: wanted.readings.clone(), ..found.clone() } == wanted;
+        found.readings = flushed;
+        // A flush is part of its commit; that it may have come along is no difference.
+        same && wanted.readings.iter().all(|(seq, reading)| found.readings.get(seq) == Some(reading))
+    });
+    if landed.is_none() {
+        return Err(format!(
+            "neither what was acknowledged nor that and one commit more: {}",
+            difference(before, held)
+        ));
+    }
+    if let Some((seq, _)) = found.readings.iter().find(|(seq, reading)| run.handed_out.get(seq) != Some(*reading)) {
+        return Err(format!("reading {seq} is not what came in"));
+    }
+    let passed = held.passed.get(&Stream::Telemetry).copied().unwrap_or(0);
+    let missing = run.handed_out.iter().filter(|(seq, _)| **seq > passed && !found.readings.contains_key(seq));
+    covered(missing.map(|(seq, (_, at, _))| (*seq, *at)).collect(), gap)
+}
+
+fn covered(missing: Vec<(u64, Mono)>, gap: Option<&Gap>) -> Result<(), String> {
+    let (Some(gap), false) = (gap, missing.is_empty()) else {
+        return if missing.is_empty() { Ok(()) } else { Err(format!("{} readings gone in silence", missing.len())) };
+    };
+    for (seq, at) in &missing {
+        if !(gap.first..=gap.last).contains(seq) || !(gap.from.mono..=gap.to.mono).contains(at) {
+            return Err(format!("reading {seq} of {at:?} is missing outside of {gap:?}"));
+        }
+    }
+    let enough = gap.count >= missing.len() as u64 && gap.why == GapReason::Crash && !gap.exact;
+    if enough { Ok(()) } else { Err(format!("{} are missing, not {gap:?}", missing.len())) }
+}
+
+fn difference(wanted: &Witness, held: &Witness) -> String {
+    let (wanted, held) = (wanted.without_passed(), held.without_passed());
+    let lost = |name, lost: usize| format!("{lost} {name} lost or changed");
+    [
+        lost("shapes", wanted.shapes.iter().filter(|(no, row)| held.shapes.get(no) != Some(row)).count()),
+        lost("devices", wanted.devices.iter().filter(|(no, row)| held.devices.get(no) != Some(row)).count()),
+        lost("commands", wanted.commands.iter().filter(|(no, row)| held.commands.get(no) != Some(row)).count()),
+        lost("records", wanted.records.iter().filter(|(key, row)| held.records.get(key) != Some(row)).count()),
+        lost("readings", wanted.readings.iter().filter(|(seq, row)| held.readings.get(seq) != Some(row)).count()),
+        format!("cursors {:?}, not {:?}", held.passed, wanted.passed),
+    ]
+    .join(", ")
+}
+
+#[test]
+fn the_power_may_go_at_any_sync() {
+    println!("seed {SEED:#x}");
+    let disk = TornDisk::default();
+    let (mut run, mut checked) = (Run::new(SEED), 0);
+    disk.keep_cuts(SEED);
+    let (mut store, _) = Store::open_on(disk.clone(), settings(), &opening(run.mono)).unwrap();
+    for (_, image) in disk.cuts() {
+        // Nothing is acknowledged yet. A file that was not finished is never given its name: see `open.rs`.
+        let opened = Store::open_on(TornDisk::holding(image), settings(), &opening(run.mono));
+        assert!(matches!(opened, Ok(_) | Err(StoreError::Corrupt(_))));
+        checked += 1;
+    }
+    for _ in 0..COMMITS {
+        let (changes, flush, after) = run.prepare(&mut store);
+        let gathered = store.gathered();
+        store.commit(&run.now(), &changes, flush).unwrap();
+        for (sync, image) in disk.cuts() {
+            check(image, &run, &run.acknowledged, &after, &format!("sync {sync}"));
+            checked += 1;
+        }
+        run.acknowledged = after;
+        if store.gathered() < gathered {
+            assert_eq!(store.gathered(), 0);
+            run.acknowledged.readings = run.handed_out.clone();
+        }
+        // What the reader has must go, or the image grows for nothing.
+        run.acknowledged.readings = run.acknowledged.without_passed().readings;
+    }
+    assert_eq!(run.variants, VARIANTS.into(), "the run makes every change there is");
+    assert_eq!(checked, disk.syncs());
+    assert!(checked >= SYNCS, "{checked} syncs");
+    assert!(run.handed_out.len() > 3_000);
+}
+
+#[test]
+fn a_process_whose_disk_stopped_acknowledges_nothing_more() {
+    for n in (1..=61).step_by(6) {
+        let (disk, mut run) = (TornDisk::default(), Run::new(SEED));
+        disk.stop_at(n);
+        let Ok((mut store, _)) = Store::open_on(disk.clone(), settings(), &opening(run.mono)) else { continue };
+        loop {
+            let (changes, flush, after) = run.prepare(&mut store);
+            if let Err(error) = store.commit(&run.now(), &changes, flush) {
+                assert!(disk.stopped() && error.retryable(), "{error}");
+                assert!(store.commit(&run.now(), &changes, flush).is_err());
+                check(disk.cut(&mut Dice(n)), &run, &run.acknowledged, &after, &format!("stopped at {n}"));
+                break;
+            }
+            assert!(!disk.stopped(), "acknowledged after the power was gone");
+            run.acknowledged = after;
+            if store.gathered() == 0 {
+                run.acknowledged.readings = run.handed_out.clone();
+            }
+        }
+    }
+}
+
+/// The negative: were a sync to do nothing, the very same check must see that something acknowledged is lost.
+#[test]
+fn a_disk_that_only_claims_to_sync_is_found_out() {
+    let (disk, mut run) = (TornDisk::default(), Run::new(SEED));
+    let (mut store, _) = Store::open_on(disk.clone(), settings(), &opening(run.mono)).unwrap();
+    let before = run.acknowledged.clone();
+    let honest = disk.cut(&mut Dice(0));
+    disk.lie();
+    for _ in 0..10 {
+        let (changes, flush, after) = run.prepare(&mut store);
+        store.commit(&run.now(), &changes, flush).unwrap();
+        run.acknowledged = after;
+    }
+    let (store, opened) = Store::open_on(TornDisk::holding(honest), settings(), &opening(run.mono)).unwrap();
+    let held = held(&store, &opened.state, opened.gap.as_ref());
+    let verdict = judge(&run, &run.acknowledged, &run.acknowledged, &held, opened.gap.as_ref());
+    assert!(verdict.as_ref().is_err_and(|why| why.contains("lost")), "{verdict:?}");
+    assert!(
+        judge(&Run::new(SEED), &before, &before, &held, opened.gap.as_ref()).is_ok(),
+        "the check is not always unhappy"
+    );
+}

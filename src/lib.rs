@@ -10,6 +10,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod engine;
+pub mod links;
 pub mod model;
 pub mod replay;
 pub mod store;

@@ -1,0 +1,95 @@
+//! Links: the seam between the engine and the drivers, and the drivers themselves.
+//!
+//! A link is one task. Orders come to it through a bounded channel, events leave it through the loop's own bounded
+//! channel. A link never drops an event: it waits for room. The engine never waits for a link: it sends an order only
+//! with a credit in hand.
+//!
+//! # The rule of credits
+//!
+//! 1. `Up { credits }` gives the engine so many credits and voids those it had. An order takes one.
+//! 2. `Finished` brings back one, `Took { orders }` so many. Every `Perform` is answered by exactly one `Finished` and
+//!    by no `Took`; every other order is in exactly one `Took`, also the orders that changed nothing.
+//! 3. The engine never holds more credits than the last `Up` gave: what comes back beyond that is void.
+//! 4. Before a link says `Up` it has answered every order that it had taken and has emptied its channel.
+//! 5. A link that is down takes and answers orders as before: `Perform` with `NotSent`, the others are remembered
+//!    (`Admit`, `Plan`, `Refuse`) or dropped (`Answer`, `Probe`, `Discover`), and in both cases given back.
+//!
+//! An order may be on its way while a second `Up` is on its way in the other direction; nobody can tell it from one that
+//! rests on the new credits. There are at most as many of them as there are credits (3, 4), so a channel with room for
+//! twice the credits, [`Driver::room`], never fills: sending cannot fail. Each of them is answered, and its credit falls
+//! away at the bound (3): at rest the engine holds what `Up` gave, no more and no less.
+//!
+//! # To add a driver
+//!
+//! One file or folder here, one variant of [`Driver`], one arm in [`run`]. A driver that asks its devices in turn
+//! implements [`runner::Polled`] and leaves the rest to [`runner::run`], which keeps the rules above.
+
+pub mod chance;
+pub mod runner;
+pub mod sim;
+pub mod span;
+
+use nix::time::{ClockId, clock_gettime};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+
+use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name};
+
+/// What a link takes at once if its driver does not say otherwise.
+pub const CREDITS: u16 = 64;
+
+/// How a link is attached: `[link.NAME.sim]` and what follows.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Driver {
+    Sim(sim::Settings),
+}
+
+impl Driver {
+    /// What each `Up` of this link gives.
+    pub const fn credits(&self) -> u16 {
+        match self {
+            Driver::Sim(_) => CREDITS,
+        }
+    }
+
+    /// The room that the channel of orders must have.
+    pub const fn room(&self) -> usize {
+        2 * self.credits() as usize
+    }
+}
+
+/// What a link holds of the engine.
+#[derive(Debug)]
+pub struct Seam {
+    pub link: LinkNo,
+    pub name: Name,
+    pub events: mpsc::Sender<Event>,
+    pub orders: mpsc::Receiver<LinkOrder>,
+}
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the engine takes no more events; the link ends")]
+pub struct EngineGone;
+
+impl Seam {
+    /// Waits for room.
+    pub async fn tell(&self, event: LinkEvent) -> Result<(), EngineGone> {
+        self.events.send(Event::Link { link: self.link, event }).await.map_err(|_| EngineGone)
+    }
+}
+
+/// Ends after a `Stop`, or when the engine has gone.
+pub async fn run(driver: Driver, seam: Seam) {
+    let credits = driver.credits();
+    match driver {
+        Driver::Sim(settings) => sim::run(settings, credits, seam).await,
+    }
+}
+
+/// Links read the clock that never steps, and no other.
+pub fn mono() -> Mono {
+    // The clock is there on every Linux that this runs on.
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map_or(Mono(0), |t| Mono(u64::try_from(t.tv_sec()).unwrap_or(0) * 1000 + t.tv_nsec() as u64 / 1_000_000))
+}

@@ -1,0 +1,173 @@
+//! Obeying orders. Each is answered here or stands in a device's `waiting`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::polled::Polled;
+use super::request::Answered;
+use super::{Admitted, Begun, Runner, Waiting};
+use crate::links::{EngineGone, mono};
+use crate::model::{Address, CommandNo, DeviceNo, LinkOrder, Mono, Operation, Outcome, PlanPoint};
+
+/// Above so many refused addresses those whose time is over are swept out.
+const SWEEP_REFUSED: usize = 1024;
+
+impl<P: Polled> Runner<P> {
+    pub(super) async fn obey(&mut self, order: LinkOrder) -> Result<(), EngineGone> {
+        let polled = self.polled.clone();
+        match order {
+            LinkOrder::Perform { command, device, operation, deadline } => {
+                return self.perform(command, device, operation, deadline).await;
+            }
+            // These count themselves when they are said.
+            LinkOrder::Plan { device, points } => {
+                self.plan(device, points);
+                return Ok(());
+            }
+            LinkOrder::Answer { exchange, verdict, wait } if self.down.is_none() => {
+                self.aside(1, async move { polled.answer(exchange, verdict, wait).await });
+                return Ok(());
+            }
+            LinkOrder::Discover if self.down.is_none() => {
+                self.aside(1, async move { polled.discover().await });
+                return Ok(());
+            }
+            LinkOrder::Cancel { command } => self.cancel(command).await?,
+            LinkOrder::Admit { device, address } => self.admit(device, address).await?,
+            LinkOrder::Refuse { address, until } => self.refuse(address, until).await?,
+            LinkOrder::Probe { device } if self.down.is_none() && !self.probes.contains(&device) => {
+                self.probes.push_back(device);
+            }
+            LinkOrder::Answer { .. } | LinkOrder::Probe { .. } | LinkOrder::Discover | LinkOrder::Stop => {}
+        }
+        self.took += 1;
+        Ok(())
+    }
+
+    async fn perform(
+        &mut self,
+        command: CommandNo,
+        device: DeviceNo,
+        operation: Operation,
+        deadline: Mono,
+    ) -> Result<(), EngineGone> {
+        if let Some(why) = &self.down {
+            let why = format!("the link is down: {why}");
+            return self.finished(command, Outcome::NotSent(why)).await;
+        }
+        let Some(admitted) = self.devices.get_mut(&device) else {
+            let why = format!("device {device} is not admitted on this link");
+            return self.finished(command, Outcome::NotSent(why)).await;
+        };
+        let deadline = Instant::now() + deadline.since(mono());
+        admitted.waiting.push_back(Waiting { command, operation, deadline });
+        self.urgent.push_back(device);
+        Ok(())
+    }
+
+    async fn cancel(&mut self, command: CommandNo) -> Result<(), EngineGone> {
+        let waits = |admitted: &Admitted| admitted.waiting.iter().any(|waiting| waiting.command == command);
+        let found = self.urgent.iter().copied().find(|device| self.devices.get(device).is_some_and(waits));
+        let Some(admitted) = found.and_then(|device| self.devices.get_mut(&device)) else { return Ok(()) };
+        admitted.waiting.retain(|waiting| waiting.command != command);
+        self.finished(command, Outcome::Cancelled).await
+    }
+
+    async fn admit(&mut self, device: DeviceNo, address: Address) -> Result<(), EngineGone> {
+        self.refused.remove(&address);
+        match self.by_address.insert(address.clone(), device) {
+            Some(before) if before != device => self.drop_device(before, "another device has its address now").await?,
+            _ => {}
+        }
+        match self.devices.get_mut(&device) {
+            Some(known) if known.address == address => {}
+            Some(moved) => {
+                let before = std::mem::replace(&mut moved.address, address.clone());
+                let plan = moved.plan.clone();
+                if self.by_address.get(&before) == Some(&device) {
+                    self.by_address.remove(&before);
+                }
+                self.schedule.plan(device, &address, &plan, Instant::now());
+                self.heed(0, vec![address]);
+            }
+            None => {
+                let new = Admitted { address, plan: Arc::from([]), by_path: Box::from([]), waiting: VecDeque::new() };
+                self.devices.insert(device, new);
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, device: DeviceNo, points: Arc<[PlanPoint]>) {
+        let Some(admitted) = self.devices.get_mut(&device) else {
+            self.took += 1;
+            return;
+        };
+        let count = u16::try_from(points.len()).unwrap_or(u16::MAX);
+        let mut by_path: Box<[u16]> = (0..count).collect();
+        by_path.sort_by_key(|place| points.get(usize::from(*place)).map(|point| &point.path));
+        self.schedule.plan(device, &admitted.address, &points, Instant::now());
+        admitted.plan = points;
+        admitted.by_path = by_path;
+        let address = admitted.address.clone();
+        self.heed(1, vec![address]);
+    }
+
+    /// While the link is down they wait: everybody with a plan is heeded when it comes up.
+    pub(super) fn heed(&mut self, orders: u16, addresses: Vec<Address>) {
+        if self.down.is_some() {
+            self.took += orders;
+            return;
+        }
+        let polled = self.polled.clone();
+        self.aside(orders, async move { polled.heed(addresses).await });
+    }
+
+    async fn refuse(&mut self, address: Address, until: Option<Mono>) -> Result<(), EngineGone> {
+        if let Some(device) = self.by_address.remove(&address) {
+            self.drop_device(device, "the device is kept off the link").await?;
+        }
+        if self.refused.len() >= SWEEP_REFUSED {
+            let now = mono();
+            self.refused.retain(|_, until| until.is_none_or(|until| until > now));
+        }
+        self.refused.insert(address, until);
+        Ok(())
+    }
+
+    async fn drop_device(&mut self, device: DeviceNo, why: &str) -> Result<(), EngineGone> {
+        self.schedule.forget(device);
+        let Some(dropped) = self.devices.remove(&device) else { return Ok(()) };
+        for waiting in dropped.waiting {
+            self.finished(waiting.command, Outcome::NotSent(why.into())).await?;
+        }
+        Ok(())
+    }
+
+    /// Whatever has not begun.
+    pub(super) async fn refuse_waiting(&mut self, why: &str) -> Result<(), EngineGone> {
+        while let Some(device) = self.urgent.pop_front() {
+            let waiting = self.devices.get_mut(&device).and_then(|admitted| admitted.waiting.pop_front());
+            if let Some(waiting) = waiting {
+                self.finished(waiting.command, Outcome::NotSent(why.into())).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says something to the other side without waiting here, for the other side may be waiting for this task. The
+    /// orders that it stands for are given back when it is said, so there are never more of these than credits.
+    pub(super) fn aside(&mut self, orders: u16, said: impl Future<Output = ()> + Send + 'static) {
+        let begun = self.work.spawn(async move {
+            said.await;
+            Answered::Said
+        });
+        self.begun.insert(begun.id(), (DeviceNo(0), Begun::Aside { orders }));
+    }
+
+    pub(super) fn is_performing(&self) -> bool {
+        self.begun.values().any(|(_, begun)| matches!(begun, Begun::Perform(_)))
+    }
+}

@@ -1,0 +1,150 @@
+//! Starting requests: commands first, then probes, then reads; and the request itself with its deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::polled::{Miss, Polled, Seen};
+use super::{Begun, Pace, Runner, Waiting};
+use crate::links::EngineGone;
+use crate::links::chance::Chance;
+use crate::model::{Address, DeviceNo, Outcome, PointPath};
+
+pub enum Answered {
+    Read(Result<Vec<Seen>, Miss>),
+    Performed(Outcome),
+    Said,
+}
+
+impl<P: Polled> Runner<P> {
+    /// Starts what may start.
+    pub(super) async fn begin(&mut self) -> Result<(), EngineGone> {
+        if self.down.is_some() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        while let Some(device) = self.schedule.pop(now) {
+            self.ready.push_back(device);
+        }
+        self.begin_commands(now).await?;
+        while self.busy.len() < self.pace.lanes {
+            match self.probes.pop_front() {
+                Some(device) => self.begin_probe(device),
+                None => break,
+            }
+        }
+        while self.busy.len() < self.pace.lanes {
+            match self.ready.pop_front() {
+                Some(device) => self.begin_read(device, now),
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin_commands(&mut self, now: Instant) -> Result<(), EngineGone> {
+        let mut left = self.urgent.len();
+        while left > 0 && self.busy.len() < self.pace.lanes {
+            left -= 1;
+            let Some(device) = self.urgent.pop_front() else { break };
+            if self.busy.contains(&device) {
+                self.urgent.push_back(device);
+                continue;
+            }
+            // Cancelled or refused meanwhile: then there is nothing.
+            let Some(admitted) = self.devices.get_mut(&device) else { continue };
+            let Some(waiting) = admitted.waiting.pop_front() else { continue };
+            if waiting.deadline <= now {
+                let why = "its deadline passed before the device was free".into();
+                self.finished(waiting.command, Outcome::NotSent(why)).await?;
+                continue;
+            }
+            let address = admitted.address.clone();
+            self.begin_command(device, address, waiting);
+        }
+        Ok(())
+    }
+
+    fn begin_command(&mut self, device: DeviceNo, address: Address, waiting: Waiting) {
+        let polled = self.polled.clone();
+        let Waiting { command, operation, deadline } = waiting;
+        let begun = self.work.spawn(async move {
+            let outcome = timeout_at(deadline, polled.perform(command, &address, &operation)).await;
+            Answered::Performed(outcome.unwrap_or_else(|_| Outcome::Lost("sent; no answer came in time".into())))
+        });
+        self.begun.insert(begun.id(), (device, Begun::Perform(command)));
+        self.busy.insert(device);
+    }
+
+    fn begin_probe(&mut self, device: DeviceNo) {
+        // Whoever is busy is being asked already; its answer shows that it is there.
+        let Some(admitted) = self.devices.get(&device).filter(|_| !self.busy.contains(&device)) else { return };
+        let points = admitted.plan.iter().find(|point| point.every.is_some()).map(|point| point.path.clone());
+        let read = read(
+            self.polled.clone(),
+            admitted.address.clone(),
+            points.into_iter().collect(),
+            Pace { retries: 0, ..self.pace },
+        );
+        let begun = self.work.spawn(async move { Answered::Read(read.await.0) });
+        self.begun.insert(begun.id(), (device, Begun::Probe));
+        self.busy.insert(device);
+    }
+
+    fn begin_read(&mut self, device: DeviceNo, now: Instant) {
+        if self.busy.contains(&device) {
+            self.deferred.insert(device);
+            return;
+        }
+        let Some(admitted) = self.devices.get(&device) else { return };
+        // Who did not answer the last time is asked once, so that the dead do not hold the lanes.
+        let retries = if self.schedule.misses(device) > 0 { 0 } else { self.pace.retries };
+        let plan = &admitted.plan;
+        let places = self.schedule.take(device, now);
+        let points: Vec<PointPath> =
+            places.into_iter().filter_map(|place| Some(plan.get(usize::from(place))?.path.clone())).collect();
+        if points.is_empty() {
+            // Planned anew since its turn came: it stands in the schedule again.
+            return;
+        }
+        let read = read(self.polled.clone(), admitted.address.clone(), points, Pace { retries, ..self.pace });
+        // The points come back with the answer rather than being kept twice.
+        let begun = self.work.spawn(async move {
+            let (seen, asked) = read.await;
+            Answered::Read(answers(seen, &asked))
+        });
+        self.begun.insert(begun.id(), (device, Begun::Read));
+        self.busy.insert(device);
+    }
+}
+
+/// Values of other points than asked are no answer.
+fn answers(seen: Result<Vec<Seen>, Miss>, asked: &[PointPath]) -> Result<Vec<Seen>, Miss> {
+    match seen {
+        Ok(seen) if !seen.iter().any(|seen| asked.contains(&seen.path)) => {
+            Err(Miss("it answered with other points than asked".into()))
+        }
+        seen => seen,
+    }
+}
+
+/// Reads are asked again: what they do to a device, they do each time.
+async fn read<P: Polled>(
+    polled: Arc<P>,
+    address: Address,
+    points: Vec<PointPath>,
+    pace: Pace,
+) -> (Result<Vec<Seen>, Miss>, Vec<PointPath>) {
+    let mut chance = Chance::of(0, address.as_str());
+    let mut pause = pace.pause;
+    for _ in 0..pace.retries {
+        if let Ok(Ok(seen)) = timeout(pace.timeout, polled.read(&address, &points)).await {
+            return (Ok(seen), points);
+        }
+        sleep(pause.mul_f64(0.75 + 0.5 * chance.share())).await;
+        pause = pause.saturating_mul(2).min(Duration::from_secs(5));
+    }
+    let seen = timeout(pace.timeout, polled.read(&address, &points)).await;
+    (seen.unwrap_or_else(|_| Err(Miss("no answer in time".into()))), points)
+}

@@ -1,0 +1,258 @@
+//! Serving one gateway after the other: requests in, answers and what the devices say out.
+//!
+//! One task; nothing is shared. Requests are not read while much waits to be written, so the memory is bounded by what
+//! one gateway asks. Answers that take their time wait in `delayed`.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep_until};
+
+use super::device::{Answer, Reply, Said};
+use super::fault::millis;
+use super::outbox::{Outbox, Sent};
+use super::witness::{Entry, FLUSH, Witness};
+use super::works::Works;
+use crate::links::mono;
+use crate::links::sim::lines::Lines;
+use crate::links::sim::wire::{FromPlant, ToPlant, VERSION, parse_order};
+use crate::model::{Address, Operation};
+
+/// Answers that may wait at a time; above that nothing is read.
+const MOST_DELAYED: usize = 10_000;
+
+enum Due {
+    Say(Sent),
+    Garbage,
+}
+
+pub struct Server {
+    works: Works,
+    witness: Witness,
+    start: Instant,
+    outbox: Outbox,
+    delayed: BTreeMap<(u64, u64), Due>,
+    last: u64,
+    flush: Option<Instant>,
+    leaving: bool,
+}
+
+impl Server {
+    pub fn new(works: Works, witness: Witness) -> Server {
+        Server {
+            works,
+            witness,
+            start: Instant::now(),
+            outbox: Outbox::default(),
+            delayed: BTreeMap::new(),
+            last: 0,
+            flush: None,
+            leaving: false,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        millis(self.start.elapsed())
+    }
+
+    /// When something is to be done without anybody asking.
+    pub fn wake(&self) -> Option<Instant> {
+        let at = [self.works.next(), self.delayed.keys().next().map(|(at, _)| *at)].into_iter().flatten().min();
+        let due = at.filter(|_| !self.outbox.is_full() && !self.leaving).map(|at| self.start + Duration::from_millis(at));
+        [due, self.flush].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self) -> io::Result<()> {
+        if self.flush.is_some_and(|at| at <= Instant::now()) {
+            self.flush = None;
+            self.witness.flush()?;
+        }
+        let now = self.now();
+        while !self.leaving && !self.outbox.is_full() {
+            let Some((place, said)) = self.works.tick(now) else { break };
+            self.say(place, said)?;
+        }
+        while let Some(first) = self.delayed.first_entry().filter(|first| first.key().0 <= now) {
+            match first.remove() {
+                Due::Say(sent) => self.outbox.push(sent),
+                Due::Garbage => self.outbox.garbage(),
+            }
+        }
+        self.mark_dirty();
+        Ok(())
+    }
+
+    fn mark_dirty(&mut self) {
+        if self.witness.is_dirty() && self.flush.is_none() {
+            self.flush = Some(Instant::now() + FLUSH);
+        }
+    }
+
+    pub fn close(&mut self) -> io::Result<()> {
+        self.witness.flush()
+    }
+
+    /// One gateway, from its greeting to its end. Errors are of the record; a broken connection just ends.
+    pub async fn serve(&mut self, gateway: UnixStream) -> io::Result<()> {
+        (self.outbox, self.leaving) = (Outbox::default(), false);
+        self.delayed.clear();
+        self.witness.write(&Entry::Connected { mono: mono() })?;
+        let now = self.now();
+        self.works.connected(now);
+        let (from, mut to) = gateway.into_split();
+        let mut lines = Lines::new(from);
+        while !(self.leaving && self.outbox.is_empty()) {
+            let wake = self.wake();
+            let reads = !self.leaving && !self.outbox.is_full() && self.delayed.len() < MOST_DELAYED;
+            tokio::select! {
+                line = lines.next(), if reads => match line {
+                    Ok(Some(line)) => match parse_order(line) {
+                        Ok(order) => self.obey(order)?,
+                        Err(bad) => tracing::warn!("the gateway said what is not understood: {bad}"),
+                    },
+                    Ok(None) | Err(_) => break,
+                },
+                taken = to.write(self.outbox.waiting()), if !self.outbox.is_empty() => match taken {
+                    Ok(bytes) => self.record(bytes)?,
+                    Err(_) => break,
+                },
+                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => self.tick()?,
+            }
+            self.mark_dirty();
+        }
+        self.works.disconnected();
+        self.witness.write(&Entry::Left { mono: mono() })?;
+        self.witness.flush()
+    }
+
+    fn record(&mut self, bytes: usize) -> io::Result<()> {
+        for Sent { place, message, wrong } in self.outbox.took(bytes) {
+            let (FromPlant::Values { values, .. } | FromPlant::Spoke { values, .. }) = message else { continue };
+            let Some(device) = self.works.get(place) else { continue };
+            match wrong {
+                false => self.witness.readings(place, device.serial(), &values)?,
+                true => self.witness.write(&Entry::Wrong { device: device.serial(), mono: mono() })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: ToPlant) -> io::Result<()> {
+        let now = self.now();
+        match order {
+            ToPlant::Hello { .. } => self.outbox.push(plain(FromPlant::Hello { version: VERSION })),
+            ToPlant::Discover => {
+                self.works.found().for_each(|who| self.outbox.push(plain(FromPlant::Found(who))));
+            }
+            ToPlant::Heed { addresses } => addresses.iter().for_each(|address| self.works.heed(address, now)),
+            ToPlant::Read { req, address, points } => {
+                self.request(req, &address, |works, place| works.with(place, now, |device| device.read(&points)))?;
+            }
+            ToPlant::Perform { req, address, operation } => self.perform(req, &address, &operation)?,
+            ToPlant::Answer { exchange, verdict, wait } => {
+                if let Some(place) = self.works.answer(now, exchange, verdict, wait)
+                    && let Some(device) = self.works.get(place)
+                {
+                    self.witness.write(&Entry::Answer { device: device.serial(), verdict, wait, mono: mono() })?;
+                }
+            }
+            ToPlant::Bye => {
+                self.leaving = true;
+                self.delayed.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, req: u64, address: &Address, operation: &Operation) -> io::Result<()> {
+        let now = self.now();
+        if let Some(place) = self.works.find(address)
+            && let Some((said, reached)) = self.works.with(place, now, |device| device.is_there())
+        {
+            self.say(place, said)?;
+            let Some(device) = self.works.get(place) else { return Ok(()) };
+            self.witness.order(place, device.serial(), operation, reached)?;
+            let takes = device.takes(operation).filter(|_| reached);
+            for quarter in takes.into_iter().flat_map(|takes| (1..4).map(move |quarter| (quarter, takes))) {
+                let (share, after) = (250 * quarter.0, quarter.1 * u32::from(quarter.0) / 4);
+                self.delay(now + millis(after), Due::Say(plain(FromPlant::Progress { req, share })));
+            }
+        }
+        self.request(req, address, |works, place| works.with(place, now, |device| device.perform(operation)))
+    }
+
+    fn request(
+        &mut self,
+        req: u64,
+        address: &Address,
+        ask: impl FnOnce(&mut Works, usize) -> Option<(Vec<Said>, Reply)>,
+    ) -> io::Result<()> {
+        let Some(place) = self.works.find(address) else {
+            self.outbox.push(plain(FromPlant::Failed { req, why: format!("there is no device at {address}") }));
+            return Ok(());
+        };
+        let Some((said, reply)) = ask(&mut self.works, place) else { return Ok(()) };
+        self.say(place, said)?;
+        let (message, wrong) = match reply.answer {
+            Answer::Silence => return Ok(()),
+            Answer::Garbage => {
+                self.delay(self.now() + millis(reply.after), Due::Garbage);
+                return Ok(());
+            }
+            Answer::Values { values, wrong } => (FromPlant::Values { req, address: address.clone(), values }, wrong),
+            Answer::Failed(why) => (FromPlant::Failed { req, why }, false),
+            Answer::Done(outcome) => (FromPlant::Done { req, outcome }, false),
+        };
+        let sent = Sent { place, message, wrong };
+        match reply.after {
+            Duration::ZERO => self.outbox.push(sent),
+            after => self.delay(self.now() + millis(after), Due::Say(sent)),
+        }
+        Ok(())
+    }
+
+    fn delay(&mut self, at: u64, due: Due) {
+        self.last += 1;
+        self.delayed.insert((at, self.last), due);
+    }
+
+    fn say(&mut self, place: usize, said: Vec<Said>) -> io::Result<()> {
+        for said in said {
+            if let Said::Turn(turn) = &said {
+                let device = self.works.get(place).map_or("", |device| device.serial());
+                let entry = Entry::Fault { device, fault: turn.fault.name(), begun: turn.begun, mono: mono() };
+                self.witness.write(&entry)?;
+                continue;
+            }
+            if self.works.is_connected() && !self.leaving {
+                self.speak(place, said);
+            }
+        }
+        Ok(())
+    }
+
+    fn speak(&mut self, place: usize, said: Said) {
+        let exchange = matches!(said, Said::Asks).then(|| self.works.exchange(place)).unwrap_or_default();
+        let Some(device) = self.works.get(place) else { return };
+        let address = device.address.clone();
+        let (message, wrong) = match said {
+            Said::Spoke { values, wrong } => (FromPlant::Spoke { address, values }, wrong),
+            Said::Asks => (FromPlant::Asks { exchange, who: device.sighting() }, false),
+            Said::Found => (FromPlant::Found(device.sighting()), false),
+            Said::Gone => (FromPlant::Gone { address }, false),
+            Said::Changed => (FromPlant::Changed { address, capabilities: device.capabilities() }, false),
+            Said::Garbage => return self.outbox.garbage(),
+            Said::Turn(_) => return,
+        };
+        self.outbox.push(Sent { place, message, wrong });
+    }
+}
+
+/// What leaves no trace in the record.
+fn plain(message: FromPlant) -> Sent {
+    Sent { place: 0, message, wrong: false }
+}

@@ -1,0 +1,191 @@
+//! All devices of a plant, and whose turn is next. Pure; times are milliseconds since the plant's start.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::PlantError;
+use super::device::{Said, SimDevice};
+use super::settings::{Kind, Misdeed, Plant, capabilities};
+use super::value::Generator;
+use crate::links::sim::wire::{FromPlant, LONGEST_LINE, write_line};
+use crate::model::order::Verdict;
+use crate::model::{Address, Sighting};
+
+/// More is a mistake in the file.
+const MOST_DEVICES: u32 = 100_000;
+
+pub struct Works {
+    devices: Vec<SimDevice>,
+    by_address: HashMap<Address, usize>,
+    due: BTreeSet<(u64, usize)>,
+    stands: Vec<Option<u64>>,
+    /// Who waits for the answer to which exchange.
+    exchanges: BTreeMap<u64, usize>,
+    last_exchange: u64,
+    connected: bool,
+}
+
+impl Works {
+    pub fn new(plant: &Plant) -> Result<Works, PlantError> {
+        let mut works = Works {
+            devices: Vec::new(),
+            by_address: HashMap::new(),
+            due: BTreeSet::new(),
+            stands: Vec::new(),
+            exchanges: BTreeMap::new(),
+            last_exchange: 0,
+            connected: false,
+        };
+        for (name, kind) in &plant.device {
+            works.add(name, kind, plant.seed).map_err(|why| PlantError::BadDevice { name: name.clone(), why })?;
+        }
+        works.stands = vec![None; works.devices.len()];
+        (0..works.devices.len()).for_each(|i| works.stand(i));
+        Ok(works)
+    }
+
+    fn add(&mut self, name: &str, kind: &Kind, seed: u64) -> Result<(), String> {
+        check(kind)?;
+        let shape = Arc::new(capabilities(&kind.point, &kind.operations));
+        shape.check()?;
+        let kind = Arc::new(kind.clone());
+        for n in 1..=kind.count {
+            let device = SimDevice::new(name, &kind, &shape, n, seed)?;
+            if n == 1 {
+                fits_a_line(device.sighting())?;
+            }
+            if self.by_address.insert(device.address.clone(), self.devices.len()).is_some() {
+                return Err(format!("two devices have the address {}; put {{n}} into the pattern", device.address));
+            }
+            self.devices.push(device);
+        }
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.devices.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
+    pub fn find(&self, address: &Address) -> Option<usize> {
+        self.by_address.get(address).copied()
+    }
+
+    pub fn get(&self, place: usize) -> Option<&SimDevice> {
+        self.devices.get(place)
+    }
+
+    /// Does something with a device; what its faults make it say comes first.
+    pub fn with<T>(&mut self, place: usize, now: u64, f: impl FnOnce(&mut SimDevice) -> T) -> Option<(Vec<Said>, T)> {
+        let device = self.devices.get_mut(place)?;
+        let said = device.turn(now);
+        let done = f(device);
+        self.stand(place);
+        Some((said, done))
+    }
+
+    pub fn connected(&mut self, now: u64) {
+        self.connected = true;
+        self.all(|device| device.connected(now));
+    }
+
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    pub fn disconnected(&mut self) {
+        self.connected = false;
+        self.exchanges.clear();
+        self.all(SimDevice::disconnected);
+    }
+
+    fn all(&mut self, mut f: impl FnMut(&mut SimDevice)) {
+        self.devices.iter_mut().for_each(&mut f);
+        (0..self.devices.len()).for_each(|place| self.stand(place));
+    }
+
+    pub fn heed(&mut self, address: &Address, now: u64) {
+        if let Some(place) = self.find(address) {
+            self.with(place, now, |device| device.heeded(now));
+        }
+    }
+
+    pub fn found(&self) -> impl Iterator<Item = Sighting> {
+        self.devices.iter().filter(|device| device.is_found()).map(SimDevice::sighting)
+    }
+
+    /// A device asks under a number of its own.
+    pub fn exchange(&mut self, place: usize) -> u64 {
+        self.last_exchange += 1;
+        self.exchanges.retain(|_, asker| *asker != place);
+        self.exchanges.insert(self.last_exchange, place);
+        self.last_exchange
+    }
+
+    /// Whom the answer was for.
+    pub fn answer(
+        &mut self,
+        now: u64,
+        exchange: u64,
+        verdict: Verdict,
+        wait: Option<std::time::Duration>,
+    ) -> Option<usize> {
+        let place = self.exchanges.remove(&exchange)?;
+        self.with(place, now, |device| device.answered(now, verdict, wait));
+        Some(place)
+    }
+
+    pub fn next(&self) -> Option<u64> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The next device whose time has come, and what it says.
+    pub fn tick(&mut self, now: u64) -> Option<(usize, Vec<Said>)> {
+        let (at, place) = *self.due.first()?;
+        if at > now {
+            return None;
+        }
+        let said = self.devices.get_mut(place)?.tick(now, self.connected);
+        self.stand(place);
+        Some((place, said))
+    }
+
+    fn stand(&mut self, place: usize) {
+        let (Some(device), Some(stands)) = (self.devices.get(place), self.stands.get_mut(place)) else { return };
+        let next = device.next(self.connected);
+        if let Some(before) = std::mem::replace(stands, next) {
+            self.due.remove(&(before, place));
+        }
+        if let Some(next) = next {
+            self.due.insert((next, place));
+        }
+    }
+}
+
+fn check(kind: &Kind) -> Result<(), String> {
+    if kind.count == 0 || kind.count > MOST_DEVICES {
+        return Err(format!("count is 1 to {MOST_DEVICES}, not {}", kind.count));
+    }
+    for fault in &kind.fault {
+        fault.check()?;
+        if let Misdeed::Change { with, .. } = &fault.what {
+            for (path, point) in with {
+                Generator::new(&point.value, point.kind).map_err(|why| format!("point {path}: {why}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn fits_a_line(sighting: Sighting) -> Result<(), String> {
+    // With room for what the pattern of an address may grow by.
+    let most = LONGEST_LINE - 1024;
+    let mut line = Vec::new();
+    match write_line(&FromPlant::Found(sighting), &mut line) {
+        Ok(()) if line.len() <= most => Ok(()),
+        _ => Err(format!("it has more points than fit a line of {most} bytes")),
+    }
+}

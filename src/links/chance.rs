@@ -14,7 +14,7 @@ impl Chance {
     }
 
     /// SplitMix64.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,14 +24,14 @@ impl Chance {
 
     /// From 0 up to and without 1.
     pub fn share(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
 /// FNV-1a, stirred: stable over versions and machines.
 pub fn hash(text: &str) -> u64 {
     let fnv = text.bytes().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    Chance(fnv).next()
+    Chance(fnv).draw()
 }
 
 #[cfg(test)]
@@ -41,8 +41,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_chance() {
         let (mut a, mut b) = (Chance::of(7, "meter"), Chance::of(7, "meter"));
-        assert_eq!([a.next(), a.next()], [b.next(), b.next()]);
-        assert_ne!(Chance::of(7, "meter").next(), Chance::of(8, "meter").next());
+        assert_eq!([a.draw(), a.draw()], [b.draw(), b.draw()]);
+        assert_ne!(Chance::of(7, "meter").draw(), Chance::of(8, "meter").draw());
     }
 
     #[test]

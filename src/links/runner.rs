@@ -79,7 +79,9 @@ enum Begun {
     Probe,
     Perform(CommandNo),
     /// Stands for so many orders.
-    Aside { orders: u16 },
+    Aside {
+        orders: u16,
+    },
 }
 
 struct Runner<P> {

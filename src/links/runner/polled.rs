@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::order::Verdict;
-use crate::model::{
-    Address, Capabilities, CommandNo, Operation, Outcome, PointPath, Quality, Sighting, Value, Wall,
-};
+use crate::model::{Address, Capabilities, CommandNo, Operation, Outcome, PointPath, Quality, Sighting, Value, Wall};
 
 /// One value as a device gave it, before it has a number.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,11 +25,7 @@ pub struct Miss(pub String);
 /// bear to be dropped; once the attachment is lost, all of them must end soon.
 pub trait Polled: Send + Sync + 'static {
     /// Without points: see whether the device is there.
-    fn read(
-        &self,
-        address: &Address,
-        points: &[PointPath],
-    ) -> impl Future<Output = Result<Vec<Seen>, Miss>> + Send;
+    fn read(&self, address: &Address, points: &[PointPath]) -> impl Future<Output = Result<Vec<Seen>, Miss>> + Send;
 
     /// `NotSent` only where no byte can have reached the device. Never tries twice.
     fn perform(

@@ -119,7 +119,7 @@ impl SimDevice {
     /// Somebody connected: whoever has to, asks to be let in.
     pub fn connected(&mut self, now: u64) {
         if let Asking::At(_) = self.asking {
-            self.asking = Asking::At(now + self.chance.next() % 500);
+            self.asking = Asking::At(now + self.chance.draw() % 500);
         }
     }
 
@@ -130,7 +130,7 @@ impl SimDevice {
     /// Somebody listens to it from now on.
     pub fn heeded(&mut self, now: u64) {
         if let (None, Mode::Speaks(every) | Mode::Asks(every)) = (self.speaks, self.kind.mode) {
-            self.speaks = Some(now + 1 + self.chance.next() % millis(every).max(1));
+            self.speaks = Some(now + 1 + self.chance.draw() % millis(every).max(1));
         }
     }
 
@@ -227,7 +227,8 @@ impl SimDevice {
     }
 
     fn delay(&self) -> Duration {
-        let slow = self.script.active().map(|misdeed| if let Misdeed::Slow(by) = misdeed { *by } else { Duration::ZERO });
+        let slow =
+            self.script.active().map(|misdeed| if let Misdeed::Slow(by) = misdeed { *by } else { Duration::ZERO });
         self.kind.slow + slow.sum::<Duration>()
     }
 

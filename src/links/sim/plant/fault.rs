@@ -34,7 +34,9 @@ pub fn millis(span: Duration) -> u64 {
 impl Fault {
     pub fn check(&self) -> Result<(), String> {
         if self.at.is_some() == self.after.is_some() {
-            return Err("a fault begins `at` a time or `after` a number of requests and readings: write one of them".into());
+            return Err(
+                "a fault begins `at` a time or `after` a number of requests and readings: write one of them".into()
+            );
         }
         if self.lasts.is_some() && self.times.is_some() {
             return Err("a fault ends by `lasts` or by `times`: write one of them".into());

@@ -32,8 +32,7 @@ pub async fn run(plant: Plant, stop: impl Future<Output = ()>) -> Result<(), Pla
     let works = Works::new(&plant)?;
     let witness = Witness::open(&plant.record, plant.append, works.len())
         .map_err(|source| PlantError::Record { path: plant.record.clone(), source })?;
-    let listener =
-        listen(&plant.socket).map_err(|source| PlantError::Socket { path: plant.socket.clone(), source })?;
+    let listener = listen(&plant.socket).map_err(|source| PlantError::Socket { path: plant.socket.clone(), source })?;
     let mut server = Server::new(works, witness);
     let served = tokio::select! {
         served = serve(&mut server, &listener) => served,

@@ -61,7 +61,8 @@ impl Server {
     /// When something is to be done without anybody asking.
     pub fn wake(&self) -> Option<Instant> {
         let at = [self.works.next(), self.delayed.keys().next().map(|(at, _)| *at)].into_iter().flatten().min();
-        let due = at.filter(|_| !self.outbox.is_full() && !self.leaving).map(|at| self.start + Duration::from_millis(at));
+        let due =
+            at.filter(|_| !self.outbox.is_full() && !self.leaving).map(|at| self.start + Duration::from_millis(at));
         [due, self.flush].into_iter().flatten().min()
     }
 

@@ -12,8 +12,8 @@ use crate::links::span;
 use crate::model::id::BadId;
 use crate::model::operation::OperationKind;
 use crate::model::{
-    Access, Address, Capabilities, Identity, IdentityKind, Limits, Name, OperationSet, Point, PointNo, PointPath, Proof,
-    ValueKind,
+    Access, Address, Capabilities, Identity, IdentityKind, Limits, Name, OperationSet, Point, PointNo, PointPath,
+    Proof, ValueKind,
 };
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -148,8 +148,8 @@ fn one() -> u32 {
 
 impl Plant {
     pub fn read(path: &Path) -> Result<Plant, PlantError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| PlantError::Unreadable { path: path.to_owned(), source })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| PlantError::Unreadable { path: path.to_owned(), source })?;
         let mut plant = Plant::parse(&text, path)?;
         // What a plant file names lies beside it.
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();

@@ -82,7 +82,7 @@ impl Generator {
                 Value::Float((moved * unit).round() / unit)
             }),
             Source::Status(values) if chance.share() < TURNS => {
-                values.get((chance.next() % values.len().max(1) as u64) as usize).cloned()
+                values.get((chance.draw() % values.len().max(1) as u64) as usize).cloned()
             }
             Source::Constant(_) | Source::Status(_) | Source::Echo(_) => None,
         };

@@ -20,14 +20,43 @@ pub const FLUSH: Duration = Duration::from_millis(100);
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry<'a> {
-    Reading { device: &'a str, point: &'a PointPath, value: &'a Value, n: u64, mono: Mono },
+    Reading {
+        device: &'a str,
+        point: &'a PointPath,
+        value: &'a Value,
+        n: u64,
+        mono: Mono,
+    },
     /// It answered wrongly, by its script.
-    Wrong { device: &'a str, mono: Mono },
-    Order { device: &'a str, operation: &'a Operation, n: u64, reached: bool, mono: Mono },
-    Answer { device: &'a str, verdict: Verdict, wait: Option<Duration>, mono: Mono },
-    Fault { device: &'a str, fault: &'a str, begun: bool, mono: Mono },
-    Connected { mono: Mono },
-    Left { mono: Mono },
+    Wrong {
+        device: &'a str,
+        mono: Mono,
+    },
+    Order {
+        device: &'a str,
+        operation: &'a Operation,
+        n: u64,
+        reached: bool,
+        mono: Mono,
+    },
+    Answer {
+        device: &'a str,
+        verdict: Verdict,
+        wait: Option<Duration>,
+        mono: Mono,
+    },
+    Fault {
+        device: &'a str,
+        fault: &'a str,
+        begun: bool,
+        mono: Mono,
+    },
+    Connected {
+        mono: Mono,
+    },
+    Left {
+        mono: Mono,
+    },
 }
 
 pub struct Witness {

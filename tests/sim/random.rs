@@ -1,0 +1,108 @@
+//! A long run of anything in any order: no credit is lost or doubled, every command ends once.
+
+use std::time::Duration;
+
+use dmgw::links::chance::Chance;
+use dmgw::links::sim::Settings;
+use dmgw::model::order::Verdict;
+use dmgw::model::*;
+
+use super::player::{Plant, Player, address, write};
+
+const PLANT: &str = "
+[device.d]
+count = 5
+operations = ['restart']
+[device.d.point.'a.n']
+type = 'int'
+access = 'read-write'
+value = { echo = 1 }
+[[device.d.fault]]
+after = 20
+times = 5
+do = 'silent'
+[[device.d.fault]]
+after = 40
+times = 5
+only = 2
+do = { slow = '80ms' }
+[device.s]
+count = 3
+mode = { speaks = '5ms' }
+[device.s.point.'a.n']
+type = 'int'
+value = { counter = {} }
+[device.q]
+mode = { asks = '5ms' }
+[device.q.point.'a.n']
+type = 'int'
+value = { counter = {} }
+";
+
+const NAMES: [&str; 9] = ["d-1", "d-2", "d-3", "d-4", "d-5", "s-1", "s-2", "s-3", "q"];
+
+async fn anything(player: &mut Player, plant: &mut Plant, chance: &mut Chance) {
+    let device = (chance.draw() % NAMES.len() as u64) as u32;
+    let name = NAMES[device as usize];
+    match chance.draw() % 40 {
+        0..12 => {
+            let within = Duration::from_millis(chance.draw() % 100);
+            player.perform(device, write("a.n", Value::Int(chance.draw() as i64)), within).await;
+        }
+        12..15 => {
+            let command = CommandNo(chance.draw() % (player.performs + 1));
+            player.order(LinkOrder::Cancel { command }).await;
+        }
+        15..20 => {
+            let every = (!chance.draw().is_multiple_of(3)).then_some(10);
+            player.plan(device, name, every, vec!["a.n".parse().unwrap()]).await;
+        }
+        20..22 => player.order(LinkOrder::Refuse { address: address(name), until: None }).await,
+        22..26 => player.order(LinkOrder::Probe { device: DeviceNo(device) }).await,
+        26..28 => player.order(LinkOrder::Discover).await,
+        28..30 => {
+            let exchange = player.asked.last().map_or(9, |asked| asked.0);
+            player.order(LinkOrder::Answer { exchange, verdict: Verdict::Accepted, wait: None }).await;
+        }
+        30 => plant.kill().await,
+        31..34 => plant.begin_if_dead(),
+        _ => {
+            // Let the link get on with it, for a random number of events.
+            for _ in 0..chance.draw() % 20 {
+                match tokio::time::timeout(Duration::from_millis(20), player.events.recv()).await {
+                    Ok(Some(event)) => player.take(event),
+                    _ => break,
+                }
+            }
+        }
+    }
+    assert!(player.credits <= player.given);
+}
+
+async fn run(seed: u64) {
+    println!("seed {seed}");
+    let mut chance = Chance::new(seed);
+    let mut plant = Plant::start(PLANT);
+    let short = Duration::from_millis(50);
+    let settings = Settings { timeout: short, slowest: short, ..Settings::at(plant.socket()) };
+    let mut player = Player::link_with(settings, 16);
+    for _ in 0..1_000 {
+        anything(&mut player, &mut plant, &mut chance).await;
+    }
+    plant.begin_if_dead();
+    player.is_up().await;
+    player
+        .until("every command has ended and every credit is back", |player| {
+            player.up && player.outcomes.len() as u64 == player.performs && player.credits == player.given
+        })
+        .await;
+    assert!(player.ups >= 2 && player.performs > 100);
+    player.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_credit_is_lost_or_doubled_whatever_happens() {
+    for seed in 1..=3 {
+        run(seed).await;
+    }
+}

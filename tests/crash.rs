@@ -40,6 +40,7 @@ impl Witness {
             Change::Shape { no, capabilities } => drop(self.shapes.insert(no.0, capabilities.clone())),
             Change::Device(device) => drop(self.devices.insert(device.no.0, device.clone())),
             Change::Command(command) => drop(self.commands.insert(command.no.0, command.clone())),
+            Change::ForgetShape(no) => drop(self.shapes.remove(&no.0)),
             Change::Forget(no) => drop(self.commands.remove(&no.0)),
             Change::Record(entry) => {
                 let stream = entry.record.stream();
@@ -74,13 +75,14 @@ fn variant(change: &Change) -> &'static str {
         Change::Shape { .. } => "shape",
         Change::Device(_) => "device",
         Change::Command(_) => "command",
+        Change::ForgetShape(_) => "forget-shape",
         Change::Forget(_) => "forget",
         Change::Record(_) => "record",
         Change::Passed { .. } => "passed",
     }
 }
 
-const VARIANTS: [&str; 6] = ["shape", "device", "command", "forget", "record", "passed"];
+const VARIANTS: [&str; 7] = ["shape", "device", "command", "forget-shape", "forget", "record", "passed"];
 
 /// Seeded work for a store, and what it leads to.
 struct Run {
@@ -126,7 +128,7 @@ impl Run {
 
     fn change(&mut self) -> Change {
         let no = self.dice.below(20);
-        match self.dice.below(8) {
+        match self.dice.below(9) {
             0 => {
                 let no = ShapeNo(self.dice.below(5) as u32);
                 Change::Shape { no, capabilities: Arc::new(capabilities(self.mono)) }
@@ -136,6 +138,7 @@ impl Run {
             4 => Change::Forget(CommandNo(no)),
             5 => Change::Record(Entry { at: self.now(), record: result(self.dice.next()) }),
             6 => Change::Record(Entry { at: self.now(), record: up(self.dice.next()) }),
+            7 => Change::ForgetShape(ShapeNo(self.dice.below(5) as u32)),
             _ => self.pass(),
         }
     }
@@ -185,7 +188,7 @@ fn capabilities(salt: u64) -> Capabilities {
     let path = format!("a.{}.b", salt % 60_000).parse().unwrap();
     let kind = dmgw::model::point::ValueKind::Uint;
     let point = Point { no: PointNo(0), path, kind, unit: None, access: Access::Read, limits: None };
-    Capabilities { points: vec![point], operations: OperationSet::default() }
+    Capabilities { points: vec![point], ..Capabilities::default() }
 }
 
 fn device(no: u32, now: Now) -> Device {

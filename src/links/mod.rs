@@ -6,18 +6,15 @@
 //!
 //! # The rule of credits
 //!
-//! 1. `Up { credits }` gives the engine so many credits and voids those it had. An order takes one.
+//! 1. The first `Up { credits }` of a link's task gives the engine so many credits, for as long as the task lives; later
+//!    ones only say that the link is attached again. An order takes one.
 //! 2. `Finished` brings back one, `Took { orders }` so many. Every `Perform` is answered by exactly one `Finished` and
 //!    by no `Took`; every other order is in exactly one `Took`, also the orders that changed nothing.
-//! 3. The engine never holds more credits than the last `Up` gave: what comes back beyond that is void.
-//! 4. Before a link says `Up` it has answered every order that it had taken and has emptied its channel.
-//! 5. A link that is down takes and answers orders as before: `Perform` with `NotSent`, the others are remembered
+//! 3. So orders under way and credits in hand are always as many as the first `Up` gave, a channel with that much room
+//!    never fills, and sending cannot fail.
+//! 4. A link that is down takes and answers orders as before: `Perform` with `NotSent`, the others are remembered
 //!    (`Admit`, `Plan`, `Refuse`) or dropped (`Answer`, `Probe`, `Discover`), and in both cases given back.
-//!
-//! An order may be on its way while a second `Up` is on its way in the other direction; nobody can tell it from one that
-//! rests on the new credits. There are at most as many of them as there are credits (3, 4), so a channel with room for
-//! twice the credits, [`Driver::room`], never fills: sending cannot fail. Each of them is answered, and its credit falls
-//! away at the bound (3): at rest the engine holds what `Up` gave, no more and no less.
+//! 5. When the task is gone, whoever ran it says `Ended`: its credits and its channel are no more.
 //!
 //! # To add a driver
 //!
@@ -46,16 +43,11 @@ pub enum Driver {
 }
 
 impl Driver {
-    /// What each `Up` of this link gives.
+    /// What the first `Up` of this link gives, and the room that its channel of orders must have.
     pub const fn credits(&self) -> u16 {
         match self {
             Driver::Sim(_) => CREDITS,
         }
-    }
-
-    /// The room that the channel of orders must have.
-    pub const fn room(&self) -> usize {
-        2 * self.credits() as usize
     }
 }
 

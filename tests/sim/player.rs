@@ -16,10 +16,12 @@ use tokio::time::timeout;
 /// Far more than anything here takes; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+type Running = JoinHandle<Result<(), plant::PlantError>>;
+
 pub struct Plant {
     folder: TempDir,
     text: String,
-    running: Option<(JoinHandle<Result<(), plant::PlantError>>, oneshot::Sender<()>)>,
+    running: Option<(Running, oneshot::Sender<()>)>,
 }
 
 impl Plant {
@@ -122,7 +124,7 @@ impl Player {
 
     pub fn link_with(settings: Settings, room_for_events: usize) -> Player {
         let driver = Driver::Sim(settings);
-        let (orders, taken) = mpsc::channel(driver.room());
+        let (orders, taken) = mpsc::channel(driver.credits().into());
         let (to_engine, events) = mpsc::channel(room_for_events);
         let seam = Seam { link: LinkNo(3), name: Name::new("plant").unwrap(), events: to_engine, orders: taken };
         Player {
@@ -149,7 +151,9 @@ impl Player {
         match event {
             LinkEvent::Up { credits } => {
                 (self.up, self.ups) = (true, self.ups + 1);
-                (self.credits, self.given) = (credits, credits);
+                if self.given == 0 {
+                    (self.credits, self.given) = (credits, credits);
+                }
             }
             LinkEvent::Down { .. } => self.up = false,
             LinkEvent::Took { orders } => self.give_back(orders),
@@ -164,12 +168,13 @@ impl Player {
             LinkEvent::Gone { device } => self.gone.push(device),
             LinkEvent::Changed { device, capabilities } => self.changed.push((device, capabilities)),
             LinkEvent::Progress { share, .. } => self.progress.push(share),
+            LinkEvent::Ended { why } => panic!("a link does not speak of its own end: {why}"),
         }
     }
 
     fn give_back(&mut self, orders: u16) {
-        // Rule 3: beyond what the last `Up` gave it is void.
-        self.credits = (self.credits + orders).min(self.given);
+        self.credits += orders;
+        assert!(self.credits <= self.given, "a credit came back twice");
     }
 
     pub async fn until(&mut self, what: &str, reached: impl Fn(&Player) -> bool) {

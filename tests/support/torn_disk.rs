@@ -37,6 +37,9 @@ enum Unsynced {
     Sector(u64, Vec<u8>),
 }
 
+/// The sync, and the image.
+type Cut = (u64, Vec<u8>);
+
 #[derive(Debug, Default)]
 struct Platter {
     /// What a power cut cannot take.
@@ -50,7 +53,7 @@ struct Platter {
     lies: bool,
     fails: Option<ErrorKind>,
     /// Images of what a cut at each sync would leave, when asked for.
-    cuts: Option<(Dice, Vec<(u64, Vec<u8>)>)>,
+    cuts: Option<(Dice, Vec<Cut>)>,
 }
 
 /// A handle; clones share the disk.

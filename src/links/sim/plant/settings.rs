@@ -203,5 +203,9 @@ pub fn capabilities(points: &BTreeMap<PointPath, PointSettings>, operations: &[O
     if points.values().any(|it| it.access.writes()) {
         kinds.push(OperationKind::Write);
     }
-    Capabilities { points: points.iter().enumerate().map(point).collect(), operations: OperationSet::of(&kinds) }
+    Capabilities {
+        points: points.iter().enumerate().map(point).collect(),
+        operations: OperationSet::of(&kinds),
+        next: 0,
+    }
 }

@@ -33,7 +33,8 @@ cargo mutants "${where[@]}" "${only[@]}" --minimum-test-timeout 60 -- "${tests[@
 lines() { wc -l <"mutants.out/$1.txt"; }
 caught=$(lines caught) missed=$(lines missed) late=$(lines timeout) unviable=$(lines unviable)
 judged=$((caught + missed + late))
-printf '\n%-10s %5d\n' caught "$caught" 'timed out' "$late" missed "$missed" unviable "$unviable"
+echo
+printf '%-10s %5d\n' caught "$caught" 'timed out' "$late" missed "$missed" unviable "$unviable"
 [ "$missed" = 0 ] || { echo; echo "survivors:"; cat mutants.out/missed.txt; }
 [ "$judged" -gt 0 ] || { echo "no mutant could be judged"; exit 1; }
 share=$(((caught + late) * 100 / judged))

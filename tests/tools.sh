@@ -16,11 +16,11 @@ apt() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $2 >&2
 }
 
-# crate COMMAND NAME VERSION WHY
+# crate NAME VERSION WHY
 crate() {
-  [ "$("$1" --version 2>/dev/null | grep -o '[0-9][0-9.]*' | head -n 1)" = "$3" ] && return 0
-  say "building $2 $3 with cargo install (some minutes, once): $4"
-  cargo install --locked --quiet "$2" --version "$3"
+  [ "$(cargo "${1#cargo-}" --version 2>/dev/null | grep -o '[0-9][0-9.]*' | head -n 1)" = "$2" ] && return 0
+  say "building $1 $2 with cargo install (some minutes, once): $3"
+  cargo install --locked --quiet "$1" --version "$2"
 }
 
 compiler() {
@@ -28,9 +28,9 @@ compiler() {
   apt cc "gcc libc6-dev" "zstd, a library in C, is compiled into the store"
 }
 
-deny() { crate cargo-deny cargo-deny 0.20.2 "checks licences, sources and banned crates" || say "no cargo-deny: that step will be skipped"; }
-mutants() { crate cargo-mutants cargo-mutants 27.1.0 "breaks the code to see whether a test notices"; }
-fuzz() { crate cargo-fuzz cargo-fuzz 0.13.2 "drives libFuzzer"; }
+deny() { crate cargo-deny 0.20.2 "checks licences, sources and banned crates" || say "no cargo-deny: that step will be skipped"; }
+mutants() { crate cargo-mutants 27.1.0 "breaks the code to see whether a test notices"; }
+fuzz() { crate cargo-fuzz 0.13.2 "drives libFuzzer"; }
 
 nightly() {
   here rustup || { say "make fuzz needs rustup, for libFuzzer needs a nightly compiler; make test runs the same bodies without"; exit 1; }

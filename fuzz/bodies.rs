@@ -6,8 +6,10 @@
 
 use std::fmt::Debug;
 
+use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
 use dmgw::model::*;
+use dmgw::store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +18,7 @@ type Body = fn(&[u8]) -> bool;
 
 pub const BODIES: &[(&str, Body)] = &[
     ("ask_json", ask_json),
+    ("block", block),
     ("capabilities_cbor", capabilities_cbor),
     ("command_cbor", command_cbor),
     ("device_cbor", device_cbor),
@@ -25,6 +28,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("point_path", point_path),
     ("value_cbor", value_cbor),
     ("value_json", value_json),
+    ("wire_from_plant", wire_from_plant),
+    ("wire_to_plant", wire_to_plant),
 ];
 
 /// Runs the body of that name.
@@ -112,6 +117,33 @@ fn device_cbor(bytes: &[u8]) -> bool {
 
 fn entry_cbor(bytes: &[u8]) -> bool {
     cbor::<Entry>(bytes).is_some()
+}
+
+/// A block of readings. What was read is encoded again, and means the same.
+fn block(bytes: &[u8]) -> bool {
+    let _ = store::block::peek(bytes);
+    store::block::decode(bytes).is_ok_and(|block| {
+        let encode = |block: &store::Block| {
+            store::block::encode(block.seq, block.boot, block.clock, &block.arrivals)
+                .expect("what was read can be written")
+        };
+        let again = store::block::decode(&encode(&block)).expect("what was written can be read");
+        assert_eq!(format!("{again:?}"), format!("{block:?}"));
+        true
+    })
+}
+
+// ---- what a plant and its gateway say to each other ----
+
+fn wire_from_plant(bytes: &[u8]) -> bool {
+    wire::parse_line(bytes).is_ok_and(|message| {
+        assert!(wire::write_line(&message, &mut Vec::new()).is_ok() || bytes.len() > wire::LONGEST_LINE / 8);
+        true
+    })
+}
+
+fn wire_to_plant(bytes: &[u8]) -> bool {
+    wire::parse_order(bytes).is_ok()
 }
 
 // ---- shared by the bodies ----

@@ -9,7 +9,9 @@ pub enum StoreError {
     Full(#[source] redb::Error),
     #[error("the store cannot be written (read-only file system or missing permission); make it writable again")]
     ReadOnly(#[source] redb::Error),
-    #[error("the disk of the store fails; the store opens itself again and tries once more")]
+    #[error(
+        "the store cannot be read or written; see to its disk and folder: the store opens itself again and goes on"
+    )]
     Io(#[source] redb::Error),
     #[error("another dmgw is running on the store {}; stop it or give another path", .0.display())]
     Locked(PathBuf),

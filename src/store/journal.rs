@@ -142,7 +142,7 @@ impl<'t> Journal<'t> {
     /// The oldest records that stand in at least so many rows, and where the rest begins; the newest record always stays.
     fn oldest(&self, stream: Stream, rows: u64) -> Result<(Span, u64), StoreError> {
         let first = self.heads.of(stream).first;
-        let mut found = records(&self.table, code(stream), first..)?;
+        let mut found = records(&self.table, code(stream), first)?;
         let mut span = Span::default();
         let Some(((mut seq, mut record), mut taken)) = found.next()? else { return Ok((span, first)) };
         while span.rows < rows {
@@ -162,7 +162,7 @@ impl<'t> Journal<'t> {
     /// After the heads were lost: they are counted again from the rows. Slow, and only then.
     pub(super) fn rebuild(&mut self) -> Result<(), StoreError> {
         for stream in Stream::ALL {
-            let mut found = records(&self.table, code(stream), 0..)?;
+            let mut found = records(&self.table, code(stream), 0)?;
             let mut head = super::heads::Head::default();
             let mut any = false;
             while let Some(((seq, record), rows)) = found.next()? {

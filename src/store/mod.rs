@@ -27,7 +27,9 @@
 //!    nothing). All of it is there or nothing.
 //! 2. A number (journal id, stream, seq) means one record, for ever: not again after everything was deleted, nor after a
 //!    crash. Readings get theirs on arrival; numbers below `reserved` may be shown before they are on disk. After an
-//!    unclean start those between the last flush and `reserved` are skipped and told in one gap record.
+//!    unclean start those between the last flush and `reserved` are skipped and told in one gap record. (Readings beyond
+//!    `reserved` are never shown: they come only while the disk takes nothing. A crash then loses more than that gap's
+//!    count can tell, for nothing could be written about them.)
 //! 3. Nothing in memory moves before the commit that moves it has succeeded, so a failed commit can be made again. If
 //!    it turns out after [`Store::reopen`] that it had taken hold, its changes are not applied twice.
 //! 4. Only the journal's beginning is deleted: what every reader that wants the stream has passed, or what a bound

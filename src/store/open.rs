@@ -307,11 +307,14 @@ fn unfinished(path: &Path) -> PathBuf {
 
 /// Fails when the name is taken meanwhile: then another dmgw was faster.
 fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
-    std::fs::hard_link(from, to).map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => StoreError::Locked(to.to_owned()),
-        _ => error.into(),
-    })?;
-    std::fs::remove_file(from)?;
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(StoreError::Locked(to.to_owned()));
+        }
+        // A file system without links.
+        Err(_) => std::fs::rename(from, to)?,
+    }
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(File::open(folder)?.sync_all()?)
 }

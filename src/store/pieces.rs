@@ -3,8 +3,6 @@
 //!
 //! The first piece opens with the number of pieces, so a record is read whole or not at all.
 
-use std::ops::RangeBounds;
-
 use redb::{ReadableTable, StorageError, Table};
 
 use super::rows::{JournalKey, seal, unseal};
@@ -68,7 +66,7 @@ fn seq_of(row: Option<Result<Row<'_>, StorageError>>) -> Result<Option<u64>, Sto
     Ok(row.transpose()?.map(|(key, _)| key.value().1))
 }
 
-/// Reads record after record.
+/// Reads record after record, from a number on.
 pub(super) struct Records<I: Iterator> {
     rows: std::iter::Peekable<I>,
 }
@@ -76,14 +74,10 @@ pub(super) struct Records<I: Iterator> {
 pub(super) fn records<'t>(
     table: &'t impl ReadableTable<JournalKey, &'static [u8]>,
     stream: u8,
-    numbers: impl RangeBounds<u64>,
+    from: u64,
 ) -> Result<Records<impl Iterator<Item = Result<Row<'t>, StorageError>>>, StorageError> {
-    let first = numbers.start_bound().map(|seq| (stream, *seq, 0));
-    let range = match first {
-        std::ops::Bound::Included(first) => table.range(first..=(stream, u64::MAX, u16::MAX))?,
-        _ => table.range((stream, 0, 0)..=(stream, u64::MAX, u16::MAX))?,
-    };
-    Ok(Records { rows: range.peekable() })
+    let rows = table.range((stream, from, 0)..=(stream, u64::MAX, u16::MAX))?;
+    Ok(Records { rows: rows.peekable() })
 }
 
 impl<'t, I: Iterator<Item = Result<Row<'t>, StorageError>>> Records<I> {

@@ -152,7 +152,7 @@ impl Raw {
         let head = heads.of(stream);
         let from = from.max(head.first);
         let start = at_or_before(&table, code(stream), from)?.unwrap_or(from);
-        let mut rows = records(&table, code(stream), start..)?;
+        let mut rows = records(&table, code(stream), start)?;
         let (mut found, mut bytes, mut taken) = (Vec::new(), 0, 0);
         let mut after = head.next.max(from);
         while let Some(((seq, record), count)) = rows.next()? {

@@ -37,9 +37,6 @@ enum Unsynced {
     Sector(u64, Vec<u8>),
 }
 
-/// The sync, and the image.
-type Cut = (u64, Vec<u8>);
-
 #[derive(Debug, Default)]
 struct Platter {
     /// What a power cut cannot take.
@@ -53,7 +50,15 @@ struct Platter {
     lies: bool,
     fails: Option<ErrorKind>,
     /// Images of what a cut at each sync would leave, when asked for.
-    cuts: Option<(Dice, Vec<Cut>)>,
+    cuts: Option<Cuts>,
+    read: u64,
+    written: u64,
+}
+
+#[derive(Debug)]
+struct Cuts {
+    dice: Dice,
+    images: Vec<(u64, Vec<u8>)>,
 }
 
 /// A handle; clones share the disk.
@@ -94,17 +99,23 @@ impl TornDisk {
 
     /// From now on every sync leaves an image of what a power cut in it would have left; see [`TornDisk::cuts`].
     pub fn keep_cuts(&self, seed: u64) {
-        self.platter().cuts = Some((Dice(seed), Vec::new()));
+        self.platter().cuts = Some(Cuts { dice: Dice(seed), images: Vec::new() });
     }
 
     /// Number of the sync and image, since last asked.
     pub fn cuts(&self) -> Vec<(u64, Vec<u8>)> {
-        self.platter().cuts.as_mut().map(|(_, cuts)| std::mem::take(cuts)).unwrap_or_default()
+        self.platter().cuts.as_mut().map(|cuts| std::mem::take(&mut cuts.images)).unwrap_or_default()
     }
 
     /// What a power cut now would leave.
     pub fn cut(&self, dice: &mut Dice) -> Vec<u8> {
         self.platter().cut(dice)
+    }
+
+    /// Bytes read and written so far.
+    pub fn traffic(&self) -> (u64, u64) {
+        let platter = self.platter();
+        (platter.read, platter.written)
     }
 
     /// Everything written, synced or not.
@@ -143,9 +154,10 @@ impl Platter {
     fn sync(&mut self) -> io::Result<()> {
         self.may_write()?;
         self.syncs += 1;
-        if let Some((mut dice, mut cuts)) = self.cuts.take() {
-            cuts.push((self.syncs, self.cut(&mut dice)));
-            self.cuts = Some((dice, cuts));
+        if let Some(mut cuts) = self.cuts.take() {
+            let image = self.cut(&mut cuts.dice);
+            cuts.images.push((self.syncs, image));
+            self.cuts = Some(cuts);
         }
         if self.stop_at == Some(self.syncs) {
             self.stopped = true;
@@ -184,8 +196,9 @@ impl redb::StorageBackend for TornDisk {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let platter = self.platter();
+        let mut platter = self.platter();
         platter.may_read()?;
+        platter.read += out.len() as u64;
         let at = offset as usize;
         let bytes = platter.seen.get(at..at + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(bytes);
@@ -207,6 +220,7 @@ impl redb::StorageBackend for TornDisk {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let mut platter = self.platter();
         platter.may_write()?;
+        platter.written += data.len() as u64;
         put(&mut platter.seen, offset as usize, data);
         platter.unsynced.extend(sectors(offset, data));
         Ok(())

@@ -171,3 +171,40 @@ fn a_second_opening_is_refused_in_one_clear_line() {
     store.close(&at(1)).unwrap();
     assert!(Store::open(&path, Settings::default(), &opening(0)).unwrap().1.clean);
 }
+
+#[test]
+fn a_start_reads_the_state_and_not_the_journal() {
+    let read_at_start = |blocks: u64| {
+        let disk = TornDisk::default();
+        let (mut store, _) = open(&disk, Settings::default(), 0);
+        store.commit(&at(1), &(0..1_000).flat_map(kept).collect::<Vec<_>>(), false).unwrap();
+        let mut dice = Dice(3);
+        for i in 0..blocks {
+            let mut heard = heard(i, 2_000);
+            heard.readings.iter_mut().for_each(|reading| reading.value = Value::Uint(dice.next()));
+            store.gather(&at(i), heard);
+            store.commit(&at(i), &[], true).unwrap();
+        }
+        drop(store);
+        let disk = TornDisk::holding(disk.seen());
+        let (_store, opened) = open(&disk, Settings::default(), 500);
+        assert_eq!(opened.state.devices.len(), 1_000);
+        (disk.seen().len() as u64, disk.traffic().0)
+    };
+    let ((small, little), (large, as_little)) = (read_at_start(1), read_at_start(200));
+    assert!(large > small + 3_000_000, "{small} and {large}");
+    assert!(as_little < little + 100_000 && as_little < 2_000_000 + 1_000 * 1_000, "{little} and {as_little}");
+}
+
+#[test]
+fn a_command_costs_two_small_commits() {
+    let disk = TornDisk::default();
+    let (mut store, _) = open(&disk, Settings::default(), 0);
+    let before = disk.traffic().1;
+    for i in 1..=100 {
+        store.commit(&at(i), &kept(i as u32)[2..], false).unwrap();
+        store.commit(&at(i), &[&kept(i as u32)[2..], &[result(i, i)]].concat(), false).unwrap();
+    }
+    let each = (disk.traffic().1 - before) / 100;
+    assert!(each < 150_000, "{each} bytes a command");
+}

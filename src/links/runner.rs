@@ -92,6 +92,7 @@ struct Runner<P> {
     credits: u16,
     /// Why the link is down, while it is.
     down: Option<String>,
+    told_down: bool,
     devices: BTreeMap<DeviceNo, Admitted>,
     by_address: HashMap<Address, DeviceNo>,
     refused: HashMap<Address, Option<Mono>>,
@@ -118,6 +119,7 @@ pub async fn run<P: Polled>(seam: Seam, credits: u16, pace: Pace, polled: Arc<P>
         pace,
         credits,
         down: Some("not attached yet".into()),
+        told_down: false,
         devices: BTreeMap::new(),
         by_address: HashMap::new(),
         refused: HashMap::new(),
@@ -248,7 +250,7 @@ impl<P: Polled> Runner<P> {
             self.obey(order).await?;
         }
         self.give_back().await?;
-        self.down = None;
+        (self.down, self.told_down) = (None, false);
         self.ready.clear();
         self.deferred.clear();
         self.schedule.restart(Instant::now());
@@ -262,11 +264,11 @@ impl<P: Polled> Runner<P> {
     }
 
     async fn lost(&mut self, why: String) -> Result<(), EngineGone> {
-        if self.down.is_some() {
-            self.down = Some(why);
+        self.down = Some(why.clone());
+        // Once is enough: each try to attach again fails in its own words.
+        if std::mem::replace(&mut self.told_down, true) {
             return Ok(());
         }
-        self.down = Some(why.clone());
         self.probes.clear();
         self.settle(Duration::from_secs(1)).await?;
         self.refuse_waiting(&format!("the link is down: {why}")).await?;

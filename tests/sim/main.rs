@@ -9,6 +9,7 @@ use std::time::Duration;
 use dmgw::links::sim::Settings;
 use dmgw::model::order::Verdict;
 use dmgw::model::*;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 
 use player::{Plant, Player, address, write};
 
@@ -272,6 +273,66 @@ async fn a_link_that_is_cut_off_instead_loses_some() {
         player.take(event);
     }
     assert!(player.readings() < plant.record().await.readings());
+}
+
+#[tokio::test]
+async fn a_link_says_why_it_cannot_attach_and_goes_on_trying() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut player = Player::link(Settings::at(folder.path().join("nobody.sock")));
+    player.until("it says so", |player| !player.downs.is_empty()).await;
+    assert!(player.downs[0].contains("No such file"), "{:?}", player.downs);
+    let listener = tokio::net::UnixListener::bind(folder.path().join("nobody.sock")).unwrap();
+    let (_kept, _) = listener.accept().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hostile_plant_does_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("hostile.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let mut player = Player::link(Settings::at(socket));
+    let hello = b"{\"hello\":{\"version\":1}}\n".to_vec();
+    let identities = [r#"{"kind":"serial","value":"a:1"}"#; 9].join(",");
+    let sighting = format!("{{\"found\":{{\"address\":\"x\",\"identities\":[{identities}]}}}}\n");
+    let endless = vec![b'x'; 200_000];
+    for line in [&b"\xff\x00\n{}\n[[[[\n"[..], sighting.as_bytes(), &endless] {
+        let (mut link, _) = listener.accept().await.unwrap();
+        link.write_all(&hello).await.unwrap();
+        player.is_up().await;
+        // The link may close before it has taken it all.
+        let _ = link.write_all(line).await;
+        let done = b"{\"done\":{\"req\":77,\"outcome\":\"cancelled\"}}\n{\"progress\":{\"req\":7,\"share\":9}}\n";
+        let _ = link.write_all(done).await;
+        drop(link);
+        player.until("down", |player| !player.up).await;
+    }
+    assert!(player.sighted.is_empty() && player.outcomes.is_empty() && player.heard.is_empty());
+}
+
+#[tokio::test]
+async fn a_plant_that_claims_nothing_was_sent_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("liar.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    let mut player = Player::link(Settings::at(socket));
+    let (mut link, _) = listener.accept().await.unwrap();
+    link.write_all(b"{\"hello\":{\"version\":1}}\n").await.unwrap();
+    player.is_up().await;
+    player.plan(1, "liar", None, vec!["a.n".parse().unwrap()]).await;
+    let command = player.perform(1, Operation::Lock, SOON).await;
+    let (from_link, mut to_link) = link.split();
+    let mut lines = tokio::io::BufReader::new(from_link).lines();
+    let order = loop {
+        let line: serde_json::Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+        if line.get("perform").is_some() {
+            break line;
+        }
+    };
+    let req = &order["perform"]["req"];
+    let claim = format!("{{\"done\":{{\"req\":{req},\"outcome\":{{\"not-sent\":\"believe me\"}}}}}}\n");
+    to_link.write_all(claim.as_bytes()).await.unwrap();
+    player.until("an outcome", |player| player.outcomes.contains_key(&command)).await;
+    assert!(matches!(player.outcomes[&command], Outcome::Lost(_)), "{:?}", player.outcomes);
 }
 
 #[tokio::test]

@@ -16,12 +16,12 @@ use tokio::time::timeout;
 /// Far more than anything here takes; only a failing test waits so long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Running = JoinHandle<Result<(), plant::PlantError>>;
+type Running = (JoinHandle<Result<(), plant::PlantError>>, oneshot::Sender<()>);
 
 pub struct Plant {
     folder: TempDir,
     text: String,
-    running: Option<(Running, oneshot::Sender<()>)>,
+    running: Option<Running>,
 }
 
 impl Plant {
@@ -107,6 +107,7 @@ pub struct Player {
     pub given: u16,
     pub up: bool,
     pub ups: u32,
+    pub downs: Vec<String>,
     pub sighted: BTreeMap<Address, Sighting>,
     pub asked: Vec<(u64, Address)>,
     pub heard: Vec<Heard>,
@@ -135,6 +136,7 @@ impl Player {
             given: 0,
             up: false,
             ups: 0,
+            downs: Vec::new(),
             sighted: BTreeMap::new(),
             asked: Vec::new(),
             heard: Vec::new(),
@@ -155,7 +157,10 @@ impl Player {
                     (self.credits, self.given) = (credits, credits);
                 }
             }
-            LinkEvent::Down { .. } => self.up = false,
+            LinkEvent::Down { why } => {
+                self.up = false;
+                self.downs.push(why);
+            }
             LinkEvent::Took { orders } => self.give_back(orders),
             LinkEvent::Finished { command, outcome } => {
                 assert!(command.0 < self.performs, "nobody ordered {command}");

@@ -15,6 +15,8 @@ use crate::model::{Address, DeviceNo, PlanPoint};
 
 /// Nothing is read more often.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// Nothing is read less often.
+const LONGEST: Duration = Duration::from_secs(400 * 86_400);
 /// A new plan has been read once after this time, however long its periods are.
 const FIRST_WITHIN: Duration = Duration::from_secs(5);
 
@@ -173,7 +175,7 @@ fn groups(plan: &[PlanPoint], now: Instant) -> Vec<Group> {
     let mut by_period: BTreeMap<Duration, Vec<u16>> = BTreeMap::new();
     for (place, point) in plan.iter().enumerate() {
         if let (Some(every), Ok(place)) = (point.every, u16::try_from(place)) {
-            by_period.entry(every.max(SHORTEST)).or_default().push(place);
+            by_period.entry(every.clamp(SHORTEST, LONGEST)).or_default().push(place);
         }
     }
     by_period.into_iter().map(|(every, points)| Group { every, due: now, points }).collect()

@@ -107,9 +107,9 @@ impl SimDevice {
         }
     }
 
-    /// Answers to a look-round: whoever asks by itself does not.
+    /// Answers to a look-round: who must ask first does not.
     pub fn is_found(&self) -> bool {
-        self.asking == Asking::Never && !self.suffers(|misdeed| matches!(misdeed, Misdeed::Silent | Misdeed::Vanish))
+        self.may_speak() && !self.suffers(|misdeed| matches!(misdeed, Misdeed::Silent | Misdeed::Vanish))
     }
 
     fn suffers(&self, what: impl Fn(&Misdeed) -> bool) -> bool {
@@ -130,7 +130,7 @@ impl SimDevice {
     /// Somebody listens to it from now on.
     pub fn heeded(&mut self, now: u64) {
         if let (None, Mode::Speaks(every) | Mode::Asks(every)) = (self.speaks, self.kind.mode) {
-            self.speaks = Some(now + 1 + self.chance.draw() % millis(every).max(1));
+            self.speaks = Some(now.saturating_add(1 + self.chance.draw() % millis(every).max(1)));
         }
     }
 
@@ -138,7 +138,7 @@ impl SimDevice {
         self.asking = match (verdict, wait) {
             (Verdict::Accepted, _) => Asking::In,
             (Verdict::Refused, None) => Asking::Refused,
-            (Verdict::Refused | Verdict::Later, wait) => Asking::At(now + wait.map_or(ASK_AGAIN, millis)),
+            (Verdict::Refused | Verdict::Later, wait) => Asking::At(now.saturating_add(wait.map_or(ASK_AGAIN, millis))),
         };
     }
 
@@ -171,7 +171,7 @@ impl SimDevice {
         {
             // Times that passed are skipped.
             let every = millis(every).max(1);
-            self.speaks = Some(at + every * ((now - at) / every + 1));
+            self.speaks = Some(at.saturating_add(every.saturating_mul((now - at) / every + 1)));
             if !mute {
                 said.extend(self.speak(now));
             }

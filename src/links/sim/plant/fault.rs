@@ -99,7 +99,7 @@ impl Scripted {
         let timed = self.next().is_some_and(|at| at <= now);
         let turns = match &self.now {
             None => !self.over && (timed || self.fault.after.is_some_and(|after| count >= after)),
-            Some(round) => timed || self.fault.times.is_some_and(|times| count >= round.count + times),
+            Some(round) => timed || self.fault.times.is_some_and(|times| count >= round.count.saturating_add(times)),
         };
         if !turns {
             return None;

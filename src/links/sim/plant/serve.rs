@@ -180,7 +180,7 @@ impl Server {
             let takes = device.takes(operation).filter(|_| reached);
             for quarter in takes.into_iter().flat_map(|takes| (1..4).map(move |quarter| (quarter, takes))) {
                 let (share, after) = (250 * quarter.0, quarter.1 * u32::from(quarter.0) / 4);
-                self.delay(now + millis(after), Due::Say(plain(FromPlant::Progress { req, share })));
+                self.delay(after, Due::Say(plain(FromPlant::Progress { req, share })));
             }
         }
         self.request(req, address, |works, place| works.with(place, now, |device| device.perform(operation)))
@@ -201,7 +201,7 @@ impl Server {
         let (message, wrong) = match reply.answer {
             Answer::Silence => return Ok(()),
             Answer::Garbage => {
-                self.delay(self.now() + millis(reply.after), Due::Garbage);
+                self.delay(reply.after, Due::Garbage);
                 return Ok(());
             }
             Answer::Values { values, wrong } => (FromPlant::Values { req, address: address.clone(), values }, wrong),
@@ -211,13 +211,14 @@ impl Server {
         let sent = Sent { place, message, wrong };
         match reply.after {
             Duration::ZERO => self.outbox.push(sent),
-            after => self.delay(self.now() + millis(after), Due::Say(sent)),
+            after => self.delay(after, Due::Say(sent)),
         }
         Ok(())
     }
 
-    fn delay(&mut self, at: u64, due: Due) {
+    fn delay(&mut self, after: Duration, due: Due) {
         self.last += 1;
+        let at = self.now().saturating_add(millis(after));
         self.delayed.insert((at, self.last), due);
     }
 

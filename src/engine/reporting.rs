@@ -103,8 +103,13 @@ fn take(capabilities: &Capabilities, live: &mut Live, at: Mono, reading: &mut Re
     if reading.value.check().is_err() {
         return false;
     }
-    if reading.value.kind() != capabilities.points[place].kind {
-        reading.quality = Quality::Bad(BadReason::WrongType);
+    let wanted = capabilities.points[place].kind;
+    if reading.value.kind() != wanted {
+        // Many protocols know one kind of number only.
+        match reading.value.clone().into_kind(wanted) {
+            Ok(value) => reading.value = value,
+            Err(_) => reading.quality = Quality::Bad(BadReason::WrongType),
+        }
     }
     if let Some(last) = live.values.get_mut(place) {
         *last = Some(LastValue { value: reading.value.clone(), quality: reading.quality, at, source: reading.source });

@@ -394,7 +394,8 @@ fn a_process_whose_disk_stopped_acknowledges_nothing_more() {
         let (disk, mut run) = (TornDisk::default(), Run::new(seed()));
         disk.stop_at(n);
         let Ok((mut store, _)) = Store::open_on(disk.clone(), settings(), &opening(run.mono)) else { continue };
-        loop {
+        for commit in 0.. {
+            assert!(commit < 100, "the disk was to stop at sync {n}");
             let (changes, flush, after) = run.prepare(&mut store);
             if let Err(error) = store.commit(&run.now(), &changes, flush) {
                 assert!(disk.stopped() && error.retryable(), "{error}");

@@ -105,6 +105,9 @@ pub struct Player {
     pub credits: u16,
     /// What the last `Up` gave.
     pub given: u16,
+    /// Orders, and credits that came back for them.
+    pub sent: u64,
+    pub returned: u64,
     pub up: bool,
     pub ups: u32,
     pub downs: Vec<String>,
@@ -134,6 +137,8 @@ impl Player {
             events,
             credits: 0,
             given: 0,
+            sent: 0,
+            returned: 0,
             up: false,
             ups: 0,
             downs: Vec::new(),
@@ -178,8 +183,10 @@ impl Player {
     }
 
     fn give_back(&mut self, orders: u16) {
+        self.returned += u64::from(orders);
+        assert!(self.returned <= self.sent, "a credit came back twice");
         self.credits += orders;
-        assert!(self.credits <= self.given, "a credit came back twice");
+        assert!(self.credits <= self.given, "more credits than were given");
     }
 
     pub async fn until(&mut self, what: &str, reached: impl Fn(&Player) -> bool) {
@@ -201,6 +208,7 @@ impl Player {
     pub async fn order(&mut self, order: LinkOrder) {
         self.until("a credit", |player| player.credits > 0).await;
         self.credits -= 1;
+        self.sent += 1;
         self.orders.try_send(order).expect("with a credit in hand sending cannot fail");
     }
 
@@ -268,6 +276,7 @@ impl Player {
         };
         timeout(Duration::from_secs(5), all).await.expect("the link ends in time");
         assert_eq!(self.outcomes.len() as u64, self.performs, "every command has its one outcome");
+        assert_eq!(self.returned, self.sent, "every credit is back");
     }
 }
 

@@ -50,7 +50,8 @@ async fn anything(player: &mut Player, plant: &mut Plant, chance: &mut Chance) {
             player.perform(device, write("a.n", Value::Int(chance.draw() as i64)), within).await;
         }
         12..15 => {
-            let command = CommandNo(chance.draw() % (player.performs + 1));
+            // Mostly one that is still waiting.
+            let command = CommandNo(player.performs.saturating_sub(chance.draw() % 4));
             player.order(LinkOrder::Cancel { command }).await;
         }
         15..20 => {

@@ -9,9 +9,17 @@
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod api;
+pub mod asks;
+pub mod cli;
+pub mod config;
+pub mod daemon;
 pub mod engine;
 pub mod links;
 pub mod model;
+pub mod nearest;
 pub mod replay;
 pub mod store;
 pub mod turn;
+pub mod units;
+pub mod view;

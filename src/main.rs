@@ -1,5 +1,14 @@
-//! Starts what the arguments ask for.
+//! `dmgw`: starts what the arguments ask for.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-fn main() {}
+use std::process::ExitCode;
+
+use dmgw::{cli, daemon};
+
+fn main() -> ExitCode {
+    match cli::chosen() {
+        cli::Chosen::Daemon { config } => cli::ended(daemon::run(&config)),
+        cli::Chosen::Client(args) => cli::client(args),
+    }
+}

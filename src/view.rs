@@ -1,0 +1,258 @@
+//! What is true now, in memory, for readers: devices, commands, health. The loop publishes it after each batch.
+//!
+//! Invariants: only the loop writes. A reader never holds the loop up: it takes a shared pointer and reads from that. What
+//! did not change is not stored again: one pointer a device, one map for each of 64 shards of commands. Nothing here
+//! grows beyond what the engine holds. No task and no channel of its own, but one watch counter: it goes up whenever a
+//! command changed, so that whoever waits for the end of a command sleeps until then.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use crate::model::device::DeviceNow;
+use crate::model::{Command, CommandId, DeviceId, DeviceNo, Mono, Name, Now};
+use crate::nearest;
+
+const SHARDS: usize = 64;
+
+type Slot = Arc<ArcSwap<DeviceNow>>;
+
+pub struct View {
+    /// In ascending order of their numbers; only ever longer.
+    devices: ArcSwap<Vec<(DeviceNo, Slot)>>,
+    by_id: Shards<DeviceId, Slot>,
+    commands: Shards<CommandId, Arc<Command>>,
+    health: ArcSwap<Health>,
+    ended: watch::Sender<u64>,
+}
+
+/// A map in parts, each replaced as a whole: changing one entry copies a 64th.
+struct Shards<K, V>(Vec<ArcSwap<BTreeMap<K, V>>>);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Health {
+    pub now: Now,
+    /// Why nothing can be written at the moment.
+    pub degraded: Option<String>,
+    pub links: Vec<LinkNow>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkNow {
+    pub name: Name,
+    pub driver: &'static str,
+    pub state: LinkState,
+    pub since: Mono,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum LinkState {
+    Starting,
+    Up,
+    Down(String),
+}
+
+/// Why a word names no device.
+#[derive(Debug, PartialEq)]
+pub enum NoDevice {
+    /// The id that was probably meant.
+    Unknown(Option<DeviceId>),
+    /// Some of those that it could be.
+    Several(Vec<DeviceId>),
+}
+
+impl<K: Ord + Clone + Hash, V: Clone> Shards<K, V> {
+    fn new() -> Shards<K, V> {
+        Shards((0..SHARDS).map(|_| ArcSwap::from_pointee(BTreeMap::new())).collect())
+    }
+
+    fn place(key: &K) -> usize {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        (hasher.finish() % SHARDS as u64) as usize
+    }
+
+    fn get(&self, key: &K) -> Option<V> {
+        self.0[Self::place(key)].load().get(key).cloned()
+    }
+
+    /// Each shard that is touched is copied once, however many of its entries change.
+    fn change(&self, changes: impl IntoIterator<Item = (K, Option<V>)>) {
+        let mut touched: BTreeMap<usize, BTreeMap<K, V>> = BTreeMap::new();
+        for (key, value) in changes {
+            let place = Self::place(&key);
+            let map = touched.entry(place).or_insert_with(|| BTreeMap::clone(&self.0[place].load()));
+            match value {
+                Some(value) => map.insert(key, value),
+                None => map.remove(&key),
+            };
+        }
+        for (place, map) in touched {
+            self.0[place].store(Arc::new(map));
+        }
+    }
+}
+
+impl Default for View {
+    fn default() -> View {
+        View {
+            devices: ArcSwap::default(),
+            by_id: Shards::new(),
+            commands: Shards::new(),
+            health: ArcSwap::default(),
+            ended: watch::Sender::new(0),
+        }
+    }
+}
+
+/// For the loop.
+impl View {
+    pub fn publish_devices(&self, changed: impl IntoIterator<Item = Arc<DeviceNow>>) {
+        let known = self.devices.load();
+        let mut new: BTreeMap<DeviceNo, Slot> = BTreeMap::new();
+        for device in changed {
+            let no = device.device.no;
+            match slot(&known, no).or_else(|| new.get(&no)) {
+                Some(slot) => slot.store(device),
+                None => {
+                    new.insert(no, Arc::new(ArcSwap::new(device)));
+                }
+            }
+        }
+        if !new.is_empty() {
+            self.append(&known, new);
+        }
+    }
+
+    fn append(&self, known: &[(DeviceNo, Slot)], new: BTreeMap<DeviceNo, Slot>) {
+        self.by_id.change(new.values().map(|slot| (slot.load().device.id.clone(), Some(slot.clone()))));
+        let mut all = known.to_vec();
+        all.extend(new);
+        // Numbers ascend, so this finds the list in order but for a slip of the engine.
+        all.sort_by_key(|(no, _)| *no);
+        self.devices.store(Arc::new(all));
+    }
+
+    pub fn publish_commands(&self, changed: Vec<Arc<Command>>, forgotten: Vec<CommandId>) {
+        if changed.is_empty() && forgotten.is_empty() {
+            return;
+        }
+        let changed = changed.into_iter().map(|command| (command.id.clone(), Some(command)));
+        self.commands.change(changed.chain(forgotten.into_iter().map(|id| (id, None))));
+        self.ended.send_modify(|count| *count += 1);
+    }
+
+    pub fn publish_health(&self, health: Health) {
+        self.health.store(Arc::new(health));
+    }
+}
+
+fn slot(all: &[(DeviceNo, Slot)], no: DeviceNo) -> Option<&Slot> {
+    all.binary_search_by_key(&no, |(no, _)| *no).ok().and_then(|at| all.get(at)).map(|(_, slot)| slot)
+}
+
+/// For readers.
+impl View {
+    pub fn health(&self) -> Arc<Health> {
+        self.health.load_full()
+    }
+
+    pub fn device(&self, id: &DeviceId) -> Option<Arc<DeviceNow>> {
+        self.by_id.get(id).map(|slot| slot.load_full())
+    }
+
+    pub fn numbered(&self, no: DeviceNo) -> Option<Arc<DeviceNow>> {
+        slot(&self.devices.load(), no).map(|slot| slot.load_full())
+    }
+
+    /// Up to `limit` devices with numbers above `after`, ascending.
+    pub fn devices(&self, after: Option<DeviceNo>, limit: usize) -> Vec<Arc<DeviceNow>> {
+        let all = self.devices.load();
+        let from = after.map_or(0, |after| all.partition_point(|(no, _)| *no <= after));
+        all.iter().skip(from).take(limit).map(|(_, slot)| slot.load_full()).collect()
+    }
+
+    pub fn command(&self, id: &CommandId) -> Option<Arc<Command>> {
+        self.commands.get(id)
+    }
+
+    pub fn count_commands(&self) -> usize {
+        self.commands.0.iter().map(|shard| shard.load().len()).sum()
+    }
+
+    /// The command as it stands when it ends, or when the time is over.
+    pub async fn ended(&self, id: &CommandId, within: Duration) -> Option<Arc<Command>> {
+        let mut changes = self.ended.subscribe();
+        let end = tokio::time::sleep(within);
+        tokio::pin!(end);
+        loop {
+            let command = self.command(id)?;
+            if !command.state.is_open() {
+                return Some(command);
+            }
+            tokio::select! {
+                // Cancel safe: a change that is missed here is found by the look above.
+                changed = changes.changed() => if changed.is_err() { return Some(command) },
+                () = &mut end => return self.command(id),
+            }
+        }
+    }
+
+    /// As people name a device: id, number, name, address, or a part of the id that only one has.
+    pub fn find(&self, word: &str) -> Result<Arc<DeviceNow>, NoDevice> {
+        let by_id = DeviceId::new(word).ok().and_then(|id| self.device(&id));
+        let exact = by_id.or_else(|| word.parse().ok().and_then(|no| self.numbered(DeviceNo(no))));
+        if let Some(device) = exact {
+            return Ok(device);
+        }
+        let all = self.devices(None, usize::MAX);
+        let named = |device: &&Arc<DeviceNow>| device.device.name.as_ref().is_some_and(|name| name.as_str() == word);
+        let placed = |device: &&Arc<DeviceNow>| device.device.address.as_str() == word;
+        if let Some(device) = all.iter().find(named).or_else(|| only(all.iter().filter(placed))) {
+            return Ok(device.clone());
+        }
+        find_by_part(&all, word)
+    }
+}
+
+/// Two links may have the same address.
+fn only<T>(mut of: impl Iterator<Item = T>) -> Option<T> {
+    let first = of.next();
+    if of.next().is_some() { None } else { first }
+}
+
+/// Of several that hold the part, one that ends in it after a separator is the one: `meter-1` is not `meter-10`.
+fn find_by_part(all: &[Arc<DeviceNow>], word: &str) -> Result<Arc<DeviceNow>, NoDevice> {
+    let holds: Vec<&Arc<DeviceNow>> = all.iter().filter(|device| device.device.id.as_str().contains(word)).collect();
+    let ends = |device: &&&Arc<DeviceNow>| {
+        let before = device.device.id.as_str().strip_suffix(word);
+        before.is_some_and(|before| before.ends_with([':', '/']))
+    };
+    let ending: Vec<&Arc<DeviceNow>> = holds.iter().filter(ends).copied().collect();
+    match (&holds[..], &ending[..]) {
+        ([one], _) | (_, [one]) => Ok((*one).clone()),
+        ([], _) => Err(NoDevice::Unknown(nearest_id(all, word))),
+        _ => Err(NoDevice::Several(holds.iter().take(5).map(|device| device.device.id.clone()).collect())),
+    }
+}
+
+/// By the whole id, its last part or the address: whichever is near to the word.
+fn nearest_id(all: &[Arc<DeviceNow>], word: &str) -> Option<DeviceId> {
+    let last = |id: &str| -> usize { id.rfind([':', '/']).map_or(0, |at| at + 1) };
+    let spellings = |device: &Arc<DeviceNow>| {
+        let id = device.device.id.as_str();
+        [id.to_owned(), id[last(id)..].to_owned(), device.device.address.to_string()]
+    };
+    let all: Vec<(DeviceId, [String; 3])> =
+        all.iter().map(|device| (device.device.id.clone(), spellings(device))).collect();
+    let near = nearest::nearest(word, all.iter().flat_map(|(_, words)| words).map(String::as_str))?;
+    all.iter().find(|(_, words)| words.iter().any(|spelling| spelling == near)).map(|(id, _)| id.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What readers of the view see, and when.
+
+use super::*;
+use crate::model::command::Expiry;
+use crate::model::device::Live;
+use crate::model::*;
+
+fn device(no: u32, id: &str) -> Arc<DeviceNow> {
+    let device = Device {
+        no: DeviceNo(no),
+        id: DeviceId::new(id).unwrap(),
+        name: Name::new(&format!("name-{no}")).ok(),
+        identities: Vec::new(),
+        link: Name::new("plant").unwrap(),
+        address: Address::new(&format!("place-{no}")).unwrap(),
+        shape: ShapeNo(0),
+        life: LifeCycle::Managed,
+        first_seen: Now::default(),
+    };
+    Arc::new(DeviceNow { device: Arc::new(device), capabilities: Arc::default(), live: Live::default() })
+}
+
+fn command(id: &str, state: CommandState) -> Arc<Command> {
+    Arc::new(Command {
+        no: CommandNo(1),
+        id: CommandId::new(id).unwrap(),
+        by: Name::new("p").unwrap(),
+        device: DeviceNo(1),
+        device_id: DeviceId::new("urn:x").unwrap(),
+        operation: Operation::Probe,
+        priority: Default::default(),
+        state,
+        asked: Now::default(),
+        expires: Expiry { wall: Wall(0), mono: Mono(0) },
+        timeout: Duration::from_secs(1),
+        sent: None,
+        progress: None,
+        outcome: None,
+        ended: None,
+    })
+}
+
+fn plant() -> View {
+    let view = View::default();
+    let ids = ["urn:dev:dmgw:serial:acme:meter-1", "urn:dev:dmgw:serial:acme:meter-10", "urn:dev:dmgw:place:a/7"];
+    view.publish_devices(ids.iter().enumerate().map(|(no, id)| device(no as u32 * 10, id)));
+    view
+}
+
+#[test]
+fn a_device_is_found_as_people_name_it() {
+    let view = plant();
+    let found = |word| view.find(word).map(|device| device.device.no.0);
+    assert_eq!(found("urn:dev:dmgw:serial:acme:meter-1"), Ok(0));
+    assert_eq!(found("10"), Ok(10));
+    assert_eq!(found("name-20"), Ok(20));
+    assert_eq!(found("place-10"), Ok(10));
+    assert_eq!(found("meter-10"), Ok(10));
+    assert_eq!(found("a/7"), Ok(20));
+    assert_eq!(found("meter-1"), Ok(0), "the one that ends in it");
+}
+
+#[test]
+fn a_word_for_no_device_or_for_several_says_which_it_could_be() {
+    let view = plant();
+    let near = DeviceId::new("urn:dev:dmgw:serial:acme:meter-1").unwrap();
+    assert_eq!(view.find("metre-1"), Err(NoDevice::Unknown(Some(near))));
+    assert_eq!(view.find("pump"), Err(NoDevice::Unknown(None)));
+    let Err(NoDevice::Several(some)) = view.find("acme") else { panic!() };
+    assert_eq!(some.len(), 2);
+}
+
+#[test]
+fn a_page_of_devices_goes_on_where_the_last_one_ended() {
+    let view = plant();
+    let numbers =
+        |after, limit| -> Vec<u32> { view.devices(after, limit).iter().map(|device| device.device.no.0).collect() };
+    assert_eq!(numbers(None, 2), [0, 10]);
+    assert_eq!(numbers(Some(DeviceNo(10)), 2), [20]);
+    assert_eq!(numbers(Some(DeviceNo(11)), 2), [20]);
+    assert_eq!(numbers(Some(DeviceNo(20)), 2), [0; 0]);
+}
+
+#[test]
+fn a_changed_device_is_seen_by_number_and_by_id_and_the_others_are_not_stored_again() {
+    let view = plant();
+    let other = view.numbered(DeviceNo(10)).unwrap();
+    let mut changed = DeviceNow::clone(&view.numbered(DeviceNo(0)).unwrap());
+    changed.live.heard = Some(Mono(7));
+    let id = changed.device.id.clone();
+    view.publish_devices([Arc::new(changed)]);
+    assert_eq!(view.numbered(DeviceNo(0)).unwrap().live.heard, Some(Mono(7)));
+    assert_eq!(view.device(&id).unwrap().live.heard, Some(Mono(7)));
+    assert!(Arc::ptr_eq(&other, &view.numbered(DeviceNo(10)).unwrap()));
+}
+
+#[test]
+fn a_device_that_comes_and_changes_in_one_batch_is_there_once() {
+    let view = View::default();
+    view.publish_devices([device(1, "urn:a"), device(1, "urn:a"), device(0, "urn:b")]);
+    assert_eq!(view.devices(None, 9).iter().map(|d| d.device.no.0).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn a_forgotten_command_is_gone() {
+    let view = View::default();
+    let id = CommandId::new("c-1").unwrap();
+    view.publish_commands(vec![command("c-1", CommandState::Done)], Vec::new());
+    assert_eq!((view.count_commands(), view.command(&id).is_some()), (1, true));
+    view.publish_commands(Vec::new(), vec![id.clone()]);
+    assert_eq!((view.count_commands(), view.command(&id).is_some()), (0, false));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_command_is_woken_by_its_end() {
+    let view = Arc::new(View::default());
+    view.publish_commands(vec![command("c-1", CommandState::Sent)], Vec::new());
+    let id = CommandId::new("c-1").unwrap();
+    let waiting = tokio::spawn({
+        let (view, id) = (view.clone(), id.clone());
+        async move { view.ended(&id, Duration::from_secs(60)).await.unwrap().state }
+    });
+    tokio::task::yield_now().await;
+    view.publish_commands(vec![command("c-2", CommandState::Done)], Vec::new());
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished());
+    view.publish_commands(vec![command("c-1", CommandState::Failed)], Vec::new());
+    assert_eq!(waiting.await.unwrap(), CommandState::Failed);
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_its_time_and_for_an_unknown_command_at_once() {
+    let view = View::default();
+    view.publish_commands(vec![command("c-1", CommandState::Sent)], Vec::new());
+    let state = view.ended(&CommandId::new("c-1").unwrap(), Duration::from_millis(5)).await.unwrap().state;
+    assert_eq!(state, CommandState::Sent);
+    assert!(view.ended(&CommandId::new("c-9").unwrap(), Duration::MAX).await.is_none());
+}

@@ -1,0 +1,135 @@
+//! The client: one request over the daemon's Unix socket, with a deadline, its answer bounded.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::CliError;
+use crate::api::fault::Body;
+
+/// What the daemon takes at most to answer when it is not asked to wait, and some more.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// No answer of the daemon is larger.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+pub struct Client {
+    path: PathBuf,
+}
+
+impl Client {
+    pub fn new(path: PathBuf) -> Client {
+        Client { path }
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, uri: &str, wait: Duration) -> Result<T, CliError> {
+        self.ask(Method::GET, uri, Bytes::new(), wait).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        uri: &str,
+        body: &impl Serialize,
+        wait: Duration,
+    ) -> Result<T, CliError> {
+        let body = serde_json::to_vec(body).map_err(|error| CliError::Failed(error.to_string()))?;
+        self.ask(Method::POST, uri, body.into(), wait).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        uri: &str,
+        body: Bytes,
+        wait: Duration,
+    ) -> Result<T, CliError> {
+        let posts = method == Method::POST;
+        let within = PATIENCE.saturating_add(wait);
+        let answer = match tokio::time::timeout(within, self.exchange(method, uri, body)).await {
+            Ok(answer) => answer?,
+            Err(_) if posts => return Err(not_known("the daemon did not answer in time")),
+            Err(_) => return Err(CliError::Failed("the daemon did not answer in time".into())),
+        };
+        let (good, bytes) = answer;
+        if good {
+            return serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()));
+        }
+        let fault: Body = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
+        Err(CliError::Told(fault.error))
+    }
+
+    async fn exchange(&self, method: Method, uri: &str, body: Bytes) -> Result<(bool, Bytes), CliError> {
+        let stream = UnixStream::connect(&self.path).await.map_err(|error| not_reachable(&self.path, &error))?;
+        let posts = method == Method::POST;
+        let broken = |error: &dyn std::fmt::Display| match posts {
+            true => not_known(&format!("the connection ended before the answer came: {error}")),
+            false => CliError::Failed(format!("the connection ended before the answer came: {error}")),
+        };
+        let (mut send, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("host", "dmgw")
+            .header("content-type", "application/json")
+            .body(Full::new(body))
+            .map_err(|error| CliError::Failed(error.to_string()))?;
+        let answer = send.send_request(request).await.map_err(|error| broken(&error))?;
+        let good = answer.status().is_success();
+        let bytes = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
+        Ok((good, bytes.map_err(|error| broken(&error))?.to_bytes()))
+    }
+}
+
+fn not_known(says: &str) -> CliError {
+    CliError::Told(crate::api::fault::Told {
+        kind: "not-known".into(),
+        message: format!("{says}; it is not known whether this was accepted"),
+        hint: "ask again with the same --id: it is carried out once at most".into(),
+    })
+}
+
+fn strange(error: &str) -> CliError {
+    CliError::Failed(format!("the daemon's answer is not understood ({error}); is it of another version?"))
+}
+
+fn not_reachable(path: &Path, error: &std::io::Error) -> CliError {
+    let (why, hint) = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            ("there is no socket", "is it running? start it with: systemctl start dmgw, or: dmgw run --config FILE")
+        }
+        std::io::ErrorKind::ConnectionRefused => {
+            ("nobody listens on it", "the daemon has died or was killed; start it with: systemctl start dmgw")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            ("permission denied", "only root and the daemon's own user may: use sudo")
+        }
+        _ => return CliError::NotReachable { path: path.into(), why: error.to_string(), hint: "is it running?" },
+    };
+    CliError::NotReachable { path: path.into(), why: why.into(), hint }
+}
+
+/// A word as a part of a path or a query.
+pub fn escaped(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~:/".contains(&byte);
+    let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    word.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_of_any_letters_fits_into_a_path() {
+        assert_eq!(escaped("urn:dev:a/1"), "urn:dev:a/1");
+        assert_eq!(escaped("50% of é?"), "50%25%20of%20%C3%A9%3F");
+    }
+}

@@ -1,0 +1,174 @@
+//! What a person types. All but `run` and `sim` are clients of the daemon's socket: they see what any other client sees.
+//!
+//! One current-thread runtime, one request at a time, each with a deadline.
+
+mod args;
+mod client;
+mod command;
+mod look;
+mod spelling;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api::fault::Told;
+use crate::config::{Config, DEFAULT_PATH, DEFAULT_SOCKET};
+use crate::links::sim::plant::{self, Plant};
+pub use args::Args;
+use args::Verb;
+use client::Client;
+
+/// How it went, as scripts see it. `--help` documents these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    Done = 0,
+    Failed = 1,
+    /// It was sent, or may have been, and nobody can say whether it was carried out.
+    Unknown = 3,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error("cannot reach the daemon at {path}: {why}", path = .path.display())]
+    NotReachable { path: PathBuf, why: String, hint: &'static str },
+    #[error("{}", .0.message)]
+    Told(Told),
+    #[error("{says}")]
+    Usage { says: String, hint: String },
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CliError {
+    fn exit(&self) -> u8 {
+        match self {
+            CliError::NotReachable { .. } => 4,
+            CliError::Told(told) if told.kind == "not-known" => 3,
+            CliError::Told(_) | CliError::Failed(_) => 1,
+            CliError::Usage { .. } => 2,
+        }
+    }
+
+    fn hint(&self) -> &str {
+        match self {
+            CliError::NotReachable { hint, .. } => hint,
+            CliError::Told(told) => &told.hint,
+            CliError::Usage { hint, .. } => hint,
+            CliError::Failed(_) => "",
+        }
+    }
+}
+
+/// What the arguments ask for. The daemon is started by whoever may use it.
+pub enum Chosen {
+    Daemon { config: PathBuf },
+    Client(Args),
+}
+
+/// Ends the process with a message where the arguments say nothing.
+pub fn chosen() -> Chosen {
+    let args = Args::parse();
+    match args.verb {
+        Verb::Run => Chosen::Daemon { config: args.config },
+        _ => Chosen::Client(args),
+    }
+}
+
+/// One line: what went wrong, and the chain of why.
+pub fn ended(how: anyhow::Result<()>) -> ExitCode {
+    match how {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dmgw: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Until a signal; then its record is complete.
+fn sim(plant: &Path) -> anyhow::Result<()> {
+    let plant = Plant::read(plant)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        Ok(plant::run(plant, stop).await?)
+    })
+}
+
+/// All but the daemon.
+pub fn client(args: Args) -> ExitCode {
+    if let Verb::Sim { plant } = &args.verb {
+        return ended(sim(plant));
+    }
+    let json = args.json;
+    let ended = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::Failed(format!("cannot start: {error}")))
+        .and_then(|runtime| runtime.block_on(answered(args)));
+    match ended {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) => {
+            tell(&error, json);
+            ExitCode::from(error.exit())
+        }
+    }
+}
+
+fn tell(error: &CliError, json: bool) {
+    if json && let CliError::Told(told) = error {
+        println!("{}", serde_json::json!({ "error": told }));
+    }
+    eprintln!("dmgw: {error}");
+    if !error.hint().is_empty() {
+        eprintln!("      {}", error.hint());
+    }
+}
+
+async fn answered(args: Args) -> Result<Exit, CliError> {
+    let client = Client::new(socket(&args)?);
+    let json = args.json;
+    match args.verb {
+        Verb::Status => look::status(&client, json).await,
+        Verb::Devices { device: None } => look::devices(&client, json).await,
+        Verb::Devices { device: Some(device) } => look::device(&client, &device, json).await,
+        Verb::Links => look::links(&client, json).await,
+        Verb::Journal { stream, from, limit } => look::journal(&client, &stream, from, limit, json).await,
+        Verb::Ask(ask) => command::ask(&client, ask, json).await,
+        Verb::Cancel { id } => command::cancel(&client, &id, json).await,
+        Verb::Command { id, wait } => command::command(&client, &id, wait, json).await,
+        Verb::Discover { link } => command::discover(&client, &link, json).await,
+        Verb::Version => look::version(&client, json).await,
+        Verb::Run | Verb::Sim { .. } => Ok(Exit::Done),
+    }
+}
+
+/// Where the daemon listens: as said, as its settings say, or where it usually does.
+fn socket(args: &Args) -> Result<PathBuf, CliError> {
+    if let Some(socket) = &args.socket {
+        return Ok(socket.clone());
+    }
+    match Config::load(&args.config) {
+        Ok(config) => Ok(config.socket.path),
+        // Nobody named these settings, and they may be for other eyes only.
+        Err(_) if args.config == Path::new(DEFAULT_PATH) => Ok(DEFAULT_SOCKET.into()),
+        Err(error) => Err(CliError::Failed(error.to_string())),
+    }
+}
+
+fn print_json<T: serde::Serialize>(shown: &T) -> Result<Exit, CliError> {
+    let text = serde_json::to_string_pretty(shown).map_err(|error| CliError::Failed(error.to_string()))?;
+    table::print(&text);
+    Ok(Exit::Done)
+}

@@ -1,0 +1,190 @@
+//! Operations as people type them: `read power.0.active`, `write relay.0.on true`, `restart modem.1`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::model::{
+    Address, Component, DeviceId, Identity, Name, Operation, OperationKind, Part, PointPath, Value, Wall,
+};
+use crate::{nearest, units};
+
+pub const HELP: &str = "Operations:
+  read POINT…                    write POINT VALUE
+  observe POINT… [off]           report-policy-get POINT…
+  report-policy-set POINT SPAN   power-mode MODE
+  restart, activate, deactivate [COMPONENT[.INSTANCE]]
+  update IMAGE                   fall-back
+  file-get NAME                  file-put NAME DIGEST
+  connection-log [own]           connectivity-get
+  connectivity-set NAME=VALUE…   maintenance [SPAN]
+  block SPAN                     unblock
+  rename NAME                    group +NAME… -NAME…
+  replace, split KIND:VALUE      merge DEVICE
+  factory-reset, lock, erase, diagnose, self-test, software-list, set-clock, trigger-connect, probe,
+  locate, register, accept, refuse, quarantine, release, retire
+
+Points are COMPONENT.INSTANCE.POINT; instance 0 may be left out. Values are written as in JSON; what is
+no JSON is taken as text.
+
+Examples:
+  dmgw ask meter-1 read power.0.active
+  dmgw ask relay-1 write relay.0.on true --wait 10s
+  dmgw ask 7 restart modem.1 --id night-restart-0412 --expires 2h";
+
+/// The operation, or what is wrong and what would be right. Spans count from `now`, the gateway's own time.
+pub fn operation(word: &str, args: &[String], now: Wall) -> Result<Operation, (String, String)> {
+    let kind: OperationKind = serde_json::from_value(json!(word)).map_err(|_| unknown(word))?;
+    let operation = of(kind, args, now).map_err(|says| (format!("{word}: {says}"), form(word)))?;
+    operation.check().map_err(|says| (format!("{word}: {says}"), form(word)))?;
+    Ok(operation)
+}
+
+fn unknown(word: &str) -> (String, String) {
+    let names: Vec<String> = OperationKind::ALL.iter().map(|kind| kind.name()).collect();
+    let hint = match nearest::nearest(word, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "dmgw ask --help shows all".into(),
+    };
+    (format!("there is no operation {word:?}"), hint)
+}
+
+fn form(word: &str) -> String {
+    format!("dmgw ask --help shows how {word} is written")
+}
+
+fn of(kind: OperationKind, args: &[String], now: Wall) -> Result<Operation, String> {
+    use OperationKind as K;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let args = &args[..];
+    Ok(match kind {
+        K::Read => Operation::Read { points: points(args)? },
+        K::Observe => match args {
+            [named @ .., "off"] if !named.is_empty() => Operation::Observe { points: points(named)?, on: false },
+            _ => Operation::Observe { points: points(args)?, on: true },
+        },
+        K::ReportPolicyGet => Operation::ReportPolicyGet { points: points(args)? },
+        K::Write => two(args, |point, to| Ok(Operation::Write { point: path(point)?, value: value(to)? }))?,
+        K::ReportPolicySet => {
+            two(args, |point, every| Ok(Operation::ReportPolicySet { point: path(point)?, every: span(every)? }))?
+        }
+        K::FilePut => {
+            two(args, |name, digest| Ok(Operation::FilePut { name: address(name)?, digest: address(digest)? }))?
+        }
+        K::Restart => Operation::Restart { part: part(args)? },
+        K::Activate => Operation::Activate { part: part(args)? },
+        K::Deactivate => Operation::Deactivate { part: part(args)? },
+        K::PowerMode => Operation::PowerMode { mode: name(one(args)?)? },
+        K::Rename => Operation::Rename { name: name(one(args)?)? },
+        K::Update => Operation::Update { image: address(one(args)?)? },
+        K::FileGet => Operation::FileGet { name: address(one(args)?)? },
+        K::Block => Operation::Block { until: now + span(one(args)?)? },
+        K::Maintenance if args.is_empty() => Operation::Maintenance { until: None },
+        K::Maintenance => Operation::Maintenance { until: Some(now + span(one(args)?)?) },
+        K::ConnectionLog => Operation::ConnectionLog { own: own(args)? },
+        K::ConnectivitySet => connectivity(args)?,
+        K::Replace => Operation::Replace { identity: identity(one(args)?)? },
+        K::Split => Operation::Split { identity: identity(one(args)?)? },
+        K::Merge => Operation::Merge { with: DeviceId::new(one(args)?).map_err(|e| e.to_string())? },
+        K::Group => group(args)?,
+        _ => plain(kind, args)?,
+    })
+}
+
+/// The rest has no arguments, and its name says it all.
+fn plain(kind: OperationKind, args: &[&str]) -> Result<Operation, String> {
+    if let Some(first) = args.first() {
+        return Err(format!("takes no arguments; {first:?} is one"));
+    }
+    serde_json::from_value(json!(kind.name())).map_err(|error| error.to_string())
+}
+
+fn one<'a>(args: &[&'a str]) -> Result<&'a str, String> {
+    match args {
+        [one] => Ok(one),
+        _ => Err(format!("takes one argument; there are {}", args.len())),
+    }
+}
+
+fn two<T>(args: &[&str], make: impl Fn(&str, &str) -> Result<T, String>) -> Result<T, String> {
+    match args {
+        [first, second] => make(first, second),
+        _ => Err(format!("takes two arguments; there are {}", args.len())),
+    }
+}
+
+fn path(text: &str) -> Result<PointPath, String> {
+    text.parse().map_err(|error: crate::model::point::BadPath| error.to_string())
+}
+
+fn points(args: &[&str]) -> Result<Vec<PointPath>, String> {
+    args.iter().map(|point| path(point)).collect()
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::new(text).map_err(|error| error.to_string())
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    Address::new(text).map_err(|error| error.to_string())
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    units::span(text).map_err(|error| error.to_string())
+}
+
+/// As in JSON; what is no JSON is text, so that nobody has to quote twice.
+fn value(text: &str) -> Result<Value, String> {
+    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    serde_json::from_value(json).map_err(|error| error.to_string())
+}
+
+fn part(args: &[&str]) -> Result<Part, String> {
+    match args {
+        [] => Ok(Part::Device),
+        [one] => match one.split_once('.') {
+            None => Ok(Part::Component(name(one)?)),
+            Some((component, instance)) => {
+                let instance = instance.parse().map_err(|_| format!("{instance:?} is no instance; write a number"))?;
+                Ok(Part::Instance(Component { name: name(component)?, instance }))
+            }
+        },
+        _ => Err(format!("takes one part at most; there are {}", args.len())),
+    }
+}
+
+fn own(args: &[&str]) -> Result<bool, String> {
+    match args {
+        [] => Ok(false),
+        ["own"] => Ok(true),
+        _ => Err("takes nothing (our log of the device) or own (the device's own)".into()),
+    }
+}
+
+fn connectivity(args: &[&str]) -> Result<Operation, String> {
+    let pair = |arg: &&str| {
+        let (key, to) = arg.split_once('=').ok_or_else(|| format!("{arg:?} is not NAME=VALUE"))?;
+        Ok((name(key)?, value(to)?))
+    };
+    Ok(Operation::ConnectivitySet { settings: args.iter().map(pair).collect::<Result<_, String>>()? })
+}
+
+fn identity(text: &str) -> Result<Identity, String> {
+    let (kind, value) = text.split_once(':').ok_or("an identity is KIND:VALUE, such as serial:acme:17")?;
+    serde_json::from_value(json!({ "kind": kind, "value": value })).map_err(|error| error.to_string())
+}
+
+fn group(args: &[&str]) -> Result<Operation, String> {
+    let (mut add, mut remove) = (Vec::new(), Vec::new());
+    for arg in args {
+        match (arg.strip_prefix('+'), arg.strip_prefix('-')) {
+            (Some(one), _) => add.push(name(one)?),
+            (_, Some(one)) => remove.push(name(one)?),
+            _ => return Err(format!("{arg:?} is neither +NAME nor -NAME")),
+        }
+    }
+    if args.is_empty() { Err("name at least one group".into()) } else { Ok(Operation::Group { add, remove }) }
+}
+
+#[cfg(test)]
+mod tests;

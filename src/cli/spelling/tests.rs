@@ -1,0 +1,73 @@
+//! Each operation can be typed, and what is typed wrong is told.
+
+use super::*;
+
+const NOW: Wall = Wall(1_000_000);
+
+fn typed(line: &str) -> Result<Operation, (String, String)> {
+    let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    operation(&words[0], &words[1..], NOW)
+}
+
+/// One line for each operation: a new one without a spelling fails here.
+fn example(kind: OperationKind) -> String {
+    use OperationKind as K;
+    let args = match kind {
+        K::Read | K::ReportPolicyGet => "power.0.active power.frequency",
+        K::Observe => "power.0.active",
+        K::Write => "relay.0.on true",
+        K::ReportPolicySet => "power.0.active 30s",
+        K::Restart | K::Activate | K::Deactivate => "modem.1",
+        K::PowerMode => "low",
+        K::Update => "image-7",
+        K::FileGet => "log/today",
+        K::FilePut => "log/today abcd",
+        K::ConnectionLog => "own",
+        K::ConnectivitySet => "apn=internet roaming=false",
+        K::Block | K::Maintenance => "1h",
+        K::Replace | K::Split => "serial:acme:17",
+        K::Merge => "urn:dev:dmgw:serial:acme:18",
+        K::Rename => "pump-3",
+        K::Group => "+line-a -line-b",
+        _ => "",
+    };
+    format!("{kind} {args}")
+}
+
+#[test]
+fn each_operation_can_be_typed_and_stands_in_the_help() {
+    for kind in OperationKind::ALL {
+        let operation = typed(&example(*kind)).unwrap();
+        assert_eq!(operation.kind(), *kind);
+        assert!(HELP.contains(&kind.name()), "{kind} is not in the help");
+        let back: Operation = serde_json::from_value(serde_json::to_value(&operation).unwrap()).unwrap();
+        assert_eq!(back, operation, "the daemon reads what is sent");
+    }
+}
+
+#[test]
+fn arguments_become_what_they_say() {
+    let write = |value| Operation::Write { point: "relay.0.on".parse().unwrap(), value };
+    assert_eq!(typed("write relay.on true"), Ok(write(Value::Bool(true))));
+    assert_eq!(typed("write relay.on -5"), Ok(write(Value::Int(-5))));
+    assert_eq!(typed("write relay.on open"), Ok(write(Value::text("open"))));
+    assert_eq!(typed("write relay.on {\"bytes\":\"0a\"}"), Ok(write(Value::Bytes([10].as_slice().into()))));
+    assert_eq!(typed("block 10s"), Ok(Operation::Block { until: Wall(1_010_000) }));
+    assert_eq!(typed("restart modem"), Ok(Operation::Restart { part: Part::Component(Name::new("modem").unwrap()) }));
+    let points = vec!["a.b".parse().unwrap(), "a.c".parse().unwrap()];
+    assert_eq!(typed("observe a.b a.c off"), Ok(Operation::Observe { points, on: false }));
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_with_what_would_be_right() {
+    let hint = |line| typed(line).unwrap_err();
+    assert_eq!(hint("wirte a.b 1"), ("there is no operation \"wirte\"".into(), "did you mean write?".into()));
+    assert!(hint("read").0.contains("at least one point"));
+    assert!(hint("read power").0.contains("\"power\" is not a point"));
+    assert!(hint("write relay.on").0.contains("takes two arguments; there are 1"));
+    assert!(hint("lock now").0.contains("takes no arguments"));
+    assert!(hint("restart modem.x").0.contains("\"x\" is no instance"));
+    assert!(hint("observe off").0.contains("is not a point"));
+    assert!(hint("group line-a").0.contains("neither +NAME nor -NAME"));
+    assert!(hint("replace 17").0.contains("KIND:VALUE"));
+}

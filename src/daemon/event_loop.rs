@@ -1,0 +1,181 @@
+//! The loop: take events, settle what they change, publish, then send what they ask for. One thread; it owns the `Turn`.
+//!
+//! Channels: in, the bounded event channel; out, the orders of each link (never waits: there is room by credits) and the
+//! one-shot replies of [`Asks`]. It waits for nobody but the disk. What it publishes and sends is on disk before.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+
+use super::clock::Clock;
+use super::links::Door;
+use super::mailbox::{Got, Mailbox, sleep};
+use super::notify::Notify;
+use crate::asks::Asks;
+use crate::links::mono;
+use crate::model::device::DeviceNow;
+use crate::model::{Command, CommandState, Event, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome};
+use crate::store::StoreError;
+use crate::turn::Turn;
+use crate::view::{Health, LinkNow, LinkState, View};
+
+pub struct EventLoop {
+    pub turn: Turn,
+    pub clock: Clock,
+    pub batch: usize,
+    pub doors: Vec<Arc<Door>>,
+    pub view: Arc<View>,
+    pub asks: Arc<Asks>,
+    pub notify: Notify,
+    pub stopping: Arc<AtomicBool>,
+    /// As last published.
+    pub health: Health,
+    pub beat: Mono,
+    /// What the loop itself has to say: orders that could not be sent.
+    pub own: Vec<Event>,
+}
+
+impl EventLoop {
+    /// What the start itself leads to, before anybody may ask: commands that a crash left open, and the first view.
+    pub fn begin(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.turn_once(&now, &mut Vec::new())
+    }
+
+    /// Until `stopping`; then takes what is still there and closes the store.
+    pub fn run(mut self, events: mpsc::Receiver<Event>) -> Result<(), StoreError> {
+        let mut mailbox = Mailbox::of_this_thread(events);
+        let mut batch = Vec::with_capacity(self.batch);
+        loop {
+            if self.stopping.load(Ordering::Acquire) {
+                mailbox.close();
+            }
+            let got = self.wait(&mut mailbox, &mut batch);
+            let now = self.clock.now();
+            self.turn_once(&now, &mut batch)?;
+            // With a disk that takes nothing there is no use in waiting for it: what is held was not acknowledged.
+            if got == Got::Closed || (self.stopping.load(Ordering::Acquire) && !self.turn.wants_events()) {
+                return self.turn.close(&self.clock.now());
+            }
+        }
+    }
+
+    fn wait(&mut self, mailbox: &mut Mailbox, batch: &mut Vec<Event>) -> Got {
+        if !self.own.is_empty() {
+            batch.append(&mut self.own);
+            return Got::Events;
+        }
+        let beat = self.notify.beat(&mut self.beat, mono());
+        let until = [self.turn.wake_at(), beat].into_iter().flatten().min();
+        if !self.turn.wants_events() {
+            sleep(until);
+            return Got::Nothing;
+        }
+        mailbox.receive(batch, self.batch, until)
+    }
+
+    fn turn_once(&mut self, now: &Now, batch: &mut Vec<Event>) -> Result<(), StoreError> {
+        for event in batch.drain(..) {
+            note(&mut self.health, now, &event);
+            self.turn.take(now, event);
+        }
+        let orders = self.turn.settle(now)?;
+        self.publish(now);
+        self.send(orders);
+        Ok(())
+    }
+
+    fn publish(&mut self, now: &Now) {
+        let mut touched = self.turn.touched();
+        touched.devices.sort_unstable();
+        touched.devices.dedup();
+        let devices: Vec<Arc<DeviceNow>> =
+            touched.devices.iter().filter_map(|no| self.turn.device(*no).cloned()).collect();
+        devices.iter().for_each(|device| self.tell_device(now, device));
+        touched.commands.iter().for_each(|command| tell_command(command));
+        self.view.publish_devices(devices);
+        self.view.publish_commands(touched.commands, touched.forgotten);
+        self.publish_health(now);
+    }
+
+    fn publish_health(&mut self, now: &Now) {
+        let degraded = self.turn.degraded().map(str::to_owned);
+        if degraded != self.health.degraded {
+            // The log has it from where it happened.
+            let says = degraded.as_deref().map_or("ok".into(), |why| format!("degraded: {}", why.replace('\n', " ")));
+            self.notify.say(&format!("STATUS={says}"));
+        }
+        self.health.degraded = degraded;
+        self.health.now = *now;
+        self.view.publish_health(self.health.clone());
+    }
+
+    fn tell_device(&self, now: &Now, device: &DeviceNow) {
+        let id = &device.device.id;
+        let (link, life) = (&device.device.link, device.device.life);
+        let Some(before) = self.view.numbered(device.device.no) else {
+            // Those that the store knew are not news.
+            if device.device.first_seen == *now {
+                tracing::info!(device = %id, %link, %life, "new device");
+            }
+            return;
+        };
+        if before.live.connectivity != device.live.connectivity {
+            tracing::info!(device = %id, %link, "device is {:?}", device.live.connectivity);
+        }
+        if before.device.life != life {
+            tracing::info!(device = %id, %link, %life, "device was {} before", before.device.life);
+        }
+    }
+
+    fn send(&mut self, orders: Vec<Order>) {
+        for order in orders {
+            match order {
+                Order::Reply { to, reply } => self.asks.answer(to, reply),
+                Order::Link { link, order } => self.send_to_link(link, order),
+            }
+        }
+    }
+
+    /// An order that cannot be sent was not sent, and a command that it carried ends so: *sent* is never a lie.
+    fn send_to_link(&mut self, link: LinkNo, order: LinkOrder) {
+        let Some(door) = self.doors.get(usize::from(link.0)) else {
+            return tracing::error!(%link, "an order for a link that is not there");
+        };
+        let Err((order, why)) = door.send(order) else { return };
+        tracing::error!(link = %door.name, ?order, "order not sent: {why}");
+        if let LinkOrder::Perform { command, .. } = order {
+            let outcome = Outcome::NotSent(why.into());
+            self.own.push(Event::Link { link, event: LinkEvent::Finished { command, outcome } });
+        }
+    }
+}
+
+/// What readers are told of links stands in the events that pass.
+fn note(health: &mut Health, now: &Now, event: &Event) {
+    let Event::Link { link, event } = event else { return };
+    let Some(known) = health.links.get_mut(usize::from(link.0)) else { return };
+    let state = match event {
+        LinkEvent::Up { .. } => LinkState::Up,
+        LinkEvent::Down { why } | LinkEvent::Ended { why } => LinkState::Down(why.chars().take(200).collect()),
+        _ => return,
+    };
+    if known.state != state {
+        match &state {
+            LinkState::Down(why) => tracing::warn!(link = %known.name, "link is down: {why}"),
+            _ => tracing::info!(link = %known.name, "link is up"),
+        }
+        *known = LinkNow { state, since: now.mono, ..known.clone() };
+    }
+}
+
+fn tell_command(command: &Command) {
+    let (id, device, operation) = (&command.id, &command.device_id, command.operation.kind());
+    match command.state {
+        CommandState::Queued | CommandState::Sent => {
+            tracing::debug!(command = %id, %device, %operation, by = %command.by, "command {}", command.state.name());
+        }
+        state => tracing::info!(command = %id, %device, %operation, by = %command.by, "command {}", state.name()),
+    }
+}

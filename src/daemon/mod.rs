@@ -1,0 +1,152 @@
+//! The running daemon: wiring, signals, systemd. The only reader of the wall clock ([`clock`]).
+//!
+//! ```text
+//!                        events: one bounded channel [limits.event_queue]
+//!   link tasks ────────────────────────────────┐
+//!     ▲  one per [link], kept by `links`       ▼
+//!     │                                  ┌───────────┐  publishes after each batch   ┌──────┐
+//!     │  orders: a channel a link,       │ the loop  │ ────────────────────────────▶ │ view │
+//!     └───────────────────────────────── │ (a thread,│                               └──────┘
+//!        room for all of its credits     │ owns Turn)│ ──▶ state.redb                    │ read
+//!                                        └───────────┘                                  ▼
+//!   api tasks ── asks ─────────────────────────▲   │ replies: one-shot, by number  ┌─────────┐
+//!     ▲  one per connection                    └───┼───────────────────────────────│   api   │
+//!     └────────────────────────────────────────────┘  short snapshots of the store └─────────┘
+//!   main task: signals; stops links, then the loop, then the api
+//! ```
+//!
+//! Nobody waits in a circle: links and api wait for the loop, the loop waits for nobody but the disk. A panic in a link
+//! ends that link for a while; a panic in the loop ends the process, for a daemon that is half dead helps nobody.
+
+mod clock;
+mod event_loop;
+mod links;
+mod logs;
+mod mailbox;
+mod notify;
+mod start;
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot::error::RecvError;
+
+use crate::config::Config;
+use crate::store::StoreError;
+use notify::Notify;
+
+/// For links to end what they are at, for the loop to commit what came in (by then), for answers to go out: together
+/// within five seconds.
+const LINKS_STOP: Duration = Duration::from_millis(3_000);
+const LOOP_STOPS: Duration = Duration::from_millis(4_500);
+const API_STOPS: Duration = Duration::from_millis(300);
+
+/// Two, so that one that is busy does not keep the other's work waiting; more would only cost memory.
+const WORKERS: usize = 2;
+const STACK: usize = 512 << 10;
+
+/// `dmgw run`: comes back after a clean stop.
+pub fn run(config: &Path) -> anyhow::Result<()> {
+    let config = Config::load(config)?;
+    logs::start(&config.log);
+    keep_small();
+    // Whatever this process creates is its own.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(WORKERS)
+        .thread_stack_size(STACK)
+        .thread_keep_alive(Duration::from_secs(2))
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the daemon")?;
+    let ended = runtime.block_on(serve(config));
+    // What still runs now is a disk that does not answer; nothing of it was acknowledged.
+    runtime.shutdown_background();
+    ended
+}
+
+/// glibc keeps an arena a thread, each with free memory of its own; two are enough for a process that is mostly idle.
+fn keep_small() {
+    #[cfg(target_env = "gnu")]
+    #[allow(unsafe_code)]
+    // SAFETY: called before any other thread is started; the call only sets a parameter of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    // From here on a signal is ours: one that comes while the store opens is answered right after.
+    let mut signals = Signals::new()?;
+    let notify = Notify::from_env();
+    let mut running = start::start(config, notify.clone())?;
+    notify.say("READY=1");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");
+    tokio::select! {
+        () = signals.next() => {}
+        ended = &mut running.loop_ended => return Err(failed(ended)),
+    }
+    tracing::info!("stopping");
+    notify.say("STOPPING=1");
+    tokio::select! {
+        ended = stop(running) => ended,
+        () = signals.next() => anyhow::bail!("stopped at once by a second signal; what was not yet on disk is named by a gap record at the next start"),
+    }
+}
+
+/// The loop does not end by itself. The process must: a supervisor starts it anew, and what was acknowledged is on disk.
+fn failed(ended: Result<Result<(), StoreError>, RecvError>) -> anyhow::Error {
+    match ended {
+        Ok(Err(error)) => anyhow::Error::new(error).context("the loop cannot go on"),
+        Ok(Ok(())) | Err(_) => anyhow::anyhow!("the loop failed; this is a fault of dmgw, the log shows where"),
+    }
+}
+
+/// Links first, so that what they still say is taken; then the loop, so that it is committed; then the answers go out.
+async fn stop(running: start::Running) -> anyhow::Result<()> {
+    let end = tokio::time::Instant::now() + LOOP_STOPS;
+    running.asks.close();
+    running.links_stop.send_replace(true);
+    if tokio::time::timeout(LINKS_STOP, running.links.join_all()).await.is_err() {
+        tracing::warn!("some links did not stop in time");
+    }
+    running.stopping.store(true, Ordering::Release);
+    running.loop_thread.unpark();
+    let closed = tokio::time::timeout_at(end, running.loop_ended).await;
+    running.api_stop.send_replace(true);
+    let _ = tokio::time::timeout(API_STOPS, running.api).await;
+    let _ = std::fs::remove_file(&running.socket);
+    match closed {
+        Ok(Ok(Ok(()))) => {
+            tracing::info!("stopped; everything is on disk");
+            Ok(())
+        }
+        Ok(Ok(Err(error))) => Err(error).context("the store was not closed cleanly"),
+        Ok(ended) => Err(failed(ended)),
+        Err(_) => anyhow::bail!("the disk did not answer in time; what was acknowledged is on it"),
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Signals> {
+        let on = |kind| signal(kind).context("cannot take signals");
+        Ok(Signals { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        // Both are cancel safe.
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Puts the parts together, in the order in which they must not fail: store (and its lock), socket, loop, links, api.
+
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::Thread;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::clock::{self, Clock};
+use super::event_loop::EventLoop;
+use super::links::{self, Door, Place};
+use super::notify::Notify;
+use crate::api;
+use crate::asks::Asks;
+use crate::config::{Config, Link};
+use crate::links::{Driver, mono};
+use crate::model::{Event, LinkNo, LinkOrder, Name, Now, Stream};
+use crate::store::{self, Bounds, JournalId, Opened, Opening, Reader, Store, StoreError};
+use crate::turn::Turn;
+use crate::view::{Health, LinkNow, LinkState, View};
+use crate::{engine, links as drivers};
+
+const LOOP_STACK: usize = 2 << 20;
+
+/// What must be stopped again.
+pub struct Running {
+    pub socket: PathBuf,
+    pub asks: Arc<Asks>,
+    pub links: JoinSet<()>,
+    pub links_stop: watch::Sender<bool>,
+    pub api: JoinHandle<()>,
+    pub api_stop: watch::Sender<bool>,
+    pub stopping: Arc<AtomicBool>,
+    pub loop_thread: Thread,
+    pub loop_ended: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
+    let mut clock = Clock::new(config.clock.trust);
+    let (store, opened) = open(&config, &mut clock)?;
+    let socket = config.socket.path.clone();
+    let listener = match make_folder(&socket, 0o755).and_then(|()| api::socket::bind(&socket)) {
+        Ok(listener) => listener,
+        Err(error) => {
+            // Nothing happened yet; the next start need not think that it crashed.
+            let _ = store.close(&opened.now);
+            return Err(error);
+        }
+    };
+    tell(&opened);
+    let turn = Turn::new(engine_settings(&config), store, opened.state, &opened.now);
+
+    let (events, taken) = mpsc::channel(config.limits.event_queue);
+    let asks = Arc::new(Asks::new(events.clone(), config.limits.asks));
+    let view = Arc::new(View::default());
+    let (doors, orders): (Vec<Arc<Door>>, Vec<_>) = doors(&config).into_iter().unzip();
+    let stopping = Arc::new(AtomicBool::new(false));
+    let api_door = door(&config, &turn, &view, &asks);
+    let mut event_loop = EventLoop {
+        turn,
+        clock,
+        batch: config.limits.event_batch,
+        doors: doors.clone(),
+        view,
+        asks: asks.clone(),
+        notify,
+        stopping: stopping.clone(),
+        health: health(&config),
+        beat: mono(),
+        own: Vec::new(),
+    };
+    event_loop.begin()?;
+    let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
+    let (api_stop, api_stopped) = watch::channel(false);
+    let api = tokio::spawn(api::serve(listener, api_door, api_stopped));
+    let (links_stop, stop) = watch::channel(false);
+    let links = spawn_links(&config, doors, orders, &events, &stop);
+    Ok(Running { socket, asks, links, links_stop, api, api_stop, stopping, loop_thread, loop_ended })
+}
+
+fn open(config: &Config, clock: &mut Clock) -> anyhow::Result<(Store, Opened)> {
+    make_folder(&config.store.path, 0o700)?;
+    let Now { mono, wall, quality, .. } = clock.now();
+    let boot_id = clock::boot_id().context("cannot read which boot of the machine this is")?;
+    let journal = JournalId(clock::random_id().context("cannot get random bytes")?);
+    let opening = Opening { boot_id, journal, mono, wall, quality };
+    let (store, opened) = Store::open(&config.store.path, store_settings(config), &opening)?;
+    clock.stored(&opened.now, opened.newest);
+    Ok((store, opened))
+}
+
+fn tell(opened: &Opened) {
+    let (devices, commands) = (opened.state.devices.len(), opened.state.commands.len());
+    tracing::info!(journal = %opened.journal, boot = %opened.now.boot.0, devices, commands, "store opened");
+    if !opened.clean {
+        tracing::warn!("the last stop was not a clean one; what it lost, a gap record in the journal names");
+    }
+    for row in &opened.damaged {
+        tracing::error!(?row, "a row of the store is damaged and left out");
+    }
+}
+
+fn make_folder(of: &Path, mode: u32) -> anyhow::Result<()> {
+    let Some(folder) = of.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
+    made.with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// In the order of their names, which is also that of their numbers.
+fn drivers_of(config: &Config) -> impl Iterator<Item = (&Name, &Link, Driver)> {
+    config.link.iter().filter_map(|(name, link)| Some((name, link, link.driver()?)))
+}
+
+fn engine_settings(config: &Config) -> engine::Settings {
+    let links = drivers_of(config).map(|(name, link, _)| engine::LinkSettings {
+        name: name.clone(),
+        admission: link.admission,
+        every: link.every,
+        silent_after: link.silent_after,
+    });
+    engine::Settings {
+        links: links.collect(),
+        command_timeout: config.commands.timeout,
+        command_expiry: config.commands.expiry,
+        longest_expiry: config.commands.longest_expiry,
+        remember: config.commands.remember,
+        grace: config.commands.grace,
+        come_back: config.limits.come_back,
+        most_devices: config.limits.devices,
+        most_commands: config.limits.commands,
+        most_waiting: config.limits.orders,
+    }
+}
+
+fn store_settings(config: &Config) -> store::Settings {
+    let (of, journal) = (&config.store, &config.journal);
+    let reader = |(name, streams): (&Name, &Vec<Stream>)| Reader { name: name.clone(), streams: streams.clone() };
+    store::Settings {
+        cache: of.cache as usize,
+        readers: journal.readers.iter().map(reader).collect(),
+        bounds: Bounds { vital: journal.vital, events: journal.events, telemetry: journal.telemetry },
+        reserve: of.reserve,
+        held: of.held,
+        held_bytes: of.held_size as usize,
+        block_readings: of.flush_readings,
+        block_bytes: of.flush_size as usize,
+        busy_age: of.flush_busy,
+        many: of.busy,
+        idle_age: of.flush_idle,
+    }
+}
+
+fn door(config: &Config, turn: &Turn, view: &Arc<View>, asks: &Arc<Asks>) -> Arc<api::Door> {
+    Arc::new(api::Door {
+        gateway: config.gateway_id(),
+        started: mono(),
+        view: view.clone(),
+        asks: asks.clone(),
+        snapshots: turn.snapshots(),
+        readers: config.journal.readers.keys().cloned().collect(),
+        limits: api::Bounds {
+            connections: config.limits.connections,
+            body: config.limits.body as usize,
+            answer: config.limits.answer,
+            wait: config.limits.wait,
+            page: config.limits.page,
+        },
+        mono,
+    })
+}
+
+fn doors(config: &Config) -> Vec<(Arc<Door>, mpsc::Receiver<LinkOrder>)> {
+    let open = drivers_of(config).map(|(name, _, driver)| Door::new(name.clone(), usize::from(driver.credits())));
+    open.map(|(door, orders)| (Arc::new(door), orders)).collect()
+}
+
+fn health(config: &Config) -> Health {
+    let links = drivers_of(config).map(|(name, _, driver)| LinkNow {
+        name: name.clone(),
+        driver: match driver {
+            Driver::Sim(_) => "sim",
+        },
+        state: LinkState::Starting,
+        since: mono(),
+    });
+    Health { links: links.collect(), ..Health::default() }
+}
+
+/// The receiver hears how the loop ended; nothing, where it panicked.
+fn spawn_loop(
+    event_loop: EventLoop,
+    taken: mpsc::Receiver<Event>,
+) -> anyhow::Result<(Thread, oneshot::Receiver<Result<(), StoreError>>)> {
+    let (ended, loop_ended) = oneshot::channel();
+    let turning = move || drop(ended.send(event_loop.run(taken)));
+    let thread = std::thread::Builder::new().name("loop".into()).stack_size(LOOP_STACK).spawn(turning);
+    Ok((thread.context("cannot start the loop's thread")?.thread().clone(), loop_ended))
+}
+
+fn spawn_links(
+    config: &Config,
+    doors: Vec<Arc<Door>>,
+    orders: Vec<mpsc::Receiver<LinkOrder>>,
+    events: &mpsc::Sender<Event>,
+    stop: &watch::Receiver<bool>,
+) -> JoinSet<()> {
+    let mut links = JoinSet::new();
+    for (no, ((driver, door), orders)) in
+        drivers_of(config).map(|(_, _, driver)| driver).zip(doors).zip(orders).enumerate()
+    {
+        let place = Place { link: LinkNo(no as u16), door, events: events.clone(), stop: stop.clone() };
+        links.spawn(links::keep(place, orders, move |seam| drivers::run(driver.clone(), seam)));
+    }
+    links
+}

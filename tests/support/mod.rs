@@ -1,0 +1,263 @@
+//! The real daemon and the real plant, for black-box tests: started in a folder of their own, talked to from outside.
+//!
+//! Nothing here sleeps to wait for something: each wait looks for what it waits for, and fails at its deadline with the
+//! daemon's log. What is started is killed when it is dropped.
+//!
+//! ```ignore
+//! let plant = Plant::start(TWO_DEVICES);
+//! let mut gateway = Gateway::start_with(&plant, "");
+//! gateway.wait_for_device("relay-1");
+//! let answer = gateway.post("/v1/ask?wait=10", &json!({ … }));
+//! gateway.kill();
+//! ```
+
+#![allow(dead_code)] // Each test file uses its own part.
+
+pub mod http;
+mod process;
+
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Output};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub use http::Answer;
+use process::Process;
+
+/// Nothing that a test waits for takes longer, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Two meters that are read and a relay that is written.
+pub const TWO_DEVICES: &str = include_str!("two_devices.toml");
+
+fn dmgw() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_dmgw"))
+}
+
+/// Looks until there is something, at most for [`PATIENCE`].
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        process::before_the_next_look();
+    }
+}
+
+/// `dmgw sim`, in a process of its own. Its witness is a file that only it writes.
+pub struct Plant {
+    pub folder: TempDir,
+    process: Process,
+}
+
+impl Plant {
+    /// It listens on `plant.sock` and writes `record.jsonl`, both beside the file.
+    pub fn start(text: &str) -> Plant {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("plant.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut command = dmgw();
+        command.arg("sim").arg(&file);
+        let mut process = Process::start(command, &folder.path().join("plant.log"));
+        let socket = folder.path().join("plant.sock");
+        eventually("the plant listens", || {
+            assert!(process.ended().is_none(), "the plant ended: {}", process.log());
+            std::os::unix::net::UnixStream::connect(&socket).ok()
+        });
+        Plant { folder, process }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("plant.sock")
+    }
+
+    /// What the plant says that it emitted and received.
+    pub fn witness(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.folder.path().join("record.jsonl")).unwrap_or_default();
+        // Of a line that is being written now, nothing is said yet.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// How often an operation was carried out by the device with this serial number.
+    pub fn carried_out(&self, serial: &str, operation: &str) -> usize {
+        let orders = self.witness().into_iter().map(|line| line["order"].clone());
+        let reached = orders.filter(|order| order["reached"] == true && order["device"] == serial);
+        reached.filter(|order| !order["operation"][operation].is_null() || order["operation"] == operation).count()
+    }
+
+    pub fn kill(&mut self) {
+        self.process.signal(Signal::SIGKILL);
+        self.process.wait(PATIENCE);
+    }
+
+    /// It is there, but does nothing, until it is killed or thawed.
+    pub fn freeze(&self) {
+        self.process.signal(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.process.signal(Signal::SIGCONT);
+    }
+}
+
+/// `dmgw run`, and what it keeps: it can be stopped, killed and started again on the same store.
+pub struct Gateway {
+    pub folder: TempDir,
+    process: Option<Process>,
+    systemd: UnixDatagram,
+}
+
+impl Gateway {
+    /// Not started yet. In the settings, `{dir}` is the gateway's folder.
+    pub fn new(settings: &str) -> Gateway {
+        let folder = tempfile::tempdir().unwrap();
+        let systemd = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        systemd.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let gateway = Gateway { folder, process: None, systemd };
+        gateway.configure(settings);
+        gateway
+    }
+
+    /// On the plant, as link `plant`; ready. `more` are further settings: whole sections.
+    pub fn start_with(plant: &Plant, more: &str) -> Gateway {
+        let socket = plant.socket();
+        let link = format!("[link.plant]\nevery = \"200ms\"\nsilent_after = \"2s\"\nsim = {{ socket = {socket:?} }}\n");
+        let mut gateway = Gateway::new(&format!("{link}\n{more}"));
+        gateway.start();
+        gateway
+    }
+
+    pub fn configure(&self, settings: &str) {
+        let dir = self.folder.path().display().to_string();
+        let own =
+            "[store]\npath = \"{dir}/state.redb\"\n[socket]\npath = \"{dir}/dmgw.sock\"\n[gateway]\nid = \"test\"\n";
+        // A test that writes one of these sections writes it whole.
+        let sections: Vec<&str> = own.split_inclusive('\n').collect();
+        let missing = sections.chunks(2).filter(|section| !settings.contains(section[0].trim()));
+        let text = format!("{settings}\n{}", missing.map(<[&str]>::concat).collect::<String>());
+        std::fs::write(self.config(), text.replace("{dir}", &dir)).unwrap();
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("dmgw.toml")
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("dmgw.sock")
+    }
+
+    /// Starts it without waiting for anything.
+    pub fn launch(&mut self) {
+        let mut command = dmgw();
+        command.arg("run").arg("--config").arg(self.config()).env("NOTIFY_SOCKET", self.folder.path().join("notify"));
+        self.process = Some(Process::start(command, &self.folder.path().join("daemon.log")));
+    }
+
+    /// Starts it and waits until it says that it is ready.
+    pub fn start(&mut self) {
+        while self.word_to_systemd().is_some() {}
+        self.launch();
+        eventually("the daemon is ready", || {
+            assert!(!self.has_ended(), "the daemon ended before it was ready: {}", self.log());
+            (self.word_to_systemd()? == "READY=1").then_some(())
+        });
+    }
+
+    /// The next word that it sent to systemd, if there is one.
+    pub fn word_to_systemd(&self) -> Option<String> {
+        let mut word = [0; 256];
+        let length = self.systemd.recv(&mut word).ok()?;
+        Some(String::from_utf8_lossy(&word[..length]).into_owned())
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| process.ended().is_some())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a running daemon").pid()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("daemon.log")).unwrap_or_default()
+    }
+
+    /// Pulls the plug.
+    pub fn kill(&mut self) {
+        let mut process = self.process.take().expect("a running daemon");
+        process.signal(Signal::SIGKILL);
+        process.wait(PATIENCE);
+    }
+
+    /// Asks it to stop; how it ended, and how long that took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let mut process = self.process.take().expect("a running daemon");
+        let began = Instant::now();
+        process.signal(Signal::SIGTERM);
+        (process.wait(PATIENCE), began.elapsed())
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.process.take().expect("a running daemon").wait(PATIENCE)
+    }
+
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Answer {
+        http::exchange(&self.socket(), "GET", path, b"").expect("an answer")
+    }
+
+    #[track_caller]
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.post_bytes(path, body.to_string().as_bytes())
+    }
+
+    #[track_caller]
+    pub fn post_bytes(&self, path: &str, body: &[u8]) -> Answer {
+        http::exchange(&self.socket(), "POST", path, body).expect("an answer")
+    }
+
+    /// Waits for the end of an operation.
+    #[track_caller]
+    pub fn operate(&self, device: &str, operation: Value) -> Answer {
+        let ask = json!({ "operate": { "device": device, "operation": operation } });
+        self.post("/v1/ask?wait=20", &ask)
+    }
+
+    /// The whole id of a device that is up, once it is.
+    #[track_caller]
+    pub fn wait_for_device(&self, word: &str) -> String {
+        eventually(&format!("{word} is up"), || {
+            let device = self.get(&format!("/v1/devices/{word}")).body;
+            (device["connectivity"] == "up").then(|| device["id"].as_str().unwrap().to_owned())
+        })
+    }
+
+    /// The real command line, on this gateway.
+    pub fn cli(&self, words: &[&str]) -> Output {
+        dmgw().args(words).arg("--config").arg(self.config()).env("COLUMNS", "80").output().unwrap()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("---- the daemon's log\n{}----", self.log());
+        }
+    }
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}

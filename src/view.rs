@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -29,6 +30,8 @@ pub struct View {
     commands: Shards<CommandId, Arc<Command>>,
     health: ArcSwap<Health>,
     ended: watch::Sender<u64>,
+    /// The daemon stops: nobody need wait any longer.
+    released: AtomicBool,
 }
 
 /// A map in parts, each replaced as a whole: changing one entry copies a 64th.
@@ -106,6 +109,7 @@ impl Default for View {
             commands: Shards::new(),
             health: ArcSwap::default(),
             ended: watch::Sender::new(0),
+            released: AtomicBool::new(false),
         }
     }
 }
@@ -144,6 +148,12 @@ impl View {
         }
         let changed = changed.into_iter().map(|command| (command.id.clone(), Some(command)));
         self.commands.change(changed.chain(forgotten.into_iter().map(|id| (id, None))));
+        self.ended.send_modify(|count| *count += 1);
+    }
+
+    /// Whoever waits for the end of a command is told now how far it is.
+    pub fn release_waiters(&self) {
+        self.released.store(true, Ordering::Release);
         self.ended.send_modify(|count| *count += 1);
     }
 
@@ -192,7 +202,7 @@ impl View {
         tokio::pin!(end);
         loop {
             let command = self.command(id)?;
-            if !command.state.is_open() {
+            if !command.state.is_open() || self.released.load(Ordering::Acquire) {
                 return Some(command);
             }
             tokio::select! {

@@ -88,7 +88,13 @@ fn it_stops_in_time_though_its_devices_are_frozen_in_the_middle_of_a_command() {
     let asked = gateway.post("/v1/ask", &json!({ "operate": { "device": relay, "operation": write } }));
     assert_eq!(asked.status, 202, "{asked:?}");
     let id = asked.body["accepted"]["id"].as_str().unwrap().to_owned();
+    let (socket, path) = (gateway.socket(), format!("/v1/commands/{id}?wait=100"));
+    let waiting = std::thread::spawn(move || http::exchange(&socket, "GET", &path, b""));
     let (ended, took) = gateway.terminate();
+    // Whether it got in before the end is chance; that it is not left waiting is not.
+    if let Ok(told) = waiting.join().unwrap() {
+        assert!(["sent", "unknown"].contains(&told.body["state"].as_str().unwrap()), "{told:?}");
+    }
     assert!(ended.success() && took < Duration::from_secs(5), "{ended} {took:?} {}", gateway.log());
     gateway.start();
     let state = gateway.get(&format!("/v1/commands/{id}")).ok()["state"].clone();

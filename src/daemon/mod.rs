@@ -117,6 +117,7 @@ async fn stop(running: start::Running) -> anyhow::Result<()> {
     running.stopping.store(true, Ordering::Release);
     running.loop_thread.unpark();
     let closed = tokio::time::timeout_at(end, running.loop_ended).await;
+    running.view.release_waiters();
     running.api_stop.send_replace(true);
     let _ = tokio::time::timeout(API_STOPS, running.api).await;
     let _ = std::fs::remove_file(&running.socket);

@@ -30,6 +30,7 @@ const LOOP_STACK: usize = 2 << 20;
 pub struct Running {
     pub socket: PathBuf,
     pub asks: Arc<Asks>,
+    pub view: Arc<View>,
     pub links: JoinSet<()>,
     pub links_stop: watch::Sender<bool>,
     pub api: JoinHandle<()>,
@@ -65,7 +66,7 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
         clock,
         batch: config.limits.event_batch,
         doors: doors.clone(),
-        view,
+        view: view.clone(),
         asks: asks.clone(),
         notify,
         stopping: stopping.clone(),
@@ -79,7 +80,7 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
     let api = tokio::spawn(api::serve(listener, api_door, api_stopped));
     let (links_stop, stop) = watch::channel(false);
     let links = spawn_links(&config, doors, orders, &events, &stop);
-    Ok(Running { socket, asks, links, links_stop, api, api_stop, stopping, loop_thread, loop_ended })
+    Ok(Running { socket, asks, view, links, links_stop, api, api_stop, stopping, loop_thread, loop_ended })
 }
 
 fn open(config: &Config, clock: &mut Clock) -> anyhow::Result<(Store, Opened)> {

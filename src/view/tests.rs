@@ -136,3 +136,12 @@ async fn a_wait_ends_with_its_time_and_for_an_unknown_command_at_once() {
     assert_eq!(state, CommandState::Sent);
     assert!(view.ended(&CommandId::new("c-9").unwrap(), Duration::MAX).await.is_none());
 }
+
+#[tokio::test]
+async fn nobody_waits_while_the_daemon_stops() {
+    let view = View::default();
+    view.publish_commands(vec![command("c-1", CommandState::Sent)], Vec::new());
+    view.release_waiters();
+    let state = view.ended(&CommandId::new("c-1").unwrap(), Duration::MAX).await.unwrap().state;
+    assert_eq!(state, CommandState::Sent);
+}

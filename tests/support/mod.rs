@@ -15,6 +15,8 @@
 
 pub mod http;
 mod process;
+pub mod sums;
+pub mod torn_disk;
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -123,6 +125,15 @@ impl Gateway {
         let gateway = Gateway { folder, process: None, systemd };
         gateway.configure(settings);
         gateway
+    }
+
+    /// The settings of a gateway on this plant: how often it reads, and further lines for the store's section.
+    pub fn settings(plant: &Plant, every: &str, store: &str, more: &str) -> String {
+        let socket = plant.socket();
+        format!(
+            "[store]\npath = \"{{dir}}/state.redb\"\n{store}\n[link.plant]\nevery = \"{every}\"\n\
+             [link.plant.sim]\nsocket = {socket:?}\n{more}\n"
+        )
     }
 
     /// On the plant, as link `plant`; ready. `more` are further settings: whole sections.
@@ -260,4 +271,11 @@ pub fn text(bytes: &[u8]) -> String {
 
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+/// The client's own clock, in milliseconds since 1970.
+pub fn wall() -> u64 {
+    let clock = nix::time::ClockId::CLOCK_REALTIME;
+    let now = nix::time::clock_gettime(clock).expect("a clock");
+    now.tv_sec() as u64 * 1000 + now.tv_nsec() as u64 / 1_000_000
 }

@@ -3,6 +3,7 @@
 //! Time is false, so an hour takes seconds. Bytes are what reached the loop device, with the file system's own journal
 //! synced as often as it would be in real time. A reader fetches and acknowledges along.
 
+#[path = "../tests/support/disk.rs"]
 mod disk;
 mod plant;
 mod row;
@@ -20,7 +21,7 @@ fn main() {
         return;
     }
     sustained();
-    let Some(disk) = disk::Disk::mount(512) else { return };
+    let Some(disk) = disk::Disk::mount("bench store", 512) else { return };
     let (per_reading, _) = journal(&disk, 1_000, 100, Duration::from_secs(1800));
     row::Row::new("written-per-reading-at-1000", per_reading, None, &in_force(100)).write();
     let (per_reading, _) = journal(&disk, 10_000, 1_000, Duration::from_secs(300));

@@ -8,14 +8,11 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
-use std::sync::mpsc;
 use std::time::Duration;
 
-use serde_json::json;
+use support::client::Client;
 use support::torn_disk::Dice;
-use support::{Gateway, Plant, eventually, sums};
+use support::{Gateway, Plant, eventually, pause, sums};
 
 const LEAST: u64 = 50;
 const SETTINGS: &str = "[clock]\ntrust = \"always\"\n";
@@ -35,38 +32,6 @@ enum Moment {
 
 const MOMENTS: [Moment; 4] = [Moment::Open, Moment::Flush, Moment::Commit, Moment::Answer];
 
-struct Client {
-    acknowledged: Vec<i64>,
-    asked: i64,
-    file: File,
-    expires: u64,
-}
-
-impl Client {
-    /// One write of a value that was never written before. False where the daemon went away meanwhile.
-    fn ask(&mut self, gateway: &Gateway) -> bool {
-        self.asked += 1;
-        let value = self.asked;
-        let device = format!("urn:dev:dmgw:serial:acme:relay-{}", value % 2 + 1);
-        let operation = json!({ "write": { "point": "relay.level", "value": value } });
-        let ask = json!({ "operate": { "id": id(value), "device": device, "operation": operation, "expires": self.expires } });
-        let answer = support::http::exchange(&gateway.socket(), "POST", "/v1/ask", ask.to_string().as_bytes());
-        match answer {
-            Ok(answer) if answer.status == 202 => {
-                writeln!(self.file, "{value}").expect("room for an acknowledgement");
-                self.acknowledged.push(value);
-                true
-            }
-            Ok(answer) => panic!("{answer:?}"),
-            Err(_) => false,
-        }
-    }
-}
-
-fn id(value: i64) -> String {
-    format!("up-{value}")
-}
-
 /// Starts it; now and then it is killed while it opens its store, and started again.
 fn start(gateway: &mut Gateway, moment: Moment, dice: &mut Dice) {
     if moment == Moment::Open {
@@ -77,12 +42,6 @@ fn start(gateway: &mut Gateway, moment: Moment, dice: &mut Dice) {
     gateway.start();
     gateway.wait_for_device("relay-1");
     gateway.wait_for_device("relay-2");
-}
-
-/// Some time passes, by chance: that is what the test is about, nothing waits for it.
-fn pause(span: Duration) {
-    let (_keep, never) = mpsc::sync_channel::<()>(0);
-    let _ = never.recv_timeout(span);
 }
 
 fn round(gateway: &mut Gateway, client: &mut Client, moment: Moment, dice: &mut Dice) {
@@ -122,49 +81,21 @@ fn rounds(count: u64) {
     let seed = std::env::var("KILL_SEED").ok().map_or(1, |seed| seed.parse().expect("a whole number"));
     println!("KILL_SEED={seed} repeats this");
     let mut dice = Dice(seed);
-    let plant = Plant::start(include_str!("support/counting_plant.toml"));
+    let mut plant = Plant::start(include_str!("support/counting_plant.toml"));
     let mut gateway = Gateway::new(&Gateway::settings(&plant, "100ms", FLUSH, SETTINGS));
-    let file = File::create(gateway.folder.path().join("acknowledged")).expect("a file of the client's");
-    let expires = support::wall() + 24 * 3600 * 1000;
-    let mut client = Client { acknowledged: Vec::new(), asked: 0, file, expires };
+    let mut client = Client::new(&gateway);
     let mut moments = BTreeMap::new();
     for n in 0..count {
         let moment = MOMENTS[n as usize % MOMENTS.len()];
         *moments.entry(moment).or_insert(0) += 1;
         round(&mut gateway, &mut client, moment, &mut dice);
     }
-    println!("{} acknowledged in {count} rounds, killed at {moments:?}", client.acknowledged.len());
+    println!("{count} rounds, killed at {moments:?}");
     gateway.start();
-    check_commands(&plant, &gateway, &client);
-    let (status, _) = gateway.terminate();
-    assert!(status.success());
-    // The plant's record is complete once the gateway has taken its leave.
-    gateway.start();
-    let missing = sums::balance(&plant, &gateway);
-    println!("{missing} of {} readings are missing, each within a gap record", sums::emitted(&plant).len());
-}
-
-fn check_commands(plant: &Plant, gateway: &Gateway, client: &Client) {
-    let mut ends: BTreeMap<String, u64> = BTreeMap::new();
-    for value in 1..=client.asked {
-        let path = format!("/v1/commands/{}", id(value));
-        let acknowledged = client.acknowledged.contains(&value);
-        let state = eventually("the command has ended", || {
-            let answer = gateway.get(&path);
-            assert!(answer.status == 200 || !acknowledged, "{} was acknowledged and is gone: {answer:?}", id(value));
-            let state = answer.body["state"].as_str().unwrap_or("never accepted").to_owned();
-            (!["queued", "sent"].contains(&state.as_str())).then_some(state)
-        });
-        let executed = sums::executed(plant).get(&value).copied().unwrap_or(0);
-        match state.as_str() {
-            "done" => assert_eq!(executed, 1, "{} is done", id(value)),
-            "unknown" => assert!(executed <= 1, "{} was done {executed} times", id(value)),
-            _ => assert_eq!(executed, 0, "{} is {state}", id(value)),
-        }
-        *ends.entry(state).or_default() += 1;
-    }
-    println!("how they ended: {ends:?}");
+    let ends = client.check(&plant, &gateway);
     assert!(ends.get("done").copied().unwrap_or(0) > client.asked as u64 / 2, "{ends:?}");
+    let missing = sums::close(&mut plant, &mut gateway);
+    println!("{missing} of {} readings are missing, each within a gap record", sums::emitted(&plant).len());
 }
 
 #[test]

@@ -151,7 +151,11 @@ impl Raw {
         let table = txn.open_table(JOURNAL)?;
         let head = heads.of(stream);
         let from = from.max(head.first);
-        let start = at_or_before(&table, code(stream), from)?.unwrap_or(from);
+        // A block that began earlier may hold the number that is asked for.
+        let start = match stream {
+            Stream::Telemetry => at_or_before(&table, code(stream), from)?.unwrap_or(from),
+            Stream::Vital | Stream::Events => from,
+        };
         let mut rows = records(&table, code(stream), start)?;
         let (mut found, mut bytes, mut taken) = (Vec::new(), 0, 0);
         let mut after = head.next.max(from);
@@ -179,6 +183,13 @@ fn readings(stream: Stream, seq: u64, from: u64, record: Option<&[u8]>) -> usize
 }
 
 impl Page {
+    pub fn is_empty(&self) -> bool {
+        match &self.records {
+            Records::Entries(entries) => entries.is_empty(),
+            Records::Readings(blocks) => blocks.is_empty(),
+        }
+    }
+
     fn fill_entries(&mut self, raw: Raw) {
         let mut entries = Vec::with_capacity(raw.found.len());
         for (seq, record) in raw.found {

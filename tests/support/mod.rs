@@ -13,6 +13,8 @@
 
 #![allow(dead_code)] // Each test file uses its own part.
 
+pub mod client;
+pub mod disk;
 pub mod http;
 mod process;
 pub mod sums;
@@ -99,6 +101,12 @@ impl Plant {
         self.process.wait(PATIENCE);
     }
 
+    /// Asks it to end; its record is complete then.
+    pub fn stop(&mut self) {
+        self.process.signal(Signal::SIGTERM);
+        assert!(self.process.wait(PATIENCE).success());
+    }
+
     /// It is there, but does nothing, until it is killed or thawed.
     pub fn freeze(&self) {
         self.process.signal(Signal::SIGSTOP);
@@ -166,15 +174,29 @@ impl Gateway {
 
     /// Starts it without waiting for anything.
     pub fn launch(&mut self) {
-        let mut command = dmgw();
+        self.launch_as(dmgw());
+    }
+
+    fn launch_as(&mut self, mut command: Command) {
         command.arg("run").arg("--config").arg(self.config()).env("NOTIFY_SOCKET", self.folder.path().join("notify"));
         self.process = Some(Process::start(command, &self.folder.path().join("daemon.log")));
     }
 
     /// Starts it and waits until it says that it is ready.
     pub fn start(&mut self) {
+        self.start_as(dmgw());
+    }
+
+    /// The same with a library loaded before all others.
+    pub fn start_preloaded(&mut self, library: &Path) {
+        let mut command = dmgw();
+        command.env("LD_PRELOAD", library);
+        self.start_as(command);
+    }
+
+    fn start_as(&mut self, command: Command) {
         while self.word_to_systemd().is_some() {}
-        self.launch();
+        self.launch_as(command);
         eventually("the daemon is ready", || {
             assert!(!self.has_ended(), "the daemon ended before it was ready: {}", self.log());
             (self.word_to_systemd()? == "READY=1").then_some(())
@@ -271,6 +293,12 @@ pub fn text(bytes: &[u8]) -> String {
 
 pub fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
+}
+
+/// Some time passes, by chance: for tests of what may happen at any time. Nothing waits for it.
+pub fn pause(span: Duration) {
+    let (_keep, never) = std::sync::mpsc::sync_channel::<()>(0);
+    let _ = never.recv_timeout(span);
 }
 
 /// The client's own clock, in milliseconds since 1970.

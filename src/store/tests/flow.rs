@@ -106,7 +106,10 @@ fn a_page_goes_on_where_the_one_before_ended() {
     let Records::Readings(blocks) = page.records else { panic!() };
     assert_eq!((blocks[0].seq, blocks[0].boot, page.go_on), (25, Boot(1), 28));
     assert_eq!(blocks[0].clock.wall(Mono(7)), Wall(1_000_007));
-    assert_eq!(snapshots.page(Stream::Events, 99, 5).unwrap().go_on, 99);
+    for stream in [Stream::Events, Stream::Telemetry] {
+        let beyond = snapshots.page(stream, 99, 5).unwrap();
+        assert_eq!((beyond.go_on, beyond.is_empty()), (99, true), "nothing stands beyond the end");
+    }
 }
 
 #[test]

@@ -71,6 +71,11 @@ pub fn span_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, 
     from.deserialize_any(Text { what: "a span of time, such as \"30s\"", read: span })
 }
 
+/// The same, where there may be none: needs `#[serde(default)]` beside it.
+pub fn some_span_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    span_text(from).map(Some)
+}
+
 /// `#[serde(deserialize_with = "units::size_text")]`
 pub fn size_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     from.deserialize_any(Text { what: "a size, such as \"64MiB\"", read: size })

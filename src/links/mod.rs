@@ -24,7 +24,6 @@
 pub mod chance;
 pub mod runner;
 pub mod sim;
-pub mod span;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::Deserialize;

@@ -19,8 +19,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::port::Port;
+use super::Seam;
 use super::runner::{self, Pace};
-use super::{Seam, span};
+use crate::units;
 
 /// Notices on their way to the runner.
 const NOTICES: usize = 256;
@@ -35,13 +36,13 @@ pub struct Settings {
     #[serde(default = "lanes")]
     pub lanes: u16,
     /// For one read.
-    #[serde(default = "timeout", deserialize_with = "span::one_span")]
+    #[serde(default = "timeout", deserialize_with = "units::span_text")]
     pub timeout: Duration,
     /// Further tries of a read.
     #[serde(default = "retries")]
     pub retries: u8,
     /// How slow a device that does not answer is asked in the end.
-    #[serde(default = "slowest", deserialize_with = "span::one_span")]
+    #[serde(default = "slowest", deserialize_with = "units::span_text")]
     pub slowest: Duration,
 }
 

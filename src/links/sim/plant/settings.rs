@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::PlantError;
 use super::value::Source;
-use crate::links::span;
 use crate::model::id::BadId;
 use crate::model::operation::OperationKind;
 use crate::model::{
     Access, Address, Capabilities, Identity, IdentityKind, Limits, Name, OperationSet, Point, PointNo, PointPath,
     Proof, ValueKind,
 };
+use crate::units;
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,7 +52,7 @@ pub struct Kind {
     #[serde(default)]
     pub operations: Vec<OperationKind>,
     /// How long it takes to answer.
-    #[serde(default, deserialize_with = "span::one_span")]
+    #[serde(default, deserialize_with = "units::span_text")]
     pub slow: Duration,
     /// How long an operation takes; it tells its progress meanwhile.
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(transparent)]
-pub struct Span(#[serde(deserialize_with = "span::one_span")] pub Duration);
+pub struct Span(#[serde(deserialize_with = "units::span_text")] pub Duration);
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,9 +82,9 @@ pub enum Mode {
     #[default]
     Polled,
     /// Speaks so often, once somebody heeds it; can be read too.
-    Speaks(#[serde(deserialize_with = "span::one_span")] Duration),
+    Speaks(#[serde(deserialize_with = "units::span_text")] Duration),
     /// Asks to be let in, waits for the answer, then speaks so often.
-    Asks(#[serde(deserialize_with = "span::one_span")] Duration),
+    Asks(#[serde(deserialize_with = "units::span_text")] Duration),
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -103,14 +103,14 @@ pub struct PointSettings {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    #[serde(default, deserialize_with = "span::some_span")]
+    #[serde(default, deserialize_with = "units::some_span_text")]
     pub at: Option<Duration>,
     pub after: Option<u64>,
-    #[serde(default, deserialize_with = "span::some_span")]
+    #[serde(default, deserialize_with = "units::some_span_text")]
     pub lasts: Option<Duration>,
     pub times: Option<u64>,
     /// From one beginning to the next.
-    #[serde(default, deserialize_with = "span::some_span")]
+    #[serde(default, deserialize_with = "units::some_span_text")]
     pub again: Option<Duration>,
     /// Only the n-th of its kind.
     pub only: Option<u32>,
@@ -124,7 +124,7 @@ pub enum Misdeed {
     /// Hears and obeys, but says nothing.
     Silent,
     /// Takes so much longer to answer.
-    Slow(#[serde(deserialize_with = "span::one_span")] Duration),
+    Slow(#[serde(deserialize_with = "units::span_text")] Duration),
     /// Answers with text where numbers belong.
     WrongType,
     /// Answers with another point than asked.

@@ -104,6 +104,7 @@ impl Plant {
             shape: ShapeNo(0),
             life: LifeCycle::Managed,
             first_seen: Now::default(),
+            displaced: false,
         }
     }
 

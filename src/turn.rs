@@ -8,6 +8,8 @@
 //! same changes are tried again, and new asks are refused with the reason. Readings are gathered as far as memory is
 //! allowed to be used for them; past the bound on changes no more events are taken in, so that the links wait.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{self, Engine, Step, Touched};
@@ -23,6 +25,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Changes held while the disk takes nothing; beyond them the links have to wait.
 pub const MOST_HELD: usize = 10_000;
 
+/// Changes that can wait, and do no longer: far below the bound at which the links would have to.
+const MOST_WAITING: usize = MOST_HELD / 10;
+
 pub struct Turn {
     engine: Engine,
     store: Store,
@@ -30,13 +35,22 @@ pub struct Turn {
     orders: Vec<Order>,
     /// Answers that rest on no change.
     answers: Vec<Order>,
-    /// Commands that changed, to be shown once they are on disk.
-    unseen: Touched,
+    unseen: Unseen,
     must_commit: bool,
     /// When the oldest of the changes came.
     waiting_since: Option<Mono>,
     trouble: Option<Trouble>,
     vital_full: bool,
+    /// A link's task ended otherwise than by a stop.
+    lost_a_link: bool,
+}
+
+/// What readers may not see before it is on disk.
+#[derive(Default)]
+struct Unseen {
+    devices: BTreeSet<DeviceNo>,
+    commands: BTreeMap<CommandNo, Arc<Command>>,
+    forgotten: Vec<CommandId>,
 }
 
 /// The disk takes nothing.
@@ -55,11 +69,12 @@ impl Turn {
             changes: Vec::new(),
             orders: Vec::new(),
             answers: Vec::new(),
-            unseen: Touched::default(),
+            unseen: Unseen::default(),
             must_commit: false,
             waiting_since: None,
             trouble: None,
             vital_full: false,
+            lost_a_link: false,
         };
         turn.absorb(now, step);
         turn
@@ -72,6 +87,11 @@ impl Turn {
                 self.answers.push(Order::Reply { to, reply: Reply::Refused(Refusal::Busy(why)) });
             }
             (event, _) => {
+                if let Event::Link { link: ended, event: LinkEvent::Ended { .. } } = &event {
+                    self.lost_a_link = true;
+                    // They were for the task that is no more; what it was to perform ends with it.
+                    self.orders.retain(|order| !matches!(order, Order::Link { link, .. } if link == ended));
+                }
                 let step = self.engine.handle(now, event);
                 self.absorb(now, step);
             }
@@ -86,7 +106,8 @@ impl Turn {
         if self.trouble.as_ref().is_some_and(|trouble| now.mono < trouble.retry_at) {
             return Ok(out);
         }
-        if self.trouble.is_some() || self.must_commit || self.commit_at().is_some_and(|at| at <= now.mono) {
+        let many = self.changes.len() >= MOST_WAITING;
+        if self.trouble.is_some() || self.must_commit || many || self.commit_at().is_some_and(|at| at <= now.mono) {
             match self.commit(now) {
                 Ok(()) => {}
                 Err(error) if error.retryable() => {
@@ -104,7 +125,9 @@ impl Turn {
     pub fn wake_at(&self) -> Option<Mono> {
         let retry = self.trouble.as_ref().map(|trouble| trouble.retry_at);
         let commit = if retry.is_some() { None } else { self.commit_at() };
-        [retry, commit, self.engine.wake_at()].into_iter().flatten().min()
+        // While no events are taken, the engine's own wait as well.
+        let engine = if self.wants_events() { self.engine.wake_at() } else { None };
+        [retry, commit, engine].into_iter().flatten().min()
     }
 
     /// False while so much is held that the links have to wait.
@@ -117,19 +140,24 @@ impl Turn {
         self.trouble.as_ref().map(|trouble| trouble.why.as_str())
     }
 
-    /// What readers of the view may see now and have not seen: devices as they are, commands once they are on disk.
+    /// What readers of the view may see now and have not seen: nothing that stands on disk otherwise.
     pub fn touched(&mut self) -> Touched {
-        let mut touched = self.engine.touched();
-        self.unseen.commands.append(&mut touched.commands);
-        self.unseen.forgotten.append(&mut touched.forgotten);
+        let touched = self.engine.touched();
+        self.unseen.commands.extend(touched.commands.into_iter().map(|command| (command.no, command)));
+        self.unseen.devices.extend(touched.devices);
+        self.unseen.forgotten.extend(touched.forgotten);
         if !self.must_commit {
-            touched.commands = std::mem::take(&mut self.unseen.commands);
-            touched.forgotten = std::mem::take(&mut self.unseen.forgotten);
+            let Unseen { devices, commands, forgotten } = std::mem::take(&mut self.unseen);
+            let (devices, commands) = (devices.into_iter().collect(), commands.into_values().collect());
+            return Touched { devices, commands, forgotten };
         }
-        touched
+        let held: BTreeSet<DeviceNo> = self.changes.iter().filter_map(changed_device).collect();
+        let devices = self.unseen.devices.difference(&held).copied().collect();
+        self.unseen.devices.retain(|no| held.contains(no));
+        Touched { devices, ..Touched::default() }
     }
 
-    pub fn device(&self, no: DeviceNo) -> Option<&std::sync::Arc<DeviceNow>> {
+    pub fn device(&self, no: DeviceNo) -> Option<&Arc<DeviceNow>> {
         self.engine.device(no)
     }
 
@@ -145,13 +173,14 @@ impl Turn {
         self.store.snapshots()
     }
 
-    /// The clean end: everything is on disk when it returns without an error.
+    /// The end: everything is on disk when it returns without an error. Where a link ended before its time it may have
+    /// had more to say: then the store is not marked as clean, and the next start says that something may be missing.
     pub fn close(mut self, now: &Now) -> Result<(), StoreError> {
         if self.trouble.is_some() {
             self.store.reopen()?;
         }
         self.store.commit(now, &self.changes, true)?;
-        self.store.close(now)
+        if self.lost_a_link { Ok(()) } else { self.store.close(now) }
     }
 
     fn absorb(&mut self, now: &Now, step: Step) {
@@ -184,14 +213,28 @@ impl Turn {
         }
         let flush = self.store.flush_at().is_some_and(|at| at <= now.mono);
         self.store.commit(now, &self.changes, flush)?;
-        if let Some(trouble) = self.trouble.take() {
-            tracing::info!(was = trouble.why, "the store takes changes again; nothing was lost");
-        }
         self.changes.clear();
         self.must_commit = false;
         self.waiting_since = None;
+        if let Some(trouble) = self.trouble.take() {
+            tracing::info!(was = trouble.why, "the store takes changes again");
+            self.take_back_what_is_late(now);
+        }
         self.look_at_bounds(now);
         Ok(())
+    }
+
+    /// Orders that were held so long that their commands are no longer wanted do not go out.
+    fn take_back_what_is_late(&mut self, now: &Now) {
+        let engine = &self.engine;
+        let is_late = |order: &mut Order| perform(order).is_some_and(|(_, command)| engine.expired(now, command));
+        let late: Vec<(LinkNo, CommandNo)> =
+            self.orders.extract_if(.., is_late).filter_map(|order| perform(&order)).collect();
+        for (link, command) in late {
+            let outcome = Outcome::NotSent("its time was over before the disk took it".into());
+            let step = self.engine.handle(now, Event::Link { link, event: LinkEvent::Finished { command, outcome } });
+            self.absorb(now, step);
+        }
     }
 
     fn look_at_bounds(&mut self, now: &Now) {
@@ -213,6 +256,20 @@ impl Turn {
             }
         };
         self.trouble = Some(Trouble { why, pause, retry_at: now.mono + pause });
+    }
+}
+
+fn changed_device(change: &Change) -> Option<DeviceNo> {
+    match change {
+        Change::Device(device) => Some(device.no),
+        _ => None,
+    }
+}
+
+fn perform(order: &Order) -> Option<(LinkNo, CommandNo)> {
+    match order {
+        Order::Link { link, order: LinkOrder::Perform { command, .. } } => Some((*link, *command)),
+        _ => None,
     }
 }
 

@@ -223,7 +223,11 @@ impl View {
         let all = self.devices(None, usize::MAX);
         let named = |device: &&Arc<DeviceNow>| device.device.name.as_ref().is_some_and(|name| name.as_str() == word);
         let placed = |device: &&Arc<DeviceNow>| device.device.address.as_str() == word;
-        if let Some(device) = all.iter().find(named).or_else(|| only(all.iter().filter(placed))) {
+        let same: Vec<_> = all.iter().filter(named).take(5).collect();
+        if same.len() > 1 {
+            return Err(NoDevice::Several(same.into_iter().map(|device| device.device.id.clone()).collect()));
+        }
+        if let Some(device) = same.first().copied().or_else(|| only(all.iter().filter(placed))) {
             return Ok(device.clone());
         }
         find_by_part(&all, word)

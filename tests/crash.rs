@@ -40,7 +40,7 @@ impl Witness {
             Change::Device(device) => drop(self.devices.insert(device.no.0, device.clone())),
             Change::Command(command) => drop(self.commands.insert(command.no.0, command.clone())),
             Change::ForgetShape(no) => drop(self.shapes.remove(&no.0)),
-            Change::Forget(no) => drop(self.commands.remove(&no.0)),
+            Change::Forget { no, .. } => drop(self.commands.remove(&no.0)),
             Change::Record(entry) => {
                 let stream = entry.record.stream();
                 let seq = self.next(stream);
@@ -75,7 +75,7 @@ fn variant(change: &Change) -> &'static str {
         Change::Device(_) => "device",
         Change::Command(_) => "command",
         Change::ForgetShape(_) => "forget-shape",
-        Change::Forget(_) => "forget",
+        Change::Forget { .. } => "forget",
         Change::Record(_) => "record",
         Change::Passed { .. } => "passed",
     }
@@ -141,7 +141,7 @@ impl Run {
             }
             1 => Change::Device(Arc::new(device(no as u32, self.now()))),
             2 | 3 => Change::Command(Arc::new(command(no, self.now()))),
-            4 => Change::Forget(CommandNo(no)),
+            4 => Change::Forget { no: CommandNo(no), forgotten_to: Wall(0) },
             5 => Change::Record(Entry { at: self.now(), record: result(self.dice.next()) }),
             6 => Change::Record(Entry { at: self.now(), record: up(self.dice.next()) }),
             7 => Change::ForgetShape(ShapeNo(self.dice.below(5) as u32)),
@@ -208,6 +208,7 @@ fn device(no: u32, now: Now) -> Device {
         shape: ShapeNo(1),
         life: LifeCycle::Managed,
         first_seen: now,
+        displaced: false,
     }
 }
 
@@ -240,7 +241,7 @@ fn up(salt: u64) -> Record {
     Record::DeviceUp { device: DeviceId::new(&format!("urn:x:{salt}")).unwrap() }
 }
 
-/// What a store holds, in the words of the witness. The gap record of its own start is not part of it.
+/// What a store holds, in the words of the witness. The gap records of its own start are not part of it.
 fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
     let snapshots = store.snapshots();
     let mut held = Witness {
@@ -257,13 +258,20 @@ fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
         held.records.extend(entries.into_iter().map(|(seq, entry)| ((stream, seq), entry)));
     }
     if let Some(gap) = gap {
-        let last = held.records.range((Stream::Vital, 0)..=(Stream::Vital, u64::MAX)).next_back();
-        let (key, entry) = last.map(|(key, entry)| (*key, entry.clone())).unwrap();
-        assert_eq!(entry.record, Record::Gap(gap.clone()));
-        held.records.remove(&key);
+        let events = take_last(&mut held);
+        let of_events =
+            matches!(&events, Record::Gap(gap) if (gap.stream, gap.count, gap.exact) == (Stream::Events, 0, false));
+        assert!(of_events, "{events:?}");
+        assert_eq!(take_last(&mut held), Record::Gap(gap.clone()));
     }
     held.readings = readings(store);
     held
+}
+
+fn take_last(held: &mut Witness) -> Record {
+    let last = held.records.range((Stream::Vital, 0)..=(Stream::Vital, u64::MAX)).next_back();
+    let key = *last.expect("a record of the start").0;
+    held.records.remove(&key).expect("it was just seen").record
 }
 
 fn readings(store: &Store) -> BTreeMap<u64, (DeviceNo, Mono, Value)> {

@@ -51,6 +51,10 @@ enum Act {
     Pass {
         ms: u32,
     },
+    /// Somebody sets the clock: by so many hours, either way.
+    Step {
+        hours: i8,
+    },
     Restart {
         reboot: bool,
     },
@@ -74,6 +78,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Down),
         1 => Just(Act::Ended),
         3 => (1..30_000u32).prop_map(|ms| Act::Pass { ms }),
+        1 => Just(Act::Pass { ms: 2 * 3_600_000 }),
+        1 => (-4..5i8).prop_map(|hours| Act::Step { hours }),
         1 => any::<bool>().prop_map(|reboot| Act::Restart { reboot }),
         1 => Just(Act::CrashAtNext),
         1 => any::<bool>().prop_map(Act::VitalFull),
@@ -183,7 +189,13 @@ impl World {
                 self.link(LinkEvent::Ended { why: "panic".into() });
             }
             Act::Pass { ms } => self.pass(ms.into()),
-            Act::Restart { reboot } => self.restart(reboot),
+            Act::Step { hours } => {
+                self.now.wall = Wall(self.now.wall.0.saturating_add_signed(i64::from(hours) * 3_600_000));
+            }
+            Act::Restart { reboot } => {
+                self.compare_with_reloaded();
+                self.restart(reboot);
+            }
             Act::CrashAtNext => self.crash_at_next = true,
             Act::VitalFull(full) => self.event(Event::VitalFull(full)),
         }
@@ -210,7 +222,10 @@ impl World {
     fn take(&mut self, reaches_the_device: bool) {
         let Some(order) = self.channel.pop_front() else { return };
         match order {
-            LinkOrder::Perform { command, .. } if !reaches_the_device || !self.attached => {
+            // A link begins nothing after its deadline.
+            LinkOrder::Perform { command, deadline, .. }
+                if !reaches_the_device || !self.attached || deadline <= self.now.mono =>
+            {
                 self.link(LinkEvent::Finished { command, outcome: Outcome::NotSent("no route".into()) });
             }
             LinkOrder::Perform { command, .. } => self.execute(command),
@@ -295,6 +310,14 @@ impl World {
         self.commit(step);
     }
 
+    /// What the engine would tell a link that comes up now is what it would tell it after a restart. Spends the engine.
+    fn compare_with_reloaded(&mut self) {
+        self.engine.handle(&self.now, Event::Link { link: LINK, event: LinkEvent::Ended { why: "x".into() } });
+        let (mut reloaded, _) = Engine::load(settings(), self.disk.clone(), &self.now);
+        let told = told_on_up(&mut self.engine, &self.now);
+        assert_eq!(told, told_on_up(&mut reloaded, &self.now), "a restart tells the link something else");
+    }
+
     fn commit(&mut self, step: Step) {
         for change in &step.changes {
             self.disk.apply(change);
@@ -335,6 +358,17 @@ impl World {
             assert!(*executed <= 1, "{id} was executed {executed} times");
         }
     }
+}
+
+/// Where devices are and what is read of them.
+fn told_on_up(engine: &mut Engine, now: &Now) -> BTreeSet<String> {
+    let step = engine.handle(now, Event::Link { link: LINK, event: LinkEvent::Up { credits: 1_000 } });
+    let orders = step.orders.into_iter().filter_map(|order| match order {
+        Order::Link { order: LinkOrder::Perform { .. } | LinkOrder::Discover, .. } => None,
+        Order::Link { order, .. } => Some(format!("{order:?}")),
+        Order::Reply { .. } => None,
+    });
+    orders.collect()
 }
 
 proptest! {

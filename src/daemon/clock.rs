@@ -50,6 +50,8 @@ impl Clock {
         let run_on = self.anchor.map(|(then, wall)| wall + mono.since(then));
         let (wall, quality) = if kept {
             self.anchor = Some((mono, kernel));
+            // What was believed before was wrong where it lies ahead.
+            self.newest = kernel;
             (kernel, ClockQuality::Set)
         } else {
             let known = kernel >= PLAUSIBLE || run_on.is_some();
@@ -137,9 +139,18 @@ mod tests {
         assert_eq!(told(clock.judge(Mono(2_000), Wall(newest - DAY), true)), (newest - DAY, ClockQuality::Set));
         assert_eq!(
             told(clock.judge(Mono(2_001), Wall(0), false)),
-            (newest, ClockQuality::Held),
-            "not below the newest"
+            (newest - DAY + 1, ClockQuality::Held),
+            "not below the newest that stands"
         );
+    }
+
+    #[test]
+    fn a_time_that_was_corrected_does_not_come_back() {
+        let right = PLAUSIBLE.0 + 9 * DAY;
+        let mut clock = clock(Some(right));
+        assert_eq!(told(clock.judge(Mono(2_000), Wall(right + 4_000 * DAY), true)).1, ClockQuality::Set);
+        assert_eq!(told(clock.judge(Mono(3_000), Wall(right), true)), (right, ClockQuality::Set));
+        assert_eq!(told(clock.judge(Mono(4_000), Wall(right + 1_000), false)), (right + 1_000, ClockQuality::Held));
     }
 
     #[test]

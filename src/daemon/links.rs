@@ -22,7 +22,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A link that ran so long starts again at the first wait.
 const RAN_WELL: Duration = Duration::from_secs(60);
 /// Within the three seconds that all links have together.
-const STOPS_WITHIN: Duration = Duration::from_millis(2_800);
+const STOPS_WITHIN: Duration = Duration::from_millis(2_700);
+const LAST_WORD: Duration = Duration::from_millis(200);
 
 /// Where a link's orders go.
 pub struct Door {
@@ -77,7 +78,7 @@ where
         let mut task = tokio::spawn(run(Seam { link, name, events: place.events.clone(), orders }));
         let ended = tokio::select! {
             ended = &mut task => ended,
-            () = stopped(&mut stop) => return end(&place.door, task).await,
+            () = stopped(&mut stop) => return end(&place, task).await,
         };
         wait = if began.elapsed() >= RAN_WELL { FIRST_WAIT } else { wait };
         tokio::select! {
@@ -114,13 +115,17 @@ fn with_jitter(wait: Duration) -> Duration {
     half + half.mul_f64((RandomState::new().hash_one(0) % 1_000) as f64 / 1_000.0)
 }
 
-async fn end(door: &Door, mut task: JoinHandle<()>) {
+async fn end(place: &Place, mut task: JoinHandle<()>) {
+    let door = &place.door;
     if let Err((_, why)) = door.send(LinkOrder::Stop) {
         tracing::debug!(link = %door.name, "no order to stop: {why}");
     }
     if tokio::time::timeout(STOPS_WITHIN, &mut task).await.is_err() {
         tracing::warn!(link = %door.name, "link did not stop in time and was cut off");
         task.abort();
+        let cut = Event::Link { link: place.link, event: LinkEvent::Ended { why: "it did not stop in time".into() } };
+        // What it had heard and not told is lost: the loop has to know.
+        let _ = tokio::time::timeout(LAST_WORD, place.events.send(cut)).await;
     }
 }
 

@@ -64,7 +64,10 @@ impl Engine {
         let mut device = entry.device.as_ref().clone();
         device.link = self.links[usize::from(link.0)].settings.name.clone();
         device.address = sighting.address;
-        add_identities(&mut device.identities, sighting.identities);
+        device.displaced = false;
+        // What names another device already goes on naming that one.
+        let others = |identity: &Identity| self.registry.by_identity(identity).is_none_or(|owner| owner == no);
+        add_identities(&mut device.identities, sighting.identities.into_iter().filter(others).collect());
         if let Some(capabilities) = sighting.capabilities {
             device.shape = self.shape_after(&entry.capabilities, &capabilities, step).unwrap_or(device.shape);
         }
@@ -107,6 +110,7 @@ impl Engine {
             shape: self.shape_after(&Capabilities::default(), &capabilities, step)?,
             life,
             first_seen: *now,
+            displaced: false,
         };
         let (id, link, address) = (device.id.clone(), device.link.clone(), device.address.clone());
         step.changes.push(record(now, Record::DeviceAdded { device: id, link, address, life }));
@@ -161,6 +165,9 @@ impl Engine {
         let no = device.no;
         let left = self.registry.link_of(no);
         let displaced = self.displaced(&device);
+        if let Some(other) = displaced.and_then(|other| self.registry.get(other)).cloned() {
+            self.store_device(Device { displaced: true, ..other.device.as_ref().clone() }, step);
+        }
         self.store_device(device, step);
         let link = self.registry.link_of(no);
         self.commands.list(no, link);

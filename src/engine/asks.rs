@@ -107,6 +107,10 @@ impl Engine {
         if wanted <= now.wall {
             return Err(Refusal::Expired("the command expired before it came in".into()));
         }
+        if ask.id.is_some() && wanted <= self.commands.forgotten_to {
+            let says = "the clock of the gateway was set back: what this id became may be forgotten";
+            return Err(Refusal::Expired(says.into()));
+        }
         let left = std::time::Duration::from_millis(wanted.0 - now.wall.0);
         if left > self.settings.longest_expiry {
             let most = self.settings.longest_expiry.as_secs();
@@ -154,7 +158,7 @@ impl Engine {
         match command.state {
             CommandState::Queued => self.end(now, command.no, Outcome::Cancelled, step),
             CommandState::Sent => {
-                if let Some(link) = self.registry.link_of(command.device) {
+                if let Some(link) = self.commands.call_back(&command) {
                     self.order(now, link, LinkOrder::Cancel { command: command.no }, step);
                 }
             }

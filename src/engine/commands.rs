@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::command::Priority;
 use crate::model::*;
@@ -14,6 +15,9 @@ use crate::model::*;
 use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
+
+/// Nothing is looked at again sooner: a time of zero in the settings must not hold the loop.
+const SOONEST: Duration = Duration::from_secs(1);
 
 /// Which goes first: by priority, then in the order of acceptance.
 type Rank = (Reverse<Priority>, CommandNo);
@@ -28,6 +32,11 @@ pub struct Commands {
     listed: BTreeMap<DeviceNo, (LinkNo, Rank)>,
     /// What each device has under way, and on which link.
     flying: BTreeMap<DeviceNo, (CommandNo, LinkNo)>,
+    /// Sent, and called back since: not to be sent again.
+    called_back: BTreeSet<CommandNo>,
+    /// No forgotten id of others expires later: one that does not either may be a forgotten one, if the clock was set
+    /// back.
+    pub forgotten_to: Wall,
     /// Ended, under an id of ours: nobody will ask the same again.
     disposable: BTreeSet<CommandNo>,
 }
@@ -64,6 +73,13 @@ impl Commands {
 
     pub fn flying_on(&self, link: LinkNo) -> Vec<CommandNo> {
         self.flying.values().filter(|(_, on)| *on == link).map(|(no, _)| *no).collect()
+    }
+
+    /// The link that has the command, which is no longer wanted.
+    pub fn call_back(&mut self, command: &Command) -> Option<LinkNo> {
+        let (_, link) = self.flying.get(&command.device).filter(|(no, _)| *no == command.no)?;
+        self.called_back.insert(command.no);
+        Some(*link)
     }
 
     pub fn next_ready(&self, link: LinkNo) -> Option<(DeviceNo, CommandNo)> {
@@ -169,7 +185,9 @@ impl Engine {
             return; // Ended before: its first result stands.
         }
         let link_is_down = self.links[usize::from(link.0)].up.is_none();
-        if matches!(outcome, Outcome::NotSent(_)) && link_is_down && !command.expired(now) {
+        if matches!(outcome, Outcome::NotSent(_)) && self.commands.called_back.contains(&no) {
+            self.end(now, no, Outcome::Cancelled, step);
+        } else if matches!(outcome, Outcome::NotSent(_)) && link_is_down && !command.expired(now) {
             self.queue_again(now, &command);
         } else {
             self.end(now, no, outcome.bounded(), step);
@@ -215,6 +233,7 @@ impl Engine {
             command.outcome = outcome;
             command.ended = Some(*now);
         });
+        self.commands.called_back.remove(&no);
         let Some(command) = self.commands.get(no).cloned() else { return };
         if self.commands.flying.get(&command.device).is_some_and(|(flying, _)| *flying == no) {
             self.commands.flying.remove(&command.device);
@@ -244,8 +263,11 @@ impl Engine {
         self.commands.disposable.remove(&no);
         if let Some(command) = self.commands.all.remove(&no) {
             self.commands.by_id.remove(&command.id);
+            if !is_ours(&command.id) {
+                self.commands.forgotten_to = self.commands.forgotten_to.max(command.expires.wall);
+            }
             self.touched.forgotten.push(command.id.clone());
-            step.changes.push(Change::Forget(no));
+            step.changes.push(Change::Forget { no, forgotten_to: self.commands.forgotten_to });
         }
     }
 
@@ -286,8 +308,11 @@ impl Engine {
         if command.state.is_open() {
             return;
         }
-        if self.commands.newest() == Some(no) {
-            self.timers.set(now.mono + self.settings.remember, Timer::Forget(no));
+        // Not before the wall clock has passed its expiry too: set back meanwhile, it would let the same id in again.
+        let left = Duration::from_millis(command.expires.wall.0.saturating_sub(now.wall.0));
+        if self.commands.newest() == Some(no) || (!left.is_zero() && !is_ours(&command.id)) {
+            let again = self.settings.remember.max(SOONEST);
+            self.timers.set(now.mono + again, Timer::Forget(no));
         } else {
             self.forget(no, step);
         }

@@ -74,6 +74,7 @@ impl Engine {
         };
         engine.touched.devices = engine.registry.numbers().collect();
         let mut step = Step::default();
+        engine.commands.forgotten_to = state.forgotten_to;
         engine.load_commands(now, state.commands, &mut step);
         engine.close_step(&mut step);
         (engine, step)
@@ -86,7 +87,10 @@ impl Engine {
             Event::Ask { to, by, ask } => self.ask(now, to, &by, ask, &mut step),
             Event::Passed { reader, stream, seq } => step.changes.push(Change::Passed { reader, stream, seq }),
             Event::VitalFull(full) => self.vital_full = full,
-            Event::Wake => self.wake(now, &mut step),
+            Event::Wake => {
+                self.wake(now, &mut step);
+                (0..).take(self.links.len()).for_each(|no| self.pump(now, LinkNo(no), &mut step));
+            }
         }
         self.react(now, &mut step);
         self.close_step(&mut step);
@@ -109,6 +113,11 @@ impl Engine {
         self.registry.get(no)
     }
 
+    /// Its time is over, or it is not known any more.
+    pub fn expired(&self, now: &Now, command: CommandNo) -> bool {
+        self.commands.get(command).is_none_or(|command| command.expired(now))
+    }
+
     pub fn links(&self) -> impl Iterator<Item = LinkNow> + '_ {
         self.links.iter().map(LinkState::now)
     }
@@ -119,6 +128,7 @@ impl Engine {
             shapes: self.registry.shapes().collect(),
             devices: self.registry.devices().collect(),
             commands: self.commands.stored(),
+            forgotten_to: self.commands.forgotten_to,
         }
     }
 

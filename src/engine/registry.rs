@@ -27,6 +27,8 @@ pub struct Registry {
     /// How many devices have each shape.
     uses: BTreeMap<ShapeNo, usize>,
     links: BTreeMap<Name, LinkNo>,
+    /// Above every shape that a device was loaded with, also those whose row was damaged.
+    next_shape: u32,
 }
 
 struct Slot {
@@ -51,11 +53,13 @@ impl Registry {
             by_content: BTreeMap::new(),
             uses: BTreeMap::new(),
             links,
+            next_shape: 0,
         };
         for (no, shape) in shapes {
             registry.by_content.insert(content(&shape), no);
             registry.shapes.insert(no, shape);
         }
+        registry.next_shape = devices.iter().map(|device| device.shape.0 + 1).max().unwrap_or(0);
         for device in devices.into_iter().filter(|device| device.no.0 < MOST_NUMBERS) {
             registry.put(device);
         }
@@ -143,7 +147,7 @@ impl Registry {
         for identity in &device.identities {
             self.by_identity.insert((identity.kind, identity.value.clone()), no);
         }
-        if let Some(link) = link {
+        if let Some(link) = link.filter(|_| !device.displaced) {
             self.by_address.entry(link).or_default().insert(device.address.clone(), no);
         }
         let capabilities = self.shapes.get(&device.shape).cloned().unwrap_or_default();
@@ -188,7 +192,7 @@ impl Registry {
         if let Some(no) = self.by_content.get(&content) {
             return (*no, false);
         }
-        let no = ShapeNo(self.shapes.last_key_value().map_or(0, |(no, _)| no.0 + 1));
+        let no = ShapeNo(self.shapes.last_key_value().map_or(0, |(no, _)| no.0 + 1).max(self.next_shape));
         self.by_content.insert(content, no);
         self.shapes.insert(no, capabilities);
         (no, true)

@@ -270,9 +270,10 @@ impl<P: Polled> Runner<P> {
             return Ok(());
         }
         self.probes.clear();
+        // First: what comes back as not sent then waits in the engine until the link is up again.
+        self.seam.tell(LinkEvent::Down { why: why.clone() }).await?;
         self.settle(Duration::from_secs(1)).await?;
-        self.refuse_waiting(&format!("the link is down: {why}")).await?;
-        self.seam.tell(LinkEvent::Down { why }).await
+        self.refuse_waiting(&format!("the link is down: {why}")).await
     }
 
     /// What is known by a number goes on; the rest nobody has asked for.

@@ -58,6 +58,7 @@ mod tests {
             shape: ShapeNo(0),
             life: LifeCycle::Managed,
             first_seen: Now::default(),
+            displaced: false,
         }
     }
 

@@ -8,6 +8,7 @@ use super::command::Command;
 use super::device::{Capabilities, Device};
 use super::id::{CommandNo, ShapeNo};
 use super::name::Name;
+use super::now::Wall;
 use super::record::{Entry, Stream};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,8 +22,8 @@ pub enum Change {
     Device(Arc<Device>),
     /// A command is new or has gone on.
     Command(Arc<Command>),
-    /// A command need no longer be known.
-    Forget(CommandNo),
+    /// A command need no longer be known. No forgotten id from outside expired later than the time given.
+    Forget { no: CommandNo, forgotten_to: Wall },
     /// For the journal.
     Record(Entry),
     /// A reader has everything of this stream up to and with this number.
@@ -31,11 +32,11 @@ pub enum Change {
 
 impl Change {
     /// What was only seen, or can be told again, waits for the next commit that somebody waits for, or for the next
-    /// flush of readings; a crash before that is covered by the gap record of the start after it.
+    /// flush of readings; what a crash took before that, a gap record of the start after it names.
     pub fn can_wait(&self) -> bool {
         match self {
             Change::Record(entry) => entry.record.stream() == Stream::Events,
-            Change::ForgetShape(_) | Change::Forget(_) | Change::Passed { .. } => true,
+            Change::ForgetShape(_) | Change::Forget { .. } | Change::Passed { .. } => true,
             Change::Shape { .. } | Change::Device(_) | Change::Command(_) => false,
         }
     }

@@ -13,6 +13,8 @@ use super::value::Value;
 
 /// Values in one result; a link that sends more is cut.
 pub const MOST_RESULTS: usize = 256;
+/// Bytes of all values of one result, for results stay in memory as long as their command's id.
+pub const LARGEST_RESULT: usize = 8 * 1024;
 /// Bytes of a reason; a longer one is cut.
 pub const LONGEST_REASON: usize = 256;
 
@@ -81,7 +83,12 @@ impl Outcome {
         match self {
             Outcome::Done(mut values) => {
                 values.truncate(MOST_RESULTS);
-                values.retain(|(_, value)| value.check().is_ok());
+                let mut room = LARGEST_RESULT;
+                values.retain(|(_, value)| {
+                    let fits = value.check().is_ok() && value.weight() <= room;
+                    room -= if fits { value.weight() } else { 0 };
+                    fits
+                });
                 Outcome::Done(values)
             }
             Outcome::Failed(why) => Outcome::Failed(cut(why)),

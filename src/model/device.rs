@@ -51,6 +51,9 @@ pub struct Device {
     pub shape: ShapeNo,
     pub life: LifeCycle,
     pub first_seen: Now,
+    /// Another device was met at its address since: it is nowhere until it is met again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub displaced: bool,
 }
 
 /// What a device is made of and can do; shared by all devices of a kind.

@@ -54,7 +54,7 @@ pub struct Gap {
     /// The first and the last number that are missing.
     pub first: u64,
     pub last: u64,
-    /// How many records are missing: so many, or at most so many.
+    /// How many records are missing: so many, or at most so many; 0 and not exact: nobody knows.
     pub count: u64,
     pub exact: bool,
     /// Nothing that is missing came in before or after.

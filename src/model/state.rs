@@ -6,6 +6,7 @@ use super::change::Change;
 use super::command::Command;
 use super::device::{Capabilities, Device};
 use super::id::ShapeNo;
+use super::now::Wall;
 
 /// All in ascending order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +14,8 @@ pub struct State {
     pub shapes: Vec<(ShapeNo, Arc<Capabilities>)>,
     pub devices: Vec<Arc<Device>>,
     pub commands: Vec<Arc<Command>>,
+    /// No forgotten id from outside expired later than this.
+    pub forgotten_to: Wall,
 }
 
 impl State {
@@ -23,7 +26,10 @@ impl State {
             Change::ForgetShape(no) => self.shapes.retain(|(known, _)| known != no),
             Change::Device(device) => put(&mut self.devices, device.clone(), |device| device.no),
             Change::Command(command) => put(&mut self.commands, command.clone(), |command| command.no),
-            Change::Forget(no) => self.commands.retain(|command| command.no != *no),
+            Change::Forget { no, forgotten_to } => {
+                self.commands.retain(|command| command.no != *no);
+                self.forgotten_to = self.forgotten_to.max(*forgotten_to);
+            }
             Change::Record(_) | Change::Passed { .. } => {}
         }
     }

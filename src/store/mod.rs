@@ -9,7 +9,7 @@
 //!
 //! | table | key → payload | written |
 //! |---|---|---|
-//! | `meta` | name → CBOR: `format.<table>`, `journal` (its id), `boot` (the kernel's boot id and our number for it) | when made, and by the first start of a boot |
+//! | `meta` | name → CBOR: `format.<table>`, `journal` (its id), `boot` (the kernel's boot id and our number for it), `forgotten-to` | when made, and by the first start of a boot |
 //! | `shapes` | u32 → CBOR of `Capabilities` | when a device of a new kind comes |
 //! | `devices` | u32 → CBOR of `Device` | when a device changes, never per reading |
 //! | `commands` | u64 → CBOR of `Command` | when a command goes on |

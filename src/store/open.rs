@@ -156,7 +156,10 @@ impl Found {
         let devices = self.state.devices.iter().map(|device| device.first_seen);
         let moments = |command: &crate::model::Command| [Some(command.asked), command.sent, command.ended];
         let commands = self.state.commands.iter().flat_map(|command| moments(command)).flatten();
-        let rows = devices.chain(commands).filter(|now| now.quality != ClockQuality::Unset).map(|now| now.wall);
+        // What is older than the heads may tell a time that was corrected since.
+        let since = self.heads.as_ref().map(|heads| (heads.flushed.boot, heads.flushed.mono)).unwrap_or_default();
+        let counts = |now: &Now| now.quality != ClockQuality::Unset && (now.boot, now.mono) >= since;
+        let rows = devices.chain(commands).filter(counts).map(|now| now.wall);
         let heads = self.heads.as_ref().map(|heads| heads.newest);
         rows.chain(heads).max().unwrap_or_default()
     }
@@ -215,6 +218,9 @@ fn write_start(
         journal.append_gap(now, gap.clone())?;
         journal.skip(gap.last + 1);
     }
+    if !clean {
+        journal.append_gap(now, events_gap(&journal.heads, now))?;
+    }
     journal.heads.forget_strangers(settings);
     let heads = &mut journal.heads;
     (heads.clean, heads.flushed) = (false, *now);
@@ -230,6 +236,14 @@ fn crash_gap(heads: &Heads, now: &Now) -> Option<Gap> {
     from.wall = Wall(from.wall.0.saturating_sub(UNDER_WAY));
     let (stream, why, exact) = (Stream::Telemetry, GapReason::Crash, false);
     Some(Gap { stream, why, first: head.next, last: head.reserved - 1, count, exact, from, to: *now })
+}
+
+/// Records of what was seen wait for a commit that happens anyway. Those that a crash took had no numbers yet, and nobody
+/// knows how many there were.
+fn events_gap(heads: &Heads, now: &Now) -> Gap {
+    let (stream, why, exact) = (Stream::Events, GapReason::Crash, false);
+    let (first, last) = (heads.events.next, heads.events.next - 1);
+    Gap { stream, why, first, last, count: 0, exact, from: heads.flushed, to: *now }
 }
 
 /// False for a file without tables: one that was just made.
@@ -252,7 +266,7 @@ fn format_of(table: &str) -> String {
     format!("format.{table}")
 }
 
-fn meta<T: serde::de::DeserializeOwned>(txn: &ReadTransaction, name: &str) -> Result<Option<T>, StoreError> {
+pub(super) fn meta<T: serde::de::DeserializeOwned>(txn: &ReadTransaction, name: &str) -> Result<Option<T>, StoreError> {
     let table = match txn.open_table(META) {
         Ok(table) => table,
         Err(TableError::TableDoesNotExist(_)) => return Ok(None),

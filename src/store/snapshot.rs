@@ -159,7 +159,9 @@ impl Raw {
         let mut rows = records(&table, code(stream), start)?;
         let (mut found, mut bytes, mut taken) = (Vec::new(), 0, 0);
         let mut after = head.next.max(from);
-        while let Some(((seq, record), count)) = rows.next()? {
+        while limit > 0
+            && let Some(((seq, record), count)) = rows.next()?
+        {
             if taken >= limit || bytes >= PAGE_BYTES {
                 after = seq;
                 break;

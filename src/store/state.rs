@@ -7,10 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::model::record::Entry;
-use crate::model::{Capabilities, Change, Command, CommandNo, Device, Name, ShapeNo, State, Stream};
+use crate::model::{Capabilities, Change, Command, Device, Name, ShapeNo, State, Stream, Wall};
 
 use super::error::StoreError;
+use super::open::{meta, put_meta};
 use super::rows::{COMMANDS, DEVICES, KeyBytes, SHAPES, pack, unpack};
+
+/// In `meta`.
+const FORGOTTEN_TO: &str = "forgotten-to";
 
 /// A row that was left out because it could not be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,7 @@ pub(super) struct Sorted<'a> {
     shapes: Vec<(u32, Option<&'a Capabilities>)>,
     devices: Vec<(u32, Option<&'a Device>)>,
     commands: Vec<(u64, Option<&'a Command>)>,
+    forgotten_to: Option<Wall>,
     pub(super) records: Vec<&'a Entry>,
     pub(super) passed: Vec<(&'a Name, Stream, u64)>,
 }
@@ -38,7 +43,10 @@ impl<'a> Sorted<'a> {
                 Change::Device(device) => sorted.devices.push((device.no.0, Some(device))),
                 Change::Command(command) => sorted.commands.push((command.no.0, Some(command))),
                 Change::ForgetShape(no) => sorted.shapes.push((no.0, None)),
-                Change::Forget(CommandNo(no)) => sorted.commands.push((*no, None)),
+                Change::Forget { no, forgotten_to } => {
+                    sorted.commands.push((no.0, None));
+                    sorted.forgotten_to = sorted.forgotten_to.max(Some(*forgotten_to));
+                }
                 Change::Record(entry) => sorted.records.push(entry),
                 Change::Passed { reader, stream, seq } => sorted.passed.push((reader, *stream, *seq)),
             }
@@ -55,7 +63,8 @@ impl<'a> Sorted<'a> {
     pub(super) fn write(&self, to: &WriteTransaction) -> Result<(), StoreError> {
         write_rows(to, SHAPES, &self.shapes)?;
         write_rows(to, DEVICES, &self.devices)?;
-        write_rows(to, COMMANDS, &self.commands)
+        write_rows(to, COMMANDS, &self.commands)?;
+        self.forgotten_to.map_or(Ok(()), |to_wall| put_meta(to, FORGOTTEN_TO, &to_wall))
     }
 }
 
@@ -92,6 +101,7 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
         shapes: shapes.into_iter().map(|(no, shape)| (ShapeNo(no), shape)).collect(),
         devices: devices.into_iter().map(|(_, device)| device).collect(),
         commands: commands.into_iter().map(|(_, command)| command).collect(),
+        forgotten_to: meta(from, FORGOTTEN_TO)?.unwrap_or_default(),
     };
     Ok((state, damaged))
 }

@@ -16,6 +16,7 @@ fn device(no: u32, id: &str) -> Arc<DeviceNow> {
         shape: ShapeNo(0),
         life: LifeCycle::Managed,
         first_seen: Now::default(),
+        displaced: false,
     };
     Arc::new(DeviceNow { device: Arc::new(device), capabilities: Arc::default(), live: Live::default() })
 }
@@ -144,4 +145,18 @@ async fn nobody_waits_while_the_daemon_stops() {
     view.release_waiters();
     let state = view.ended(&CommandId::new("c-1").unwrap(), Duration::MAX).await.unwrap().state;
     assert_eq!(state, CommandState::Sent);
+}
+
+#[test]
+fn a_name_that_two_have_is_not_taken_for_the_first() {
+    use crate::model::*;
+    let view = View::default();
+    let named = |no: u32| {
+        let mut device = device(no, &format!("urn:x:{no}")).as_ref().clone();
+        let inner = std::sync::Arc::make_mut(&mut device.device);
+        inner.name = Some(Name::new("pump").unwrap());
+        std::sync::Arc::new(device)
+    };
+    view.publish_devices([named(0), named(1)]);
+    assert!(matches!(view.find("pump"), Err(NoDevice::Several(_))), "{:?}", view.find("pump").map(|it| it.device.no));
 }

@@ -219,7 +219,7 @@ async fn a_plant_that_dies_takes_the_link_down_and_brings_it_up_again() {
     let waiting = player.perform(1, Operation::Restart { part: Part::Device }, SOON).await;
     player.until("it has begun", |player| !player.progress.is_empty()).await;
     plant.kill().await;
-    player.until("down", |player| !player.up).await;
+    player.until("down", |player| !player.up && player.outcomes.len() == 2).await;
     assert!(matches!(player.outcomes[&sent], Outcome::Lost(_)), "{:?}", player.outcomes);
     assert!(matches!(player.outcomes[&waiting], Outcome::NotSent(_)), "{:?}", player.outcomes);
     let outcome = player.outcome(1, Operation::SelfTest, SOON).await;

@@ -7,12 +7,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::Runner;
 use super::polled::{Notice, Polled};
 use crate::links::EngineGone;
-use crate::model::{LinkOrder, Outcome};
+use crate::model::{LinkEvent, LinkOrder, Outcome};
 
 /// For what is under way at a stop.
-const IN_FLIGHT: Duration = Duration::from_secs(2);
-/// For what the devices had sent before; the whole stays below the five seconds that the daemon has.
-const ON_ITS_WAY: Duration = Duration::from_secs(2);
+const IN_FLIGHT: Duration = Duration::from_millis(1_200);
+/// For what the devices had sent before; together below the three seconds that the daemon gives its links.
+const ON_ITS_WAY: Duration = Duration::from_millis(1_200);
 
 const STOPPING: &str = "the link is stopping";
 
@@ -32,6 +32,8 @@ impl<P: Polled> Runner<P> {
 
     /// Lets what is under way end, says good-bye, hears what was on its way, answers every order.
     pub(super) async fn finish(&mut self) -> Result<(), EngineGone> {
+        // First: the engine sends nothing more, and keeps what comes back as not sent for the next start.
+        self.seam.tell(LinkEvent::Down { why: STOPPING.into() }).await?;
         self.seam.orders.close();
         self.refuse_waiting(STOPPING).await?;
         self.answer_the_rest().await?;

@@ -11,8 +11,8 @@ use super::{Admitted, Begun, Runner, Waiting};
 use crate::links::{EngineGone, mono};
 use crate::model::{Address, CommandNo, DeviceNo, LinkOrder, Mono, Operation, Outcome, PlanPoint};
 
-/// Above so many refused addresses those whose time is over are swept out.
-const SWEEP_REFUSED: usize = 1024;
+/// Further strangers are not remembered: each time they show up, the engine is asked again.
+const MOST_REFUSED: usize = 4096;
 
 impl<P: Polled> Runner<P> {
     pub(super) async fn obey(&mut self, order: LinkOrder) -> Result<(), EngineGone> {
@@ -129,9 +129,9 @@ impl<P: Polled> Runner<P> {
         if let Some(device) = self.by_address.remove(&address) {
             self.drop_device(device, "the device is kept off the link").await?;
         }
-        if self.refused.len() >= SWEEP_REFUSED {
+        if self.refused.len() >= MOST_REFUSED {
             let now = mono();
-            self.refused.retain(|_, until| until.is_none_or(|until| until > now));
+            self.refused.retain(|_, until| until.is_some_and(|until| until > now));
         }
         self.refused.insert(address, until);
         Ok(())

@@ -46,7 +46,13 @@ fn after_a_crash_a_gap_names_what_was_in_memory_and_its_numbers_are_not_used_aga
     let gap = opened.gap.unwrap();
     assert_eq!((gap.first, gap.last, gap.count, gap.exact, gap.why), (6, 105, 100, false, GapReason::Crash));
     assert!(gap.from.mono <= Mono(3_020) && gap.from.mono >= Mono(1_000) && gap.to == at(4_000), "{gap:?}");
-    assert_eq!(gaps(&store.snapshots()), [gap]);
+    let told = gaps(&store.snapshots());
+    assert_eq!(told[0], gap);
+    // Of records that waited for a commit nobody knows how many there were, and they had no numbers.
+    let events = &told[1];
+    assert_eq!((told.len(), events.stream, events.why), (2, Stream::Events, GapReason::Crash));
+    assert_eq!((events.first, events.last, events.count, events.exact), (1, 0, 0, false));
+    assert_eq!((events.from, events.to), (at(3_020), at(4_000)));
     assert_eq!(store.gather(&at(4_010), heard(4_010, 1)), 106);
     store.commit(&at(4_010), &[], true).unwrap();
     assert_eq!(readings(&store.snapshots()).iter().map(|r| r.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 106]);
@@ -73,8 +79,19 @@ fn numbers_do_not_come_again_after_everything_was_deleted_and_the_power_was_gone
     assert_eq!(opened.gap.map(|gap| (gap.first, gap.last)), Some((6, 55)));
     store.commit(&at(30), &[result(2, 30), seen(2, 30)], false).unwrap();
     let snapshots = store.snapshots();
-    assert_eq!((seqs(&snapshots, Stream::Vital), seqs(&snapshots, Stream::Events)), (vec![2, 3], vec![2]));
+    assert_eq!((seqs(&snapshots, Stream::Vital), seqs(&snapshots, Stream::Events)), (vec![2, 3, 4], vec![2]));
     assert_eq!(store.gather(&at(31), heard(31, 1)), 56);
+}
+
+#[test]
+fn what_was_forgotten_is_remembered_as_a_time() {
+    let disk = TornDisk::default();
+    let (mut store, _) = open(&disk, Settings::default(), 10);
+    let forget = |to| Change::Forget { no: CommandNo(1), forgotten_to: Wall(to) };
+    store.commit(&at(20), &[forget(70), forget(90)], false).unwrap();
+    drop(store);
+    let (_, opened) = open(&TornDisk::holding(disk.cut(&mut Dice(1))), Settings::default(), 30);
+    assert_eq!(opened.state.forgotten_to, Wall(90));
 }
 
 #[test]

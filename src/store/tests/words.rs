@@ -47,6 +47,7 @@ pub fn device(no: u32) -> Device {
         shape: ShapeNo(1),
         life: LifeCycle::Managed,
         first_seen: at(5),
+        displaced: false,
     }
 }
 

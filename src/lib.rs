@@ -3,8 +3,10 @@
 //! > Take an event; handle it; commit what it changes; only then send what it asks for.
 //!
 //! To get to know the source, begin with [`model`], the words. Then [`engine`], which takes an event and says what it
-//! leads to; [`store`], where that is kept; and [`turn`], which keeps the law above. After these three the rest is
-//! attachment: [`replay`] drives the engine from a script.
+//! leads to; [`store`], where that is kept; and [`turn`], which keeps the law above. After these the rest is attachment:
+//! [`links`] to devices, and the simulated plant; [`view`], [`asks`] and [`api`] to those who look and ask; [`cli`], what
+//! a person types; [`config`], the settings; [`daemon`], which wires it all; [`replay`], the engine in false time.
+//! [`units`] reads spans and sizes, [`nearest`] finds what was meant.
 
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

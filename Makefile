@@ -29,9 +29,9 @@ test: ## everything that must hold before a change goes in (under 40 minutes on 
 	@tests/tools.sh compiler deny filesystems
 	@tests/all.sh
 
-test-release: ## the long tests too, on the binary as it is shipped (hours)
+test-release: ## the long tests too (some minutes more)
 	@tests/tools.sh compiler filesystems
-	cargo test --locked --release --no-fail-fast -- --include-ignored
+	cargo test --locked --profile $(PROFILE) --no-fail-fast -- --include-ignored
 
 bench: ## measure, and judge against benches/floors.toml
 	@tests/tools.sh compiler filesystems

@@ -13,7 +13,7 @@ use super::links::Door;
 use super::mailbox::{Got, Mailbox, sleep};
 use super::notify::Notify;
 use crate::asks::Asks;
-use crate::links::mono;
+use crate::links::{self, mono};
 use crate::model::device::DeviceNow;
 use crate::model::{Command, CommandState, Event, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome};
 use crate::store::StoreError;
@@ -122,7 +122,7 @@ impl EventLoop {
             return;
         };
         if before.live.connectivity != device.live.connectivity {
-            tracing::info!(device = %id, %link, "device is {:?}", device.live.connectivity);
+            tracing::info!(device = %id, %link, "device is {}", device.live.connectivity);
         }
         if before.device.life != life {
             tracing::info!(device = %id, %link, %life, "device was {} before", before.device.life);
@@ -163,6 +163,7 @@ fn note(health: &mut Health, now: &Now, event: &Event) {
     };
     if known.state != state {
         match &state {
+            LinkState::Down(why) if why == links::STOPPING => tracing::debug!(link = %known.name, "{why}"),
             LinkState::Down(why) => tracing::warn!(link = %known.name, "link is down: {why}"),
             _ => tracing::info!(link = %known.name, "link is up"),
         }

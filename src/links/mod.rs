@@ -31,6 +31,9 @@ use tokio::sync::mpsc;
 
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name};
 
+/// Why a link is down that was told to stop.
+pub const STOPPING: &str = "the link is stopping";
+
 /// What a link takes at once if its driver does not say otherwise.
 pub const CREDITS: u16 = 64;
 

@@ -129,6 +129,17 @@ pub enum Connectivity {
     Gone,
 }
 
+impl fmt::Display for Connectivity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Connectivity::Unknown => "not heard yet",
+            Connectivity::Up => "up",
+            Connectivity::Silent => "silent",
+            Connectivity::Gone => "gone",
+        })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LastValue {
     pub value: Value,

@@ -6,15 +6,13 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Runner;
 use super::polled::{Notice, Polled};
-use crate::links::EngineGone;
+use crate::links::{EngineGone, STOPPING};
 use crate::model::{LinkEvent, LinkOrder, Outcome};
 
 /// For what is under way at a stop.
 const IN_FLIGHT: Duration = Duration::from_millis(1_200);
 /// For what the devices had sent before; together below the three seconds that the daemon gives its links.
 const ON_ITS_WAY: Duration = Duration::from_millis(1_200);
-
-const STOPPING: &str = "the link is stopping";
 
 impl<P: Polled> Runner<P> {
     /// Waits so long for requests to end by themselves, then ends them; tells what came of each.

@@ -5,10 +5,14 @@
 //! name with what real peers sent. `tests/fuzz_smoke.rs` fails while one of them is missing.
 
 use std::fmt::Debug;
+use std::path::Path;
 
+use dmgw::config::Config;
+use dmgw::links::sim::plant::Plant;
 use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
 use dmgw::model::*;
+use dmgw::replay::Script;
 use dmgw::store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,7 +29,10 @@ pub const BODIES: &[(&str, Body)] = &[
     ("entry_cbor", entry_cbor),
     ("event_json", event_json),
     ("operation_json", operation_json),
+    ("plant_toml", plant_toml),
     ("point_path", point_path),
+    ("script_toml", script_toml),
+    ("settings_toml", settings_toml),
     ("value_cbor", value_cbor),
     ("value_json", value_json),
     ("wire_from_plant", wire_from_plant),
@@ -131,6 +138,30 @@ fn block(bytes: &[u8]) -> bool {
         assert_eq!(format!("{again:?}"), format!("{block:?}"));
         true
     })
+}
+
+// ---- what people write into files ----
+
+fn settings_toml(bytes: &[u8]) -> bool {
+    text(bytes).is_some_and(|text| match Config::parse(Path::new("dmgw.toml"), text) {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(!error.to_string().is_empty());
+            false
+        }
+    })
+}
+
+fn plant_toml(bytes: &[u8]) -> bool {
+    text(bytes).is_some_and(|text| Plant::parse(text, Path::new("plant.toml")).is_ok())
+}
+
+fn script_toml(bytes: &[u8]) -> bool {
+    text(bytes).is_some_and(|text| Script::read(text).is_ok())
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
 }
 
 // ---- what a plant and its gateway say to each other ----

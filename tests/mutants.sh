@@ -19,7 +19,7 @@ cargo mutants --list "${where[@]}" >"$all"
 # Ordered by a hash of seed and name: chance that repeats on every machine.
 while IFS= read -r mutant; do
   printf '%s %s\n' "$(printf '%s %s' "$seed" "$mutant" | cksum | cut -d ' ' -f 1)" "$mutant"
-done <"$all" | sort -n | head -n "$count" | cut -d ' ' -f 2- >"$picked"
+done <"$all" | sort -n | awk -v count="$count" 'NR <= count' | cut -d ' ' -f 2- >"$picked"
 echo "$(wc -l <"$picked") of $(wc -l <"$all") mutants"
 
 only=()

@@ -10,27 +10,13 @@
 
 use crate::model::{Boot, ClockQuality, Heard, Mono, Now, Reading, Value, Wall};
 
-use super::bytes::{Bytes, put_varint, unzigzag, zigzag};
+pub use super::bytes::{BadBlock, MOST_READINGS};
+use super::bytes::{Bytes, VERSION, put_varint, unzigzag, zigzag};
 use super::columns::{Columns, SECTIONS};
 
-const VERSION: u8 = 1;
-/// Readings of one block.
-pub const MOST_READINGS: usize = 65_536;
 /// Bytes of a block before compression.
 pub const LARGEST_BODY: usize = 16 << 20;
 const ZSTD_LEVEL: i32 = 1;
-
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum BadBlock {
-    #[error("a block of version {0}; this dmgw knows {VERSION}")]
-    Version(u8),
-    #[error("the block ends too early")]
-    Short,
-    #[error("{0} is out of bounds in the block")]
-    Bound(&'static str),
-    #[error("the block cannot be compressed or decompressed")]
-    Zstd,
-}
 
 /// How to tell the wall time of a moment of a boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

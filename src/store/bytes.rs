@@ -1,6 +1,22 @@
-//! Varints, and a reader of hostile bytes: it never panics, and every length is checked against what is left.
+//! What blocks are made of: varints, and a reader of hostile bytes. It never panics, and every length is checked against
+//! what is left.
 
-use super::block::BadBlock;
+/// The form of a block.
+pub(super) const VERSION: u8 = 1;
+/// Readings of one block.
+pub const MOST_READINGS: usize = 65_536;
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum BadBlock {
+    #[error("a block of version {0}; this dmgw knows {VERSION}")]
+    Version(u8),
+    #[error("the block ends too early")]
+    Short,
+    #[error("{0} is out of bounds in the block")]
+    Bound(&'static str),
+    #[error("the block cannot be compressed or decompressed")]
+    Zstd,
+}
 
 pub(super) fn put_varint(to: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {

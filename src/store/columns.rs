@@ -7,8 +7,7 @@ use std::collections::HashMap;
 
 use crate::model::{DeviceNo, Heard, Mono, PointNo, Quality, Reading, Value, Wall};
 
-use super::block::{BadBlock, MOST_READINGS};
-use super::bytes::{Bytes, put_step, put_varint};
+use super::bytes::{BadBlock, Bytes, MOST_READINGS, put_step, put_varint};
 use super::order::{Arrival, Order, order};
 use super::runs::{Runs, TakeRuns};
 use super::values::{put_values, take_values};

@@ -2,12 +2,16 @@
 //! touches the journal and by no other.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use redb::{Database, ReadTransaction, ReadableDatabase};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Boot, ClockQuality, Name, Now, Stream, Wall};
 
 use super::block::Clock;
+use super::error::StoreError;
+use super::rows::{HEADS, JOURNAL, unpack};
 use super::settings::{Reader, Settings};
 
 /// Boots whose clock is remembered; blocks of older ones go by the clock they were written with.
@@ -98,4 +102,31 @@ impl Heads {
             self.clocks.pop_first();
         }
     }
+}
+
+/// Names one life of the journal: its numbers mean something only together with it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JournalId(pub [u8; 16]);
+
+impl fmt::Display for JournalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for JournalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+pub(super) fn read_heads(db: &Database) -> Result<Option<Heads>, StoreError> {
+    read_heads_in(&db.begin_read()?)
+}
+
+pub(super) fn read_heads_in(txn: &ReadTransaction) -> Result<Option<Heads>, StoreError> {
+    let table = txn.open_table(JOURNAL)?;
+    let row = table.get(HEADS)?;
+    Ok(row.and_then(|row| unpack(&HEADS, row.value())))
 }

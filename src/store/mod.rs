@@ -49,6 +49,7 @@ pub mod block;
 mod bytes;
 mod columns;
 mod error;
+mod file;
 mod gather;
 mod heads;
 mod journal;
@@ -68,7 +69,8 @@ mod write;
 
 pub use block::{Block, Clock};
 pub use error::StoreError;
-pub use open::{JournalId, Opened, Opening};
+pub use heads::JournalId;
+pub use open::{Opened, Opening};
 pub use settings::{Bounds, Reader, Settings};
 pub use snapshot::{Page, Records, Snapshots};
 pub use state::DamagedRow;

@@ -1,44 +1,25 @@
 //! Opening the store: checks the formats, reads the state, and tells what an unclean end cost. Never reads the journal.
 
-use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, TableError, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Boot, ClockQuality, Gap, GapReason, Mono, Now, State, Stream, Wall};
 
 use super::error::StoreError;
-use super::heads::Heads;
+use super::file::{begin, connect, connect_on, connect_unfinished, give_name, unfinished};
+use super::heads::{Heads, JournalId, read_heads_in};
 use super::journal::Journal;
-use super::rows::{COMMANDS, DEVICES, FORMATS, HEADS, JOURNAL, META, SHAPES, pack, unpack};
+use super::rows::{COMMANDS, DEVICES, FORMATS, JOURNAL, SHAPES, meta, put_meta};
 use super::settings::Settings;
 use super::snapshot::Shared;
 use super::state::{DamagedRow, read_state};
-use super::write::{Store, begin};
+use super::write::Store;
 
 /// How long a reading may be under way from its link to the loop: what a crash lost may be so much older than the flush.
 const UNDER_WAY: u64 = 2_000;
-
-/// Names one life of the journal: its numbers mean something only together with it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct JournalId(pub [u8; 16]);
-
-impl fmt::Display for JournalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for JournalId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// What the store is told at a start.
 #[derive(Clone, Copy, Debug)]
@@ -242,7 +223,7 @@ fn crash_gap(heads: &Heads, now: &Now) -> Option<Gap> {
 /// knows how many there were.
 fn events_gap(heads: &Heads, now: &Now) -> Gap {
     let (stream, why, exact) = (Stream::Events, GapReason::Crash, false);
-    let (first, last) = (heads.events.next, heads.events.next - 1);
+    let (first, last) = (heads.events.next, heads.events.next.saturating_sub(1));
     Gap { stream, why, first, last, count: 0, exact, from: heads.flushed, to: *now }
 }
 
@@ -264,75 +245,4 @@ fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
 
 fn format_of(table: &str) -> String {
     format!("format.{table}")
-}
-
-pub(super) fn meta<T: serde::de::DeserializeOwned>(txn: &ReadTransaction, name: &str) -> Result<Option<T>, StoreError> {
-    let table = match txn.open_table(META) {
-        Ok(table) => table,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let row = table.get(name.as_bytes())?;
-    Ok(row.and_then(|row| unpack(&name.as_bytes(), row.value())))
-}
-
-pub(super) fn put_meta(txn: &WriteTransaction, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
-    let key = name.as_bytes();
-    txn.open_table(META)?.insert(key, pack(&key, value)?.as_slice())?;
-    Ok(())
-}
-
-pub(super) fn read_heads(db: &Database) -> Result<Option<Heads>, StoreError> {
-    read_heads_in(&db.begin_read()?)
-}
-
-pub(super) fn read_heads_in(txn: &ReadTransaction) -> Result<Option<Heads>, StoreError> {
-    let table = txn.open_table(JOURNAL)?;
-    let row = table.get(HEADS)?;
-    Ok(row.and_then(|row| unpack(&HEADS, row.value())))
-}
-
-pub(super) fn connect(path: &Path, cache: usize) -> Result<Database, StoreError> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let db = Builder::new().set_cache_size(cache).create_file(file);
-    db.map_err(|error| match StoreError::from(error) {
-        StoreError::Locked(_) => StoreError::Locked(path.to_owned()),
-        other => other,
-    })
-}
-
-/// What a power cut left of a file in the making is made again: nothing was ever acknowledged in it.
-fn connect_unfinished(path: &Path, cache: usize) -> Result<Database, StoreError> {
-    match connect(path, cache) {
-        Err(StoreError::Corrupt(_)) => {
-            std::fs::remove_file(path)?;
-            connect(path, cache)
-        }
-        other => other,
-    }
-}
-
-/// Where a file is made before it is given its name.
-fn unfinished(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
-}
-
-/// Fails when the name is taken meanwhile: then another dmgw was faster.
-fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
-    match std::fs::hard_link(from, to) {
-        Ok(()) => std::fs::remove_file(from)?,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(StoreError::Locked(to.to_owned()));
-        }
-        // A file system without links.
-        Err(_) => std::fs::rename(from, to)?,
-    }
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(File::open(folder)?.sync_all()?)
-}
-
-pub(super) fn connect_on(backend: impl StorageBackend, cache: usize) -> Result<Database, StoreError> {
-    Ok(Builder::new().set_cache_size(cache).create_with_backend(backend)?)
 }

@@ -3,7 +3,7 @@
 //! redb does not look at its checksums when it reads, so every read of ours does: a row that was changed behind our
 //! back, or moved under another key, is not believed.
 
-use redb::TableDefinition;
+use redb::{ReadTransaction, TableDefinition, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -89,6 +89,22 @@ pub(super) fn code(stream: Stream) -> u8 {
         Stream::Events => 2,
         Stream::Telemetry => 3,
     }
+}
+
+pub(super) fn meta<T: serde::de::DeserializeOwned>(txn: &ReadTransaction, name: &str) -> Result<Option<T>, StoreError> {
+    let table = match txn.open_table(META) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let row = table.get(name.as_bytes())?;
+    Ok(row.and_then(|row| unpack(&name.as_bytes(), row.value())))
+}
+
+pub(super) fn put_meta(txn: &WriteTransaction, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
+    let key = name.as_bytes();
+    txn.open_table(META)?.insert(key, pack(&key, value)?.as_slice())?;
+    Ok(())
 }
 
 #[cfg(test)]

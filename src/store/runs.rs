@@ -1,7 +1,6 @@
 //! Runs of equal codes: a code and how often it stands there.
 
-use super::block::BadBlock;
-use super::bytes::{Bytes, put_varint};
+use super::bytes::{BadBlock, Bytes, put_varint};
 
 #[derive(Default)]
 pub(super) struct Runs {

@@ -13,8 +13,7 @@ use crate::model::{Name, Stream};
 
 use super::block::{Block, decode, peek};
 use super::error::StoreError;
-use super::heads::Heads;
-use super::open::{JournalId, read_heads_in};
+use super::heads::{Heads, JournalId, read_heads_in};
 use super::pieces::{Found, at_or_before, records};
 use super::rows::{JOURNAL, code};
 

@@ -10,8 +10,7 @@ use crate::model::record::Entry;
 use crate::model::{Capabilities, Change, Command, Device, Name, ShapeNo, State, Stream, Wall};
 
 use super::error::StoreError;
-use super::open::{meta, put_meta};
-use super::rows::{COMMANDS, DEVICES, KeyBytes, SHAPES, pack, unpack};
+use super::rows::{COMMANDS, DEVICES, KeyBytes, SHAPES, meta, pack, put_meta, unpack};
 
 /// In `meta`.
 const FORGOTTEN_TO: &str = "forgotten-to";

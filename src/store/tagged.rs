@@ -3,8 +3,7 @@
 use crate::model::value::LONGEST_LIST;
 use crate::model::{Value, Wall};
 
-use super::block::BadBlock;
-use super::bytes::{Bytes, put_varint, unzigzag, zigzag};
+use super::bytes::{BadBlock, Bytes, put_varint, unzigzag, zigzag};
 use super::values::{BOOL, BYTES, FLOAT, INT, LIST, OBJECT, TEXT, TIME, UINT, blob, object};
 
 pub(super) fn put_tagged(to: &mut Vec<u8>, value: &Value) {

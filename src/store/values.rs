@@ -15,8 +15,7 @@ use std::sync::Arc;
 
 use crate::model::{Reading, Value, Wall};
 
-use super::block::BadBlock;
-use super::bytes::{Bytes, put_step, put_varint};
+use super::bytes::{BadBlock, Bytes, put_step, put_varint};
 use super::columns::{BITS, BLOBS, CODES, Columns, NARROW, STEPS, WIDE};
 use super::order::{Opens, Order};
 use super::runs::{Runs, TakeRuns};

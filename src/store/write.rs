@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use redb::{Database, Durability, StorageBackend, WriteTransaction};
+use redb::{Database, StorageBackend, WriteTransaction};
 
 use crate::model::{Change, Gap, GapReason, Heard, Mono, Now, Stream};
 
 use super::block::{Clock, encode};
 use super::error::StoreError;
+use super::file::{begin, connect, connect_on};
 use super::gather::Gathered;
-use super::heads::Heads;
+use super::heads::{Heads, read_heads};
 use super::journal::Journal;
-use super::open::{connect, connect_on, read_heads};
 use super::rows::JOURNAL;
 use super::settings::Settings;
 use super::snapshot::{Shared, Snapshots};
@@ -240,13 +240,6 @@ impl Store {
             _ => Err(StoreError::Corrupt("it is not the file that was open before".into())),
         }
     }
-}
-
-pub(super) fn begin(db: &Database) -> Result<WriteTransaction, StoreError> {
-    let mut txn = db.begin_write()?;
-    txn.set_durability(Durability::Immediate)?;
-    txn.set_quick_repair(true);
-    Ok(txn)
 }
 
 fn unencoded(now: &Now, first: u64, next: u64) -> Gap {

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use super::torn_disk::{Dice, TornDisk};
 use super::words::*;
 use crate::model::*;
-use crate::store::open::put_meta;
+use crate::store::file::begin;
+use crate::store::rows::put_meta;
 use crate::store::rows::{COMMANDS, DEVICES, HEADS, JOURNAL, SHAPES};
-use crate::store::write::begin;
 use crate::store::{DamagedRow, JournalId, Opened, Settings, Store, StoreError};
 
 fn everything(i: u64) -> Vec<Change> {

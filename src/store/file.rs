@@ -1,0 +1,62 @@
+//! The file itself: opened, or made under another name first, for a power cut while redb makes its file would leave one
+//! that it refuses for ever. And how every commit on it begins.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, Durability, StorageBackend, WriteTransaction};
+
+use super::error::StoreError;
+
+pub(super) fn connect(path: &Path, cache: usize) -> Result<Database, StoreError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let db = Builder::new().set_cache_size(cache).create_file(file);
+    db.map_err(|error| match StoreError::from(error) {
+        StoreError::Locked(_) => StoreError::Locked(path.to_owned()),
+        other => other,
+    })
+}
+
+/// What a power cut left of a file in the making is made again: nothing was ever acknowledged in it.
+pub(super) fn connect_unfinished(path: &Path, cache: usize) -> Result<Database, StoreError> {
+    match connect(path, cache) {
+        Err(StoreError::Corrupt(_)) => {
+            std::fs::remove_file(path)?;
+            connect(path, cache)
+        }
+        other => other,
+    }
+}
+
+/// Where a file is made before it is given its name.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Fails when the name is taken meanwhile: then another dmgw was faster.
+pub(super) fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(StoreError::Locked(to.to_owned()));
+        }
+        // A file system without links.
+        Err(_) => std::fs::rename(from, to)?,
+    }
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+pub(super) fn connect_on(backend: impl StorageBackend, cache: usize) -> Result<Database, StoreError> {
+    Ok(Builder::new().set_cache_size(cache).create_with_backend(backend)?)
+}
+
+pub(super) fn begin(db: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut txn = db.begin_write()?;
+    txn.set_durability(Durability::Immediate)?;
+    txn.set_quick_repair(true);
+    Ok(txn)
+}

@@ -216,7 +216,9 @@ impl Store {
 
     /// After a disk error: redb writes no more until the file was opened again. Snapshots wait meanwhile.
     pub fn reopen(&mut self) -> Result<(), StoreError> {
-        let (path, cache) = (self.path.clone().ok_or(StoreError::Closed)?, self.settings.cache);
+        // A storage of the caller's can only be handed over anew by the caller.
+        let path = self.path.clone().ok_or(StoreError::Io(redb::Error::PreviousIo))?;
+        let cache = self.settings.cache;
         self.reopen_by(|| connect(&path, cache))
     }
 

@@ -1,0 +1,149 @@
+//! One turn of the loop, seen from outside: what it commits when, and what it does while the disk takes nothing.
+
+#[path = "support/torn_disk.rs"]
+mod torn_disk;
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use dmgw::engine::{LinkSettings, Settings};
+use dmgw::model::event::Operate;
+use dmgw::model::*;
+use dmgw::store::{self, JournalId, Opening, Store};
+use dmgw::turn::{LONGEST_WAIT, Turn};
+use torn_disk::TornDisk;
+
+fn at(ms: u64) -> Now {
+    Now { mono: Mono(ms), boot: Boot(1), wall: Wall(1_000_000 + ms), quality: ClockQuality::Set }
+}
+
+fn open(disk: &TornDisk) -> Turn {
+    let Now { mono, wall, quality, .. } = at(1_000);
+    let opening = Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono, wall, quality };
+    let (store, opened) = Store::open_on(disk.clone(), store::Settings::default(), &opening).unwrap();
+    let (name, span) = (Name::new("plant").unwrap(), Duration::from_secs(3_600));
+    let link = LinkSettings { name, admission: Default::default(), every: span, silent_after: span };
+    let mut turn = Turn::new(Settings { links: vec![link], ..Settings::default() }, store, opened.state, &opened.now);
+    take(&mut turn, 1_000, LinkEvent::Up { credits: 64 });
+    take(&mut turn, 1_000, sighted("1"));
+    turn.settle(&at(1_000)).unwrap();
+    turn
+}
+
+fn take(turn: &mut Turn, ms: u64, event: LinkEvent) {
+    turn.take(&at(ms), Event::Link { link: LinkNo(0), event });
+}
+
+fn sighted(serial: &str) -> LinkEvent {
+    let identities = vec![Identity::new(IdentityKind::Serial, serial, Proof::Claimed).unwrap()];
+    let point = Point {
+        no: PointNo(0),
+        path: "relay.on".parse().unwrap(),
+        kind: ValueKind::Bool,
+        unit: None,
+        access: Access::ReadWrite,
+        limits: None,
+    };
+    let operations = OperationSet::of(&[OperationKind::Write]);
+    let capabilities = Some(Capabilities { points: vec![point], operations, next: 0 }.into());
+    LinkEvent::Sighted(Sighting { address: Address::new(serial).unwrap(), identities, capabilities })
+}
+
+fn ask(turn: &mut Turn, ms: u64, to: u64, expires: u64) {
+    let operation = Operation::Write { point: "relay.on".parse().unwrap(), value: Value::Bool(true) };
+    let device = DeviceId::new("urn:dev:dmgw:serial:1").unwrap();
+    let (expires, timeout) = (Some(at(expires).wall), Some(Duration::from_secs(900)));
+    let operate = Operate { id: None, device, operation, priority: Default::default(), timeout, expires };
+    turn.take(&at(ms), Event::Ask { to, by: Principal::local_root(), ask: Ask::Operate(operate) });
+}
+
+fn performs(orders: &[Order]) -> usize {
+    let perform = |order: &&Order| matches!(order, Order::Link { order: LinkOrder::Perform { .. }, .. });
+    orders.iter().filter(perform).count()
+}
+
+#[test]
+fn what_can_wait_waits_a_minute_and_no_longer() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    let before = disk.syncs();
+    take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
+    turn.settle(&at(2_000)).unwrap();
+    let due = Mono(2_000) + LONGEST_WAIT;
+    assert_eq!((disk.syncs(), turn.wake_at()), (before, Some(due)));
+    turn.settle(&at(due.0 - 1)).unwrap();
+    assert_eq!(disk.syncs(), before, "not yet");
+    turn.settle(&at(due.0)).unwrap();
+    assert!(disk.syncs() > before, "now");
+    let after = disk.syncs();
+    turn.settle(&at(due.0 + 200_000)).unwrap();
+    assert_eq!(disk.syncs(), after, "nothing is left to be written");
+}
+
+#[test]
+fn what_somebody_waits_for_is_one_commit_and_takes_along_what_could_wait() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
+    let before = disk.syncs();
+    ask(&mut turn, 2_000, 1, 60_000);
+    ask(&mut turn, 2_000, 2, 60_000);
+    let orders = turn.settle(&at(2_000)).unwrap();
+    assert_eq!(performs(&orders), 1, "one at a time for each device: {orders:?}");
+    // Two-phase: one commit syncs twice.
+    assert_eq!(disk.syncs(), before + 2);
+    let page = turn.snapshots().page(Stream::Events, 1, 100).unwrap();
+    assert!(format!("{:?}", page.records).contains("DeviceGone"));
+}
+
+#[test]
+fn the_pauses_grow_while_the_disk_takes_nothing() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    disk.fail(Some(ErrorKind::StorageFull));
+    ask(&mut turn, 2_000, 1, 900_000);
+    assert_eq!(turn.settle(&at(2_000)).unwrap(), []);
+    let mut now = 2_000;
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let retry = turn.wake_at().expect("it tries again").0;
+        assert_eq!(turn.settle(&at(retry - 1)).unwrap(), [], "not before its time");
+        assert_eq!(turn.settle(&at(retry)).unwrap(), []);
+        pauses.push(retry - now);
+        now = retry;
+    }
+    assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+    assert!(turn.touched().commands.is_empty(), "nobody hears of what is not on disk");
+    assert!(turn.degraded().is_some());
+}
+
+#[test]
+fn on_the_way_out_all_is_on_disk_and_marked_as_such() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
+    let readings = vec![Reading { point: PointNo(0), value: Value::Bool(true), quality: Quality::Good, source: None }];
+    take(&mut turn, 2_000, LinkEvent::Heard(Heard { device: DeviceNo(0), at: Mono(2_000), readings }));
+    turn.close(&at(3_000)).unwrap();
+    let (store, opened) = reopen(&disk);
+    assert!(opened.clean && opened.gap.is_none());
+    let page = |stream| format!("{:?}", store.snapshots().page(stream, 1, 100).unwrap().records);
+    assert!(page(Stream::Events).contains("DeviceGone"));
+    assert!(page(Stream::Telemetry).contains("Bool(true)"));
+}
+
+#[test]
+fn where_a_link_ended_before_its_time_the_next_start_says_that_something_may_be_missing() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    take(&mut turn, 2_000, LinkEvent::Ended { why: "it did not stop in time".into() });
+    turn.close(&at(3_000)).unwrap();
+    let (_, opened) = reopen(&disk);
+    assert!(!opened.clean && opened.gap.is_some());
+}
+
+fn reopen(disk: &TornDisk) -> (Store, store::Opened) {
+    let Now { mono, wall, quality, .. } = at(9_000);
+    let opening = Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono, wall, quality };
+    Store::open_on(TornDisk::holding(disk.seen()), store::Settings::default(), &opening).unwrap()
+}

@@ -51,6 +51,10 @@ pub struct LinkNow {
     pub driver: &'static str,
     pub state: LinkState,
     pub since: Mono,
+    /// Readings and sightings that made no sense or had no room.
+    pub rejected: u64,
+    /// Orders that found too many others waiting.
+    pub dropped: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -75,6 +75,8 @@ fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
         reason,
         since: now.since(link.since).as_secs_f64(),
         devices: all.iter().filter(|device| device.device.link == link.name).count(),
+        rejected: link.rejected,
+        dropped: link.dropped,
     }
 }
 

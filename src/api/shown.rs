@@ -55,6 +55,9 @@ pub struct LinkShown {
     /// Seconds in this state.
     pub since: f64,
     pub devices: usize,
+    /// Readings and sightings that made no sense or had no room, and orders that found too many others waiting.
+    pub rejected: u64,
+    pub dropped: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

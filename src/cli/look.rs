@@ -64,9 +64,14 @@ fn links_table(links: &[LinkShown]) -> String {
             Some(why) => format!("{}: {why}", link.state),
             None => link.state.clone(),
         };
-        vec![link.name.to_string(), link.driver.clone(), link.devices.to_string(), seconds(link.since), state]
+        let (devices, rejected) = (link.devices.to_string(), link.rejected.to_string());
+        vec![link.name.to_string(), link.driver.clone(), devices, rejected, seconds(link.since), state]
     };
-    table(&["LINK", "DRIVER", "DEVICES", "SINCE", "STATE"], &links.iter().map(row).collect::<Vec<_>>(), width())
+    table(
+        &["LINK", "DRIVER", "DEVICES", "REJECTED", "SINCE", "STATE"],
+        &links.iter().map(row).collect::<Vec<_>>(),
+        width(),
+    )
 }
 
 pub async fn links(client: &Client, json: bool) -> Result<Exit, CliError> {

@@ -106,6 +106,9 @@ impl EventLoop {
             let says = degraded.as_deref().map_or("ok".into(), |why| format!("degraded: {}", why.replace('\n', " ")));
             self.notify.say(&format!("STATUS={says}"));
         }
+        for (link, counts) in self.health.links.iter_mut().zip(self.turn.engine().link_counts()) {
+            (link.rejected, link.dropped) = (counts.rejected, counts.dropped);
+        }
         self.health.degraded = degraded;
         self.health.now = *now;
         self.view.publish_health(self.health.clone());

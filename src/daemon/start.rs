@@ -187,6 +187,8 @@ fn health(config: &Config) -> Health {
         },
         state: LinkState::Starting,
         since: mono(),
+        rejected: 0,
+        dropped: 0,
     });
     Health { links: links.collect(), ..Health::default() }
 }

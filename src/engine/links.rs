@@ -19,7 +19,6 @@ pub struct LinkState {
     pub settings: LinkSettings,
     /// Since when it is up.
     pub up: Option<Mono>,
-    why_down: String,
     /// What the link's task can take in all; 0 before it first came up.
     total: u16,
     credits: u16,
@@ -27,20 +26,15 @@ pub struct LinkState {
     /// Devices whose place, plan or refusal the link has to be told.
     to_tell: BTreeSet<DeviceNo>,
     waiting: VecDeque<LinkOrder>,
-    /// Readings that no device of the link could have sent.
+    /// Readings and sightings that no device of the link could have sent, or for which there was no room.
     pub rejected: u64,
     /// Orders that found too many others waiting.
     dropped: u64,
 }
 
-/// A link as readers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkNow {
-    pub name: Name,
-    pub up: bool,
-    pub why_down: String,
-    pub credits: u16,
-    pub total: u16,
+/// What a link was told, or told us, in vain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkCounts {
     pub rejected: u64,
     pub dropped: u64,
 }
@@ -50,7 +44,6 @@ impl LinkState {
         LinkState {
             settings,
             up: None,
-            why_down: "not yet up".into(),
             total: 0,
             credits: 0,
             performing: 0,
@@ -61,16 +54,8 @@ impl LinkState {
         }
     }
 
-    pub fn now(&self) -> LinkNow {
-        LinkNow {
-            name: self.settings.name.clone(),
-            up: self.up.is_some(),
-            why_down: self.why_down.clone(),
-            credits: self.credits,
-            total: self.total,
-            rejected: self.rejected,
-            dropped: self.dropped,
-        }
+    pub fn counts(&self) -> LinkCounts {
+        LinkCounts { rejected: self.rejected, dropped: self.dropped }
     }
 
     fn may_perform(&self) -> bool {
@@ -91,7 +76,6 @@ impl Engine {
         }
         state.to_tell = to_tell;
         if state.up.replace(now.mono).is_none() {
-            state.why_down.clear();
             step.changes.push(record(now, Record::LinkUp { link: state.settings.name.clone() }));
             self.facts.push(Fact::LinkUp(link));
             let devices: Vec<DeviceNo> = self.registry.on_link(link).collect();
@@ -102,9 +86,9 @@ impl Engine {
     pub(super) fn link_down(&mut self, now: &Now, link: LinkNo, why: String, step: &mut Step) {
         let state = &mut self.links[usize::from(link.0)];
         state.waiting.clear();
-        state.why_down = why.chars().take(command::LONGEST_REASON).collect();
         if state.up.take().is_some() {
-            let (link, why) = (state.settings.name.clone(), state.why_down.clone());
+            let why = why.chars().take(command::LONGEST_REASON).collect();
+            let link = state.settings.name.clone();
             step.changes.push(record(now, Record::LinkDown { link, why }));
         }
     }

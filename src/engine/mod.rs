@@ -25,7 +25,7 @@ mod settings;
 mod step;
 mod timers;
 
-pub use links::LinkNow;
+pub use links::LinkCounts;
 pub use settings::{Admission, LinkSettings, Settings};
 pub use step::{Step, Touched};
 
@@ -118,8 +118,9 @@ impl Engine {
         self.commands.get(command).is_none_or(|command| command.expired(now))
     }
 
-    pub fn links(&self) -> impl Iterator<Item = LinkNow> + '_ {
-        self.links.iter().map(LinkState::now)
+    /// In the order of the links.
+    pub fn link_counts(&self) -> impl Iterator<Item = LinkCounts> + '_ {
+        self.links.iter().map(LinkState::counts)
     }
 
     /// What a restart would find, had everything been committed.

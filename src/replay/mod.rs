@@ -11,7 +11,7 @@ pub use script::{Script, ScriptError};
 
 use std::fmt::Write;
 
-use crate::engine::{Engine, Step};
+use crate::engine::{Engine, LinkCounts, Step};
 use crate::model::*;
 
 use script::{Happening, Restart};
@@ -26,6 +26,7 @@ pub fn run(script: &Script) -> String {
         replay.pass_time(step.at);
         replay.happen(&step.what);
     }
+    replay.tell_counts();
     replay.transcript
 }
 
@@ -122,6 +123,16 @@ impl<'a> Replay<'a> {
         }
         if self.disk != self.engine.state() {
             self.transcript.push_str("MISMATCH: a restart would not find this state\n");
+        }
+    }
+
+    /// At the end: what was said in vain.
+    fn tell_counts(&mut self) {
+        for (link, counts) in self.script.settings.links.iter().zip(self.engine.link_counts()) {
+            let LinkCounts { rejected, dropped } = counts;
+            if counts != LinkCounts::default() {
+                let _ = writeln!(self.transcript, "{}: {rejected} rejected, {dropped} dropped", link.name);
+            }
         }
     }
 

@@ -3,8 +3,10 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::words::heard;
 use crate::model::*;
-use crate::store::block::{BadBlock, Block, Clock, decode, encode, peek};
+use crate::store::block::{BadBlock, Block, Clock, MOST_READINGS, cost, decode, encode, peek};
+use crate::store::bytes::put_varint;
 
 fn float() -> impl Strategy<Value = f64> {
     prop_oneof![
@@ -153,4 +155,25 @@ fn a_value_without_news_costs_next_to_nothing() {
     let arrivals: Vec<Heard> = (0..2_000).map(heard).collect();
     let bytes = encode(1, Boot(1), Clock::default(), &arrivals).unwrap();
     assert!(bytes.len() < 2_000, "{} bytes for 20 000 readings", bytes.len());
+}
+
+#[test]
+fn a_block_holds_so_many_readings_and_no_more() {
+    let arrivals = |count: usize| -> Vec<Heard> { (0..count as u64).map(|at| heard(at, 1)).collect() };
+    let full = encode(1, Boot(1), Clock::default(), &arrivals(MOST_READINGS)).unwrap();
+    assert_eq!(peek(&full).unwrap().readings, MOST_READINGS as u64);
+    assert_eq!(decode(&full).unwrap().arrivals.len(), MOST_READINGS);
+    let more = encode(1, Boot(1), Clock::default(), &arrivals(MOST_READINGS + 1));
+    assert_eq!(more, Err(BadBlock::Bound("the number of readings")));
+    // The same said by a head that somebody forged: version, boot, first number, then the number of readings.
+    let mut forged = vec![1, 1, 1];
+    put_varint(&mut forged, MOST_READINGS as u64 + 2);
+    forged.extend([0; 20]);
+    assert_eq!(peek(&forged), Err(BadBlock::Bound("the number of readings")));
+}
+
+#[test]
+fn a_reading_weighs_what_it_holds() {
+    let weigh = |value| cost(&Reading { point: PointNo(0), value, quality: Quality::Good, source: None });
+    assert!(weigh(Value::text(&"x".repeat(900))) >= 900 && weigh(Value::Bool(true)) < 100);
 }

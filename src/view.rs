@@ -226,7 +226,7 @@ impl View {
         }
         let all = self.devices(None, usize::MAX);
         let named = |device: &&Arc<DeviceNow>| device.device.name.as_ref().is_some_and(|name| name.as_str() == word);
-        let placed = |device: &&Arc<DeviceNow>| device.device.address.as_str() == word;
+        let placed = |known: &&Arc<DeviceNow>| !known.device.displaced && known.device.address.as_str() == word;
         let same: Vec<_> = all.iter().filter(named).take(5).collect();
         if same.len() > 1 {
             return Err(NoDevice::Several(same.into_iter().map(|device| device.device.id.clone()).collect()));

@@ -398,3 +398,20 @@ fn events_that_a_crash_took_are_named() {
     println!("clean {}; vital {vital}", opened.clean);
     assert!(events.contains("DeviceGone") || vital.contains("stream: Events"), "lost in silence");
 }
+
+/// A device that takes nothing shall not take the room of all the others.
+#[test]
+fn so_many_commands_wait_for_one_device_and_no_more() {
+    let mut engine = fresh();
+    engine.handle(&now(2), link(sighting("1", vec![serial(1)])));
+    engine.handle(&now(2), link(sighting("2", vec![serial(2)])));
+    engine.handle(&now(2), link(LinkEvent::Took { orders: 60 }));
+    let mut accepted = |to, device| {
+        let step = engine.handle(&now(3), write(to, device, None, None));
+        matches!(step.orders.last(), Some(Order::Reply { reply: Reply::Accepted(_), .. }))
+    };
+    // One is under way, the others wait.
+    let most = settings().most_queued as u64;
+    assert!((0..=most).all(|to| accepted(to, 1)));
+    assert!(!accepted(most + 1, 1) && accepted(most + 2, 2));
+}

@@ -106,9 +106,10 @@ impl Door {
     fn wait(&self, asked: Wait) -> Result<Duration, Fault> {
         let most = self.limits.wait;
         match Duration::try_from_secs_f64(asked.wait) {
-            Ok(wait) if wait <= most => Ok(wait),
-            _ => {
-                let says = format!("wait takes 0 to {} seconds, not {}", most.as_secs(), asked.wait);
+            // Who wants to wait longer is told after a while how it stands, and may ask again.
+            Ok(wait) => Ok(wait.min(most)),
+            Err(_) => {
+                let says = format!("wait takes 0 to {} seconds", most.as_secs());
                 Err(Fault::bad(says, "wait for less, then look again with GET /v1/commands/{id}?wait=…"))
             }
         }

@@ -51,6 +51,9 @@ fn counts(all: &[Arc<DeviceNow>]) -> Counts {
     let mut counts = Counts { all: all.len(), ..Counts::default() };
     for device in all {
         counts.pending += usize::from(device.device.life == LifeCycle::Pending);
+        if device.device.life != LifeCycle::Managed {
+            continue;
+        }
         let place = match device.live.connectivity {
             Connectivity::Up => &mut counts.up,
             Connectivity::Silent => &mut counts.silent,
@@ -117,8 +120,9 @@ impl Door {
         let most = self.limits.page;
         match asked {
             None => Ok(most.min(100)),
-            Some(limit) if (1..=most).contains(&limit) => Ok(limit),
-            Some(limit) => Err(Fault::bad(format!("limit takes 1 to {most}, not {limit}"), "ask for several pages")),
+            Some(0) => Err(Fault::bad("limit is 0", "ask for at least one")),
+            // Who wants more gets a page, and is told where to go on.
+            Some(limit) => Ok(limit.min(most)),
         }
     }
 }

@@ -92,7 +92,9 @@ fn not_known(says: &str) -> CliError {
     CliError::Told(crate::api::fault::Told {
         kind: "not-known".into(),
         message: format!("{says}; it is not known whether this was accepted"),
-        hint: "ask again with the same --id: it is carried out once at most".into(),
+        hint:
+            "with an --id of your own, ask again with the same: it is carried out once at most; without one, look first"
+                .into(),
     })
 }
 

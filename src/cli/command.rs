@@ -106,6 +106,10 @@ pub async fn command(client: &Client, id: &str, wait: Option<Duration>, json: bo
 pub async fn cancel(client: &Client, id: &str, json: bool) -> Result<Exit, CliError> {
     let command = CommandId::new(id).map_err(|error| usage(error, "an id is what dmgw ask printed"))?;
     match client.post("/v1/ask", &Ask::Cancel { command }, AT_ONCE).await? {
+        Answer::Accepted(command) | Answer::Known(command) if command.state.is_open() => {
+            let more = "; called back, if nothing has reached the device yet";
+            show(&command, more, true, json)
+        }
         Answer::Accepted(command) | Answer::Known(command) => show(&command, "", false, json).map(|_| Exit::Done),
         Answer::Done => {
             done("called back, if nothing has reached the device yet; dmgw command shows how it ends", json)

@@ -15,7 +15,7 @@ use crate::engine::Admission;
 use crate::links::{self, Driver};
 use crate::model::{Name, Stream};
 use crate::store::block::MOST_READINGS;
-use crate::units::{size_text, span_text};
+use crate::units::{show_span, size_text, span_text};
 
 pub use fault::ConfigError;
 
@@ -26,6 +26,8 @@ pub const DEFAULT_SOCKET: &str = "/run/dmgw/dmgw.sock";
 
 /// A stream with less room would be all gap records.
 const LEAST_ROWS: u64 = 16;
+/// Each up to 4 kB.
+const MOST_ROWS: u64 = 10_000_000;
 /// A settings file larger than this is not a settings file.
 const LARGEST_FILE: u64 = 1 << 20;
 /// The kernel's bound on the path of a Unix socket, without the ending zero.
@@ -159,6 +161,7 @@ section!(Commands {
 section!(Limits {
     devices: usize = 100_000,
     commands: usize = 20_000,
+    waiting: usize = 256,
     orders: usize = 1_000,
     #[serde(deserialize_with = "span_text")]
     come_back: Duration = Duration::from_secs(60),
@@ -200,9 +203,25 @@ impl Config {
     /// What types cannot show: the key and what is wrong with it.
     fn nonsense(&self) -> Option<(&'static str, String)> {
         let limits = &self.limits;
+        let journal = &self.journal;
+        let wide = [
+            ("store.reserve", self.store.reserve, 1, 1_000_000_000),
+            ("store.held", self.store.held, 1, 100_000_000),
+            ("store.busy", self.store.busy, 1, 100_000_000),
+            ("journal.vital", journal.vital, LEAST_ROWS, MOST_ROWS),
+            ("journal.events", journal.events, LEAST_ROWS, MOST_ROWS),
+            ("journal.telemetry", journal.telemetry, LEAST_ROWS, MOST_ROWS),
+            ("limits.body", limits.body, 1_024, 16 << 20),
+        ];
+        for (key, count, least, most) in wide {
+            if !(least..=most).contains(&count) {
+                return Some((key, format!("is {count}; it must lie between {least} and {most}")));
+            }
+        }
         let counts = [
             ("limits.devices", limits.devices, 1_000_000),
             ("limits.commands", limits.commands, 1_000_000),
+            ("limits.waiting", limits.waiting, 1_000_000),
             ("limits.orders", limits.orders, 1_000_000),
             ("limits.event_queue", limits.event_queue, 65_536),
             ("limits.event_batch", limits.event_batch, 65_536),
@@ -232,8 +251,8 @@ impl Config {
         if !(1..=MOST_READINGS).contains(&self.store.flush_readings) {
             return Some(("store.flush_readings", format!("must lie between 1 and {MOST_READINGS}")));
         }
-        if [self.journal.vital, self.journal.events, self.journal.telemetry].iter().any(|rows| *rows < LEAST_ROWS) {
-            return Some(("journal", format!("keeps at least {LEAST_ROWS} rows of each stream")));
+        if let Some(short) = self.too_short() {
+            return Some(short);
         }
         if self.journal.readers.len() > 16 {
             return Some(("journal.readers", format!("names {} readers; at most 16", self.journal.readers.len())));
@@ -245,6 +264,22 @@ impl Config {
             return Some(("link", format!("there are {} links; at most 256", self.link.len())));
         }
         None
+    }
+
+    /// Spans with which the gateway would do nothing but be busy, or nothing at all.
+    fn too_short(&self) -> Option<(&'static str, String)> {
+        let (commands, limits) = (&self.commands, &self.limits);
+        let links = self.link.values();
+        let silent = links.clone().map(|link| ("link.silent_after", link.silent_after, Duration::from_secs(1)));
+        let every = links.map(|link| ("link.every", link.every, Duration::from_millis(10)));
+        let spans = [
+            ("commands.timeout", commands.timeout, Duration::from_millis(100)),
+            ("commands.expiry", commands.expiry, Duration::from_secs(1)),
+            ("commands.longest_expiry", commands.longest_expiry, commands.expiry),
+            ("limits.answer", limits.answer, Duration::from_millis(100)),
+        ];
+        let (key, span, least) = spans.into_iter().chain(silent).chain(every).find(|(_, span, least)| span < least)?;
+        Some((key, format!("is {}; at least {} makes sense", show_span(span), show_span(least))))
     }
 
     /// How this gateway calls itself.

@@ -89,6 +89,18 @@ fn a_bound_of_nothing_or_beyond_reason_is_refused_by_its_key() {
         "dmgw.toml: limits.asks is 0; it must lie between 1 and 4096"
     );
     assert!(parse("[limits]\ndevices = 2000000\n").unwrap_err().contains("limits.devices"));
+    for (text, key) in [
+        ("[store]\nreserve = 9223372036854775807\n", "store.reserve"),
+        ("[journal]\ntelemetry = 0\n", "journal.telemetry"),
+        ("[limits]\nbody = \"1B\"\n", "limits.body"),
+        ("[limits]\nanswer = \"0s\"\n", "limits.answer"),
+        ("[commands]\nexpiry = \"8d\"\n", "commands.longest_expiry"),
+        ("[link.a]\nsilent_after = \"0s\"\nsim = { socket = \"x\" }\n", "link.silent_after"),
+        ("[link.a]\nevery = \"0s\"\nsim = { socket = \"x\" }\n", "link.every"),
+    ] {
+        let says = parse(text).unwrap_err();
+        assert!(says.contains(key), "{text}: {says}");
+    }
     assert!(parse(&format!("[socket]\npath = \"/{}\"\n", "x".repeat(107))).unwrap_err().contains("socket.path"));
     assert!(parse("[store]\nflush_busy = \"2m\"\n").unwrap_err().contains("store.flush_busy"));
     assert!(parse("[link.a]\n").unwrap_err().contains("a has no driver"));

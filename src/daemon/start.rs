@@ -133,6 +133,7 @@ fn engine_settings(config: &Config) -> engine::Settings {
         come_back: config.limits.come_back,
         most_devices: config.limits.devices,
         most_commands: config.limits.commands,
+        most_queued: config.limits.waiting,
         most_waiting: config.limits.orders,
     }
 }

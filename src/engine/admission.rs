@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::model::device::Connectivity;
 use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
@@ -167,6 +168,7 @@ impl Engine {
         let displaced = self.displaced(&device);
         if let Some(other) = displaced.and_then(|other| self.registry.get(other)).cloned() {
             self.store_device(Device { displaced: true, ..other.device.as_ref().clone() }, step);
+            self.connect(now, other.device.no, Connectivity::Gone, step);
         }
         self.store_device(device, step);
         let link = self.registry.link_of(no);

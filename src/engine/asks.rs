@@ -29,6 +29,7 @@ impl Engine {
         let expires = self.expiry(now, &ask)?;
         let target = self.target(by, &ask)?;
         let operation = fitting(&target, ask.operation.clone())?;
+        self.check_queue(&target, operation.kind())?;
         self.check_room(by, step)?;
         let no = self.commands.next_no();
         let command = Command {
@@ -135,6 +136,14 @@ impl Engine {
             return Err(Refusal::Busy(format!("{id} was last on link {link}, which is not configured")));
         }
         Ok(target.clone())
+    }
+
+    fn check_queue(&self, target: &DeviceNow, kind: OperationKind) -> Result<(), Refusal> {
+        let (waiting, most) = (self.commands.waiting_for(target.device.no), self.settings.most_queued);
+        if waiting < most || kind.by_gateway() {
+            return Ok(());
+        }
+        Err(Refusal::Busy(format!("{waiting} commands wait for {} already", target.device.id)))
     }
 
     fn check_room(&mut self, by: &Principal, step: &mut Step) -> Result<(), Refusal> {

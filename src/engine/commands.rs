@@ -82,6 +82,14 @@ impl Commands {
         Some(*link)
     }
 
+    pub fn is_flying(&self, device: DeviceNo) -> bool {
+        self.flying.contains_key(&device)
+    }
+
+    pub fn waiting_for(&self, device: DeviceNo) -> usize {
+        self.queues.get(&device).map_or(0, BTreeSet::len)
+    }
+
     pub fn next_ready(&self, link: LinkNo) -> Option<(DeviceNo, CommandNo)> {
         let first = (link, (Reverse(Priority::High), CommandNo(0)), DeviceNo(0));
         let (of, (_, no), device) = self.ready.range(first..).next()?;
@@ -184,6 +192,9 @@ impl Engine {
         if self.commands.flying.get(&command.device) != Some(&(no, link)) {
             return; // Ended before: its first result stands.
         }
+        if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
+            self.alive(now, command.device, step);
+        }
         let link_is_down = self.links[usize::from(link.0)].up.is_none();
         if matches!(outcome, Outcome::NotSent(_)) && self.commands.called_back.contains(&no) {
             self.end(now, no, Outcome::Cancelled, step);
@@ -204,11 +215,13 @@ impl Engine {
         self.enqueue(now, command);
     }
 
-    pub(super) fn progress(&mut self, link: LinkNo, no: CommandNo, share: u16) {
+    pub(super) fn progress(&mut self, now: &Now, link: LinkNo, no: CommandNo, share: u16, step: &mut Step) {
         let Some(command) = self.commands.all.get_mut(&no) else { return };
-        if self.commands.flying.get(&command.device) == Some(&(no, link)) {
+        let device = command.device;
+        if self.commands.flying.get(&device) == Some(&(no, link)) {
             Arc::make_mut(command).progress = Some(share.min(1000));
             self.shown.insert(no);
+            self.alive(now, device, step);
         }
     }
 

@@ -146,7 +146,7 @@ impl Engine {
             LinkEvent::Sighted(sighting) => self.sighted(now, link, sighting, step),
             LinkEvent::Asked { exchange, who } => self.asked(now, link, exchange, who, step),
             LinkEvent::Changed { device, capabilities } => self.changed(now, link, device, capabilities, step),
-            LinkEvent::Progress { command, share } => self.progress(link, command, share),
+            LinkEvent::Progress { command, share } => self.progress(now, link, command, share, step),
             LinkEvent::Finished { command, outcome } => self.finished(now, link, command, outcome, step),
             LinkEvent::Gone { device } => self.gone(now, link, device, step),
         }

@@ -49,7 +49,7 @@ impl Engine {
         }
     }
 
-    fn connect(&mut self, now: &Now, no: DeviceNo, connectivity: Connectivity, step: &mut Step) {
+    pub(super) fn connect(&mut self, now: &Now, no: DeviceNo, connectivity: Connectivity, step: &mut Step) {
         let Some(device) = self.registry.get(no).map(|entry| entry.device.id.clone()) else { return };
         let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
         if live.connectivity == connectivity {
@@ -81,7 +81,9 @@ impl Engine {
         let (managed, connectivity) = (entry.device.life == LifeCycle::Managed, entry.live.connectivity);
         // A link that is down is looked at again when it is back.
         let (Some(up), true) = (up, managed && connectivity != Connectivity::Gone) else { return };
-        let due = entry.live.heard.unwrap_or_default().max(up) + after;
+        // A device that carries out a command is not read meanwhile: then its silence says nothing.
+        let busy = self.commands.is_flying(no).then(|| now.mono + after);
+        let due = (entry.live.heard.unwrap_or_default().max(up) + after).max(busy.unwrap_or_default());
         if due > now.mono {
             self.registry.watch(no);
             self.timers.set(due, Timer::Silence(no));

@@ -45,6 +45,8 @@ pub struct Settings {
     pub come_back: Duration,
     pub most_devices: usize,
     pub most_commands: usize,
+    /// Commands that wait for one device: a dead one shall not take the room of all.
+    pub most_queued: usize,
     /// Orders of one link that wait for a credit, commands and plans not counted.
     pub most_waiting: usize,
 }
@@ -61,6 +63,7 @@ impl Default for Settings {
             come_back: Duration::from_secs(60),
             most_devices: 100_000,
             most_commands: 20_000,
+            most_queued: 256,
             most_waiting: 1_000,
         }
     }

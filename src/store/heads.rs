@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadTransaction, ReadableDatabase, TableError};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Boot, ClockQuality, Name, Now, Stream, Wall};
@@ -53,7 +53,17 @@ pub(super) struct Heads {
     pub(super) clocks: BTreeMap<Boot, Clock>,
 }
 
+/// A reading every microsecond for a hundred thousand years: a number beyond it was never given.
+const LARGEST_NUMBER: u64 = 1 << 61;
+
 impl Heads {
+    /// Arithmetic on its numbers cannot overflow.
+    fn is_sound(&self) -> bool {
+        let sound =
+            |head: &Head| head.first >= 1 && head.first <= head.next && head.next.max(head.reserved) <= LARGEST_NUMBER;
+        [&self.vital, &self.events, &self.telemetry].into_iter().all(sound)
+    }
+
     pub(super) fn of(&self, stream: Stream) -> &Head {
         match stream {
             Stream::Vital => &self.vital,
@@ -126,7 +136,11 @@ pub(super) fn read_heads(db: &Database) -> Result<Option<Heads>, StoreError> {
 }
 
 pub(super) fn read_heads_in(txn: &ReadTransaction) -> Result<Option<Heads>, StoreError> {
-    let table = txn.open_table(JOURNAL)?;
+    let table = match txn.open_table(JOURNAL) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     let row = table.get(HEADS)?;
-    Ok(row.and_then(|row| unpack(&HEADS, row.value())))
+    Ok(row.and_then(|row| unpack(&HEADS, row.value())).filter(Heads::is_sound))
 }

@@ -157,7 +157,7 @@ impl Raw {
         };
         let mut rows = records(&table, code(stream), start)?;
         let (mut found, mut bytes, mut taken) = (Vec::new(), 0, 0);
-        let mut after = head.next.max(from);
+        let mut after = head.next;
         while limit > 0
             && let Some(((seq, record), count)) = rows.next()?
         {

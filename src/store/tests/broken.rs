@@ -230,3 +230,29 @@ fn garbage_in_the_place_of_the_store_is_an_error_and_not_a_panic() {
         assert!(!error.retryable(), "{error:?}");
     }
 }
+
+#[test]
+fn a_file_that_was_put_in_place_of_the_store_is_not_taken_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.redb");
+    let (mut store, _) = Store::open(&path, Settings::default(), &opening(10)).unwrap();
+    store.commit(&at(20), &kept(1), false).unwrap();
+    store.reopen().unwrap();
+    store.commit(&at(30), &kept(2), false).unwrap();
+    std::fs::rename(&path, folder.path().join("away")).unwrap();
+    assert!(matches!(store.reopen(), Err(StoreError::Corrupt(_))));
+}
+
+#[test]
+fn numbers_near_the_end_of_all_numbers_are_not_believed() {
+    let disk = TornDisk::default();
+    let settings = Settings { reserve: u64::MAX, ..Settings::default() };
+    let (mut store, _) = open(&disk, settings, 10);
+    store.gather(&at(20), heard(20, 5));
+    store.commit(&at(20), &[], true).unwrap();
+    drop(store);
+    let (mut store, opened) = open(&TornDisk::holding(disk.cut(&mut Dice(1))), Settings::default(), 30);
+    assert!(opened.damaged.iter().any(|row| row.table == "journal"), "{:?}", opened.damaged);
+    store.gather(&at(40), heard(40, 5));
+    store.commit(&at(40), &[], true).unwrap();
+}

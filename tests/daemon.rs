@@ -213,10 +213,12 @@ fn what_is_asked_wrong_besides_the_body_is_told_too() {
     assert_eq!(hint(gateway.get("/v1/device"), 404), "did you mean GET /v1/devices?");
     assert_eq!(hint(gateway.get("/v1/ask"), 405), "use GET to look and POST to ask");
     assert_eq!(hint(gateway.get("/v1/journal/vitl"), 404), "did you mean vital?");
-    assert_eq!(hint(gateway.get("/v1/devices?limit=100000"), 400), "ask for several pages");
+    assert_eq!(hint(gateway.get("/v1/devices?limit=0"), 400), "ask for at least one");
+    // Who asks for more than a page, or to wait for longer than anybody may, gets what there is to have.
+    assert_eq!(gateway.get("/v1/devices?limit=100000").status, 200);
     assert!(gateway.get("/v1/devices?limt=1").fault().1.contains("limt"));
     let cancel = json!({ "cancel": { "command": "c-1" } });
-    assert!(hint(gateway.post("/v1/ask?wait=1e9", &cancel), 400).contains("wait for less"));
+    assert_eq!(gateway.post("/v1/ask?wait=1e9", &cancel).status, 404, "there is no such command");
     assert_eq!(gateway.post("/v1/ask?wait=nan", &cancel).status, 400);
     assert_eq!(gateway.post("/v1/ask?wait=-1", &cancel).status, 400);
     let ack = |reader: &str, seq: u64| {

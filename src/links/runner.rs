@@ -264,10 +264,11 @@ impl<P: Polled> Runner<P> {
     }
 
     async fn lost(&mut self, why: String) -> Result<(), EngineGone> {
-        self.down = Some(why.clone());
-        // Once is enough: each try to attach again fails in its own words.
+        let before = self.down.replace(why.clone());
         if std::mem::replace(&mut self.told_down, true) {
-            return Ok(());
+            // It stays down; only another reason is news.
+            let news = before.as_deref() != Some(&why);
+            return if news { self.seam.tell(LinkEvent::Down { why }).await } else { Ok(()) };
         }
         self.probes.clear();
         // First: what comes back as not sent then waits in the engine until the link is up again.

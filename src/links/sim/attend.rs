@@ -103,13 +103,14 @@ async fn converse(
         return Ended::NobodyListens;
     }
     port.discover().await;
+    let mut left_out = 0;
     let mut writer = JoinSet::new();
     writer.spawn(write(to_plant, queued));
     loop {
         tokio::select! {
             read = lines.next() => match read {
                 Ok(Some(line)) => {
-                    if let Some(notice) = understand(line, port) && notices.send(notice).await.is_err() {
+                    if let Some(notice) = understand(line, port, &mut left_out) && notices.send(notice).await.is_err() {
                         return Ended::NobodyListens;
                     }
                     tell_late(port, notices).await;
@@ -149,11 +150,16 @@ async fn tell_late(port: &Port, notices: &mpsc::Sender<Notice>) {
 
 /// An answer goes to whoever waits for it; the rest is for the runner. What makes no sense is left out: the request it
 /// was meant for, if any, runs into its deadline.
-fn understand(line: &[u8], port: &Port) -> Option<Notice> {
+fn understand(line: &[u8], port: &Port, left_out: &mut u64) -> Option<Notice> {
     let message = match parse_line(line) {
         Ok(message) => message,
         Err(bad) => {
-            tracing::debug!("left out from the plant: {bad}");
+            *left_out += 1;
+            // The first of a connection, and each thousandth: whoever floods us does not flood the log.
+            if *left_out % 1_000 == 1 {
+                let bad = &bad as &dyn std::error::Error;
+                tracing::warn!(bad, left_out, "the plant says what cannot be understood; it is left out");
+            }
             return None;
         }
     };

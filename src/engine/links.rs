@@ -69,16 +69,15 @@ impl LinkState {
 
 impl Engine {
     pub(super) fn link_up(&mut self, now: &Now, link: LinkNo, credits: u16, step: &mut Step) {
-        let to_tell: BTreeSet<DeviceNo> = self.registry.on_link(link).collect();
+        let devices: BTreeSet<DeviceNo> = self.registry.on_link(link).collect();
         let state = &mut self.links[usize::from(link.0)];
         if state.total == 0 {
             (state.total, state.credits, state.performing) = (credits, credits, 0);
         }
-        state.to_tell = to_tell;
+        state.to_tell.clone_from(&devices);
         if state.up.replace(now.mono).is_none() {
             step.changes.push(record(now, Record::LinkUp { link: state.settings.name.clone() }));
             self.facts.push(Fact::LinkUp(link));
-            let devices: Vec<DeviceNo> = self.registry.on_link(link).collect();
             devices.into_iter().for_each(|no| self.watch_for_silence(now, no));
         }
     }

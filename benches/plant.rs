@@ -89,22 +89,16 @@ impl Plant {
 
     /// As a link tells of it.
     pub fn sighting(&self, no: DeviceNo) -> Sighting {
-        Sighting { address: address(no), identities: vec![identity(no)], capabilities: Some(self.capabilities.clone()) }
+        Sighting::new(address(no), vec![identity(no)], Some(self.capabilities.clone()))
     }
 
     /// As it stands on disk once it is managed.
     pub fn device(&self, no: DeviceNo, link: &Name) -> Device {
+        let place = Place { link: link.clone(), address: address(no) };
         Device {
-            no,
-            id: identity(no).urn(),
-            name: None,
             identities: vec![identity(no)],
-            link: link.clone(),
-            address: address(no),
-            shape: ShapeNo(0),
-            life: LifeCycle::Managed,
-            first_seen: Now::default(),
-            displaced: false,
+            place: Some(place),
+            ..Device::new(no, identity(no).urn(), LifeCycle::Managed, &Now::default())
         }
     }
 
@@ -191,7 +185,7 @@ fn capabilities() -> Capabilities {
     Capabilities {
         points,
         operations: OperationSet::of(&[OperationKind::Read, OperationKind::Write, OperationKind::Probe]),
-        next: 0,
+        ..Capabilities::default()
     }
 }
 

@@ -133,7 +133,7 @@ fn one_command(turn: &mut Turn, now: &Now, plant: &plant::Plant, no: u64) {
     let device = plant.device(DeviceNo((no * 7919 % 10_000) as u32), &Name::new("plant").expect("a name")).id;
     let point: PointPath = "relay.0.state".parse().expect("a path");
     let operation = Operation::Write { point, value: Value::Uint(1) };
-    let ask = Operate { id: None, device, operation, priority: Default::default(), timeout: None, expires: None };
+    let ask = Operate::new(device, operation);
     turn.take(now, Event::Ask { to: no, by: Principal::local_root(), ask: Ask::Operate(ask) });
     let orders = turn.settle(now).expect("a disk with room");
     let sent = orders.iter().any(|order| matches!(order, Order::Link { order: LinkOrder::Perform { .. }, .. }));

@@ -50,6 +50,7 @@ pub struct Turn {
 struct Unseen {
     devices: BTreeSet<DeviceNo>,
     commands: BTreeMap<CommandNo, Arc<Command>>,
+    ended: Vec<(CommandId, CommandNo)>,
     forgotten: Vec<CommandId>,
 }
 
@@ -144,12 +145,13 @@ impl Turn {
     pub fn touched(&mut self) -> Touched {
         let touched = self.engine.touched();
         self.unseen.commands.extend(touched.commands.into_iter().map(|command| (command.no, command)));
+        self.unseen.ended.extend(touched.ended);
         self.unseen.devices.extend(touched.devices);
         self.unseen.forgotten.extend(touched.forgotten);
         if !self.must_commit {
-            let Unseen { devices, commands, forgotten } = std::mem::take(&mut self.unseen);
+            let Unseen { devices, commands, ended, forgotten } = std::mem::take(&mut self.unseen);
             let (devices, commands) = (devices.into_iter().collect(), commands.into_values().collect());
-            return Touched { devices, commands, forgotten };
+            return Touched { devices, commands, ended, forgotten };
         }
         let held: BTreeSet<DeviceNo> = self.changes.iter().filter_map(changed_device).collect();
         let devices = self.unseen.devices.difference(&held).copied().collect();

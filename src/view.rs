@@ -16,18 +16,25 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::model::device::DeviceNow;
-use crate::model::{Command, CommandId, DeviceId, DeviceNo, Mono, Name, Now};
+use crate::model::{Command, CommandId, CommandNo, DeviceId, DeviceNo, Mono, Name, Now};
 use crate::nearest;
 
 const SHARDS: usize = 64;
 
 type Slot = Arc<ArcSwap<DeviceNow>>;
 
+/// A command that has ended is looked up in the store: its result is for who asks, not for memory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    Open(Arc<Command>),
+    Ended(CommandNo),
+}
+
 pub struct View {
     /// In ascending order of their numbers; only ever longer.
     devices: ArcSwap<Vec<(DeviceNo, Slot)>>,
     by_id: Shards<DeviceId, Slot>,
-    commands: Shards<CommandId, Arc<Command>>,
+    commands: Shards<CommandId, Known>,
     health: ArcSwap<Health>,
     ended: watch::Sender<u64>,
     /// The daemon stops: nobody need wait any longer.
@@ -146,11 +153,20 @@ impl View {
         self.devices.store(Arc::new(all));
     }
 
+    /// Those that had ended before the start.
+    pub fn publish_ended(&self, ended: Vec<(CommandId, CommandNo)>) {
+        self.commands.change(ended.into_iter().map(|(id, no)| (id, Some(Known::Ended(no)))));
+    }
+
     pub fn publish_commands(&self, changed: Vec<Arc<Command>>, forgotten: Vec<CommandId>) {
         if changed.is_empty() && forgotten.is_empty() {
             return;
         }
-        let changed = changed.into_iter().map(|command| (command.id.clone(), Some(command)));
+        let known = |command: Arc<Command>| match command.state.is_open() {
+            true => Known::Open(command),
+            false => Known::Ended(command.no),
+        };
+        let changed = changed.into_iter().map(|command| (command.id.clone(), Some(known(command))));
         self.commands.change(changed.chain(forgotten.into_iter().map(|id| (id, None))));
         self.ended.send_modify(|count| *count += 1);
     }
@@ -191,7 +207,7 @@ impl View {
         all.iter().skip(from).take(limit).map(|(_, slot)| slot.load_full()).collect()
     }
 
-    pub fn command(&self, id: &CommandId) -> Option<Arc<Command>> {
+    pub fn command(&self, id: &CommandId) -> Option<Known> {
         self.commands.get(id)
     }
 
@@ -200,13 +216,13 @@ impl View {
     }
 
     /// The command as it stands when it ends, or when the time is over.
-    pub async fn ended(&self, id: &CommandId, within: Duration) -> Option<Arc<Command>> {
+    pub async fn ended(&self, id: &CommandId, within: Duration) -> Option<Known> {
         let mut changes = self.ended.subscribe();
         let end = tokio::time::sleep(within);
         tokio::pin!(end);
         loop {
             let command = self.command(id)?;
-            if !command.state.is_open() || self.released.load(Ordering::Acquire) {
+            if matches!(command, Known::Ended(_)) || self.released.load(Ordering::Acquire) {
                 return Some(command);
             }
             tokio::select! {
@@ -226,7 +242,7 @@ impl View {
         }
         let all = self.devices(None, usize::MAX);
         let named = |device: &&Arc<DeviceNow>| device.device.name.as_ref().is_some_and(|name| name.as_str() == word);
-        let placed = |known: &&Arc<DeviceNow>| !known.device.displaced && known.device.address.as_str() == word;
+        let placed = |known: &&Arc<DeviceNow>| known.device.is_at().is_some_and(|place| place.address.as_str() == word);
         let same: Vec<_> = all.iter().filter(named).take(5).collect();
         if same.len() > 1 {
             return Err(NoDevice::Several(same.into_iter().map(|device| device.device.id.clone()).collect()));
@@ -264,7 +280,8 @@ fn nearest_id(all: &[Arc<DeviceNow>], word: &str) -> Option<DeviceId> {
     let last = |id: &str| -> usize { id.rfind([':', '/']).map_or(0, |at| at + 1) };
     let spellings = |device: &Arc<DeviceNow>| {
         let id = device.device.id.as_str();
-        [id.to_owned(), id[last(id)..].to_owned(), device.device.address.to_string()]
+        let address = device.device.place.as_ref().map_or_else(String::new, |place| place.address.to_string());
+        [id.to_owned(), id[last(id)..].to_owned(), address]
     };
     let all: Vec<(DeviceId, [String; 3])> =
         all.iter().map(|device| (device.device.id.clone(), spellings(device))).collect();

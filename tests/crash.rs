@@ -142,8 +142,8 @@ impl Run {
             1 => Change::Device(Arc::new(device(no as u32, self.now()))),
             2 | 3 => Change::Command(Arc::new(command(no, self.now()))),
             4 => Change::Forget { no: CommandNo(no), forgotten_to: Wall(0) },
-            5 => Change::Record(Entry { at: self.now(), record: result(self.dice.next()) }),
-            6 => Change::Record(Entry { at: self.now(), record: up(self.dice.next()) }),
+            5 => Change::Record(Entry { at: self.now(), of: None, record: result(self.dice.next()) }),
+            6 => Change::Record(Entry { at: self.now(), of: None, record: up(self.dice.next()) }),
             7 => Change::ForgetShape(ShapeNo(self.dice.below(5) as u32)),
             _ => self.pass(),
         }
@@ -198,42 +198,23 @@ fn capabilities(salt: u64) -> Capabilities {
 }
 
 fn device(no: u32, now: Now) -> Device {
-    Device {
-        no: DeviceNo(no),
-        id: DeviceId::new(&format!("urn:x:{no}")).unwrap(),
-        name: None,
-        identities: Vec::new(),
-        link: name("meters"),
-        address: Address::new("7").unwrap(),
-        shape: ShapeNo(1),
-        life: LifeCycle::Managed,
-        first_seen: now,
-        displaced: false,
-    }
+    let place = Place { link: name("meters"), address: Address::new("7").unwrap() };
+    let id = DeviceId::new(&format!("urn:x:{no}")).unwrap();
+    Device { place: Some(place), shape: ShapeNo(1), ..Device::new(DeviceNo(no), id, LifeCycle::Managed, &now) }
 }
 
 fn command(no: u64, now: Now) -> Command {
+    let id = CommandId::new(&format!("c-{no}")).unwrap();
+    let whom = Whom::Device { no: DeviceNo(1), id: DeviceId::new("urn:x:1").unwrap() };
     Command {
-        no: CommandNo(no),
-        id: CommandId::new(&format!("c-{no}")).unwrap(),
-        by: name("somebody"),
-        device: DeviceNo(1),
-        device_id: DeviceId::new("urn:x:1").unwrap(),
-        operation: Operation::Locate,
-        priority: Default::default(),
-        state: CommandState::Queued,
-        asked: now,
         expires: Expiry { wall: now.wall + Duration::from_secs(60), mono: now.mono + Duration::from_secs(60) },
         timeout: Duration::from_secs(5),
-        sent: None,
-        progress: None,
-        outcome: None,
-        ended: None,
+        ..Command::new(CommandNo(no), id, name("somebody"), whom, Operation::Locate, now)
     }
 }
 
 fn result(salt: u64) -> Record {
-    let (command, device) = (CommandId::new(&format!("c-{salt}")).unwrap(), DeviceId::new("urn:x:1").unwrap());
+    let (command, device) = (CommandId::new(&format!("c-{salt}")).unwrap(), DeviceId::new("urn:x:1").ok());
     Record::Result { command, device, operation: "locate".into(), state: CommandState::Done, outcome: None }
 }
 

@@ -122,7 +122,7 @@ fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
         limits: None,
     };
     let operations = OperationSet::of(&[OperationKind::Read, OperationKind::Write]);
-    Capabilities { points: (0..points).map(point).collect(), operations, next: 0 }.into()
+    Capabilities { points: (0..points).map(point).collect(), operations, ..Capabilities::default() }.into()
 }
 
 fn id_of(who: u8) -> DeviceId {
@@ -154,7 +154,7 @@ impl World {
                 let identity = Identity::new(IdentityKind::Serial, &format!("acme:{who}"), Proof::Claimed).unwrap();
                 let address = Address::new(&format!("{place}")).unwrap();
                 let capabilities = Some(capabilities(1 + who % 2));
-                self.link(LinkEvent::Sighted(Sighting { address, identities: vec![identity], capabilities }));
+                self.link(LinkEvent::Sighted(Sighting::new(address, vec![identity], capabilities)));
             }
             Act::Hear { device } => {
                 let reading =
@@ -213,7 +213,7 @@ impl World {
             Some(n) => Some(Wall(1_000_000 + u64::from(n + 1) * 20_000)),
             None => Some(self.now.wall + Duration::from_secs(expires_s.into())),
         };
-        let ask = Operate { id, device: id_of(who), operation, priority: Default::default(), timeout: None, expires };
+        let ask = Operate { id, expires, ..Operate::new(id_of(who), operation) };
         self.replies += 1;
         let (to, by) = (self.replies, Principal::local_root());
         self.event(Event::Ask { to, by, ask: Ask::Operate(ask) });

@@ -38,7 +38,7 @@ fn capabilities() -> Arc<Capabilities> {
         limits: None,
     };
     let operations = OperationSet::of(&[OperationKind::Read, OperationKind::Write]);
-    Capabilities { points: vec![point], operations, next: 0 }.into()
+    Capabilities { points: vec![point], operations, ..Capabilities::default() }.into()
 }
 
 fn serial(n: u32) -> Identity {
@@ -47,7 +47,7 @@ fn serial(n: u32) -> Identity {
 
 fn sighting(address: &str, identities: Vec<Identity>) -> LinkEvent {
     let address = Address::new(address).unwrap();
-    LinkEvent::Sighted(Sighting { address, identities, capabilities: Some(capabilities()) })
+    LinkEvent::Sighted(Sighting::new(address, identities, Some(capabilities())))
 }
 
 fn link(event: LinkEvent) -> Event {
@@ -55,14 +55,9 @@ fn link(event: LinkEvent) -> Event {
 }
 
 fn write(to: u64, device: u32, id: Option<&str>, expires: Option<Wall>) -> Event {
-    let ask = Operate {
-        id: id.map(|id| CommandId::new(id).unwrap()),
-        device: serial(device).urn(),
-        operation: Operation::Write { point: "relay.0.on".parse().unwrap(), value: Value::Bool(true) },
-        priority: Default::default(),
-        timeout: None,
-        expires,
-    };
+    let operation = Operation::Write { point: "relay.0.on".parse().unwrap(), value: Value::Bool(true) };
+    let id = id.map(|id| CommandId::new(id).unwrap());
+    let ask = Operate { id, expires, ..Operate::new(serial(device).urn(), operation) };
     Event::Ask { to, by: Principal::local_root(), ask: Ask::Operate(ask) }
 }
 
@@ -128,7 +123,15 @@ fn an_identity_stays_with_its_device_over_a_restart() {
     engine.handle(&now(3), link(sighting("1", vec![eui, serial(2)])));
     let who = |engine: &mut Engine| {
         engine.handle(&now(9), link(sighting("3", vec![serial(2)])));
-        (0..2).find(|no| engine.device(DeviceNo(*no)).unwrap().device.address.as_str() == "3")
+        (0..2).find(|no| {
+            engine
+                .device(DeviceNo(*no))
+                .unwrap()
+                .device
+                .place
+                .as_ref()
+                .is_some_and(|place| place.address.as_str() == "3")
+        })
     };
     let (mut again, _) = Engine::load(settings(), engine.state(), &now(5));
     again.handle(&now(6), link(LinkEvent::Up { credits: 64 }));
@@ -361,14 +364,7 @@ fn a_device_is_shown_as_it_is_on_disk() {
     turn.settle(&now(1)).unwrap();
     turn.touched();
     disk.fail(Some(std::io::ErrorKind::StorageFull));
-    let ask = Operate {
-        id: None,
-        device: serial(1).urn(),
-        operation: Operation::Refuse,
-        priority: Default::default(),
-        timeout: None,
-        expires: None,
-    };
+    let ask = Operate::new(serial(1).urn(), Operation::Refuse);
     turn.take(&now(2), Event::Ask { to: 1, by: Principal::local_root(), ask: Ask::Operate(ask) });
     turn.settle(&now(2)).unwrap();
     assert!(turn.degraded().is_some());

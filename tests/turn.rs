@@ -45,15 +45,15 @@ fn sighted(serial: &str) -> LinkEvent {
         limits: None,
     };
     let operations = OperationSet::of(&[OperationKind::Write]);
-    let capabilities = Some(Capabilities { points: vec![point], operations, next: 0 }.into());
-    LinkEvent::Sighted(Sighting { address: Address::new(serial).unwrap(), identities, capabilities })
+    let capabilities = Some(Capabilities { points: vec![point], operations, ..Capabilities::default() }.into());
+    LinkEvent::Sighted(Sighting::new(Address::new(serial).unwrap(), identities, capabilities))
 }
 
 fn ask(turn: &mut Turn, ms: u64, to: u64, expires: u64) {
     let operation = Operation::Write { point: "relay.on".parse().unwrap(), value: Value::Bool(true) };
     let device = DeviceId::new("urn:dev:dmgw:serial:1").unwrap();
     let (expires, timeout) = (Some(at(expires).wall), Some(Duration::from_secs(900)));
-    let operate = Operate { id: None, device, operation, priority: Default::default(), timeout, expires };
+    let operate = Operate { timeout, expires, ..Operate::new(device, operation) };
     turn.take(&at(ms), Event::Ask { to, by: Principal::local_root(), ask: Ask::Operate(operate) });
 }
 

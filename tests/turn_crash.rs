@@ -99,7 +99,7 @@ impl World {
         let operation = Operation::Write { point: "relay.level".parse().unwrap(), value: Value::Int(value) };
         let device = DeviceId::new(&format!("urn:dev:dmgw:serial:acme:{}", value % 3 + 1)).unwrap();
         let (id, expires) = (Some(id(value)), Some(Wall(9_000_000)));
-        let ask = Operate { id, device, operation, priority: Default::default(), timeout: None, expires };
+        let ask = Operate { id, expires, ..Operate::new(device, operation) };
         self.replies += 1;
         self.turn.take(&self.now, Event::Ask { to: self.replies, by: Principal::local_root(), ask: Ask::Operate(ask) });
     }
@@ -117,7 +117,11 @@ impl World {
                     self.perform(command, device, &operation);
                 }
                 Order::Link { .. } => self.link(LinkEvent::Took { orders: 1 }),
-                Order::Reply { reply: Reply::Accepted(command) | Reply::Known(command), .. } => self.tell(&command),
+                Order::Reply { reply: Reply::Accepted(command), .. } => self.tell(&command),
+                Order::Reply { reply: Reply::Known(no), .. } => {
+                    let stored = self.turn.snapshots().command(no).expect("a store that reads");
+                    self.tell(&stored.expect("a known command is in the store"));
+                }
                 Order::Reply { reply, .. } => panic!("{reply:?}"),
             }
         }
@@ -129,7 +133,8 @@ impl World {
 
     fn perform(&mut self, command: CommandNo, device: DeviceNo, operation: &Operation) {
         let Operation::Write { value: Value::Int(value), .. } = operation else { panic!("{operation:?}") };
-        let address = self.turn.device(device).expect("it was sighted").device.address.clone();
+        let address =
+            self.turn.device(device).expect("it was sighted").device.place.clone().expect("it was sighted").address;
         let place = self.plant.find(&address).expect("it is in the plant");
         let (_, reply) = self.plant.with(place, self.now.mono.0, |device| device.perform(operation)).unwrap();
         *self.witness.executed.entry(*value).or_default() += 1;

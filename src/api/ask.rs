@@ -1,6 +1,5 @@
 //! Asking: an operation, a call-back, a look for devices; and what became of a command.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -15,9 +14,12 @@ use serde::de::DeserializeOwned;
 use super::fault::Fault;
 use super::look::no_device;
 use super::shown::{Answer, CommandShown};
-use super::{Door, Here, cut};
-use crate::model::{Ask, Command, CommandId, Principal, Refusal, Reply};
+use super::{Door, Here, cut, journal};
+use crate::asks::AskError;
+use crate::model::event::Operate;
+use crate::model::{Ask, CommandId, Principal, Refusal, Reply};
 use crate::nearest;
+use crate::view::Known;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,11 +78,21 @@ pub async fn ask(State(door): Here, waits: Asked<Wait>, sent: Body) -> Result<(S
     let reply = door.asks.ask(Principal::local_root(), ask.clone(), door.limits.answer).await?;
     match reply {
         Reply::Accepted(command) => {
-            let command = door.ended(command, wait).await;
+            let command = match door.command(&command.id, wait).await? {
+                Some(shown) => shown,
+                None => CommandShown::of(&command),
+            };
             let open = command.state.is_open();
             Ok((if open { StatusCode::ACCEPTED } else { StatusCode::OK }, Json(Answer::Accepted(command))))
         }
-        Reply::Known(command) => Ok((StatusCode::OK, Json(Answer::Known(door.ended(command, wait).await)))),
+        Reply::Known(_) => {
+            let Ask::Operate(Operate { id: Some(id), .. }) = &ask else { return Err(Fault::from(AskError::NotKnown)) };
+            match door.command(id, wait).await? {
+                Some(command) => Ok((StatusCode::OK, Json(Answer::Known(command)))),
+                None => Err(Fault::from(AskError::NotKnown)),
+            }
+        }
+        Reply::Guarded { .. } | Reply::Registered(_) => Err(Fault::from(AskError::NotKnown)),
         Reply::Done => Ok((StatusCode::OK, Json(Answer::Done))),
         Reply::Refused(refusal) => Err(door.refused(&ask, refusal)),
     }
@@ -92,9 +104,12 @@ pub async fn command(
     waits: Asked<Wait>,
 ) -> Result<Json<CommandShown>, Fault> {
     let wait = door.wait(query(waits)?)?;
-    let known = CommandId::new(&id).ok().and_then(|id| door.view.command(&id));
+    let known = match CommandId::new(&id) {
+        Ok(id) => door.command(&id, wait).await?,
+        Err(_) => None,
+    };
     match known {
-        Some(command) => Ok(Json(door.ended(command, wait).await)),
+        Some(command) => Ok(Json(command)),
         None => Err(Fault::not_found(
             format!("there is no command {}", cut(&id)),
             "it was never accepted here, or is forgotten: ids are kept until their expiry and a while longer",
@@ -115,22 +130,32 @@ impl Door {
         }
     }
 
-    async fn ended(&self, command: Arc<Command>, wait: Duration) -> CommandShown {
-        let now = match wait.is_zero() {
-            true => self.view.command(&command.id),
-            false => self.view.ended(&command.id, wait).await,
+    /// As it stands when it ends, or when the time is over.
+    async fn command(&self, id: &CommandId, wait: Duration) -> Result<Option<CommandShown>, Fault> {
+        let known = match wait.is_zero() {
+            true => self.view.command(id),
+            false => self.view.ended(id, wait).await,
         };
-        CommandShown::of(&now.unwrap_or(command))
+        match known {
+            None => Ok(None),
+            Some(Known::Open(command)) => Ok(Some(CommandShown::of(&command))),
+            Some(Known::Ended(no)) => {
+                let stored = journal::read(self, move |snapshots| snapshots.command(no)).await?;
+                Ok(stored.as_ref().map(CommandShown::of))
+            }
+        }
     }
 
     /// The engine says what is wrong; what was probably meant stands in the view.
     fn refused(&self, ask: &Ask, refusal: Refusal) -> Fault {
         let fault = Fault::from(refusal.clone());
         let hint = match (ask, refusal) {
-            (Ask::Operate(operate), Refusal::NotFound(_)) => match self.view.find(operate.device.as_str()) {
-                Err(missing) => no_device(operate.device.as_str(), &missing).hint,
-                Ok(device) => format!("did you mean {}?", device.device.id),
-            },
+            (Ask::Operate(Operate { device: Some(device), .. }), Refusal::NotFound(_)) => {
+                match self.view.find(device.as_str()) {
+                    Err(missing) => no_device(device.as_str(), &missing).hint,
+                    Ok(device) => format!("did you mean {}?", device.device.id),
+                }
+            }
             (Ask::Discover { link }, Refusal::NotFound(_)) => {
                 let health = self.view.health();
                 let links: Vec<&str> = health.links.iter().map(|known| known.name.as_str()).collect();

@@ -39,7 +39,7 @@ pub struct Passed {
 }
 
 /// Reads the store where waiting for the disk hurts nobody.
-async fn read<T: Send + 'static>(
+pub async fn read<T: Send + 'static>(
     door: &Door,
     look: impl FnOnce(Snapshots) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Fault> {

@@ -56,6 +56,7 @@ fn counts(all: &[Arc<DeviceNow>]) -> Counts {
         }
         let place = match device.live.connectivity {
             Connectivity::Up => &mut counts.up,
+            Connectivity::Degraded => &mut counts.degraded,
             Connectivity::Silent => &mut counts.silent,
             Connectivity::Gone => &mut counts.gone,
             Connectivity::Unknown => &mut counts.unknown,
@@ -77,7 +78,10 @@ fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
         state: state.into(),
         reason,
         since: now.since(link.since).as_secs_f64(),
-        devices: all.iter().filter(|device| device.device.link == link.name).count(),
+        devices: all
+            .iter()
+            .filter(|device| device.device.place.as_ref().is_some_and(|place| place.link == link.name))
+            .count(),
         rejected: link.rejected,
         dropped: link.dropped,
     }

@@ -39,6 +39,7 @@ pub struct Counts {
     pub all: usize,
     pub pending: usize,
     pub up: usize,
+    pub degraded: usize,
     pub silent: usize,
     pub gone: usize,
     pub unknown: usize,
@@ -82,8 +83,11 @@ pub struct DeviceShown {
     pub id: DeviceId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    pub link: Name,
-    pub address: Address,
+    /// Where it is, or was last; absent where it was never seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
     pub life: LifeCycle,
     pub connectivity: Connectivity,
     /// Seconds since it was heard; absent where it was not, since the daemon started.
@@ -134,7 +138,9 @@ pub struct Devices {
 pub struct CommandShown {
     pub id: CommandId,
     pub state: CommandState,
-    pub device: DeviceId,
+    /// Absent where it is for many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
     pub operation: Operation,
     pub by: Name,
     pub priority: Priority,
@@ -215,8 +221,8 @@ impl DeviceShown {
             no: device.no,
             id: device.id.clone(),
             name: device.name.clone(),
-            link: device.link.clone(),
-            address: device.address.clone(),
+            link: device.place.as_ref().map(|place| place.link.clone()),
+            address: device.place.as_ref().map(|place| place.address.clone()),
             life: device.life,
             connectivity: known.live.connectivity,
             heard: known.live.heard.map(|heard| age(now, heard)),
@@ -244,7 +250,7 @@ impl PointShown {
             kind: point.kind,
             unit: point.unit.clone(),
             access: point.access,
-            limits: point.limits,
+            limits: point.limits.clone(),
             value: last.map(|last| last.value.clone()),
             quality: last.map(|last| last.quality),
             age: last.map(|last| age(now, last.at)),
@@ -258,7 +264,10 @@ impl CommandShown {
         CommandShown {
             id: command.id.clone(),
             state: command.state,
-            device: command.device_id.clone(),
+            device: match &command.whom {
+                Whom::Device { id, .. } => Some(id.clone()),
+                Whom::Many(_) => None,
+            },
             operation: command.operation.clone(),
             by: command.by.clone(),
             priority: command.priority,

@@ -42,7 +42,9 @@ async fn operate(client: &Client, args: &AskArgs, now: Wall) -> Result<Operate, 
     let priority = serde_json::from_value(serde_json::json!(args.priority))
         .map_err(|_| usage(format!("{:?} is no priority", args.priority), priority_hint(&args.priority)))?;
     let device: DeviceShown = client.get(&format!("/v1/devices/{}", escaped(&args.device)), AT_ONCE).await?;
-    Ok(Operate { id, device: device.id, operation, priority, timeout: args.timeout, expires })
+    let device = Some(device.id);
+    let (devices, starts, token) = (Vec::new(), None, None);
+    Ok(Operate { id, device, devices, operation, priority, timeout: args.timeout, expires, starts, token })
 }
 
 fn priority_hint(word: &str) -> String {
@@ -57,7 +59,8 @@ fn show(command: &CommandShown, more: &str, waited: bool, json: bool) -> Result<
         print_json(command)?;
         return Ok(exit(command.state, waited));
     }
-    let of = format!("{} on {}", command.operation.kind(), command.device);
+    let device = command.device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
+    let of = format!("{} on {device}", command.operation.kind());
     print(&format!("{}  {of}: {}{more}", command.id, command.state.name()));
     if let Some(outcome) = command.outcome.as_ref().filter(|outcome| !says_nothing(outcome)) {
         print(&format!("  {}", told_outcome(outcome)));

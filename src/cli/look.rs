@@ -102,14 +102,21 @@ pub async fn devices(client: &Client, json: bool) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let rows: Vec<Vec<String>> = all.iter().map(device_row).collect();
-    print(&table(&["NO", "DEVICE", "NAME", "LINK", "STATE", "HEARD"], &rows, width()));
+    print(&table(&["NO", "DEVICE", "NAME", "PLACE", "STATE", "HEARD"], &rows, width()));
     Ok(Exit::Done)
 }
 
 fn device_row(device: &DeviceShown) -> Vec<String> {
     let heard = device.heard.map_or_else(|| "never".into(), |age| format!("{} ago", seconds(age)));
     let name = device.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    vec![device.no.to_string(), device.id.to_string(), name, device.link.to_string(), state(device), heard]
+    vec![device.no.to_string(), device.id.to_string(), name, place(device), state(device), heard]
+}
+
+fn place(device: &DeviceShown) -> String {
+    match (&device.link, &device.address) {
+        (Some(link), Some(address)) => format!("{link} at {address}"),
+        _ => "never seen".into(),
+    }
 }
 
 fn state(device: &DeviceShown) -> String {
@@ -128,7 +135,7 @@ pub async fn device(client: &Client, asked: &str, json: bool) -> Result<Exit, Cl
     let heard = device.heard.map_or_else(|| "never".into(), |age| format!("{} ago", seconds(age)));
     let name = device.name.as_ref().map(|name| format!(", named {name}")).unwrap_or_default();
     print(&format!("device      {} (no {}{name})", device.id, device.no));
-    print(&format!("place       {} at {}", device.link, device.address));
+    print(&format!("place       {}", place(&device)));
     print(&format!("state       {}, {}; heard {heard}", word(&device.life), state(&device)));
     print(&format!("first seen  {}", time(device.first_seen)));
     if let Some(detail) = &device.detail {
@@ -183,6 +190,7 @@ pub async fn journal(client: &Client, stream: &str, from: u64, limit: usize, jso
 fn told(record: &Record) -> String {
     match record {
         Record::Result { command, device, operation, state, outcome } => {
+            let device = device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
             let end = outcome.as_ref().map(|outcome| format!(": {}", told_outcome(outcome))).unwrap_or_default();
             format!("{operation} on {device} {} ({command}){end}", state.name())
         }
@@ -200,8 +208,10 @@ fn told(record: &Record) -> String {
         Record::DeviceLife { device, life } => format!("{device} is {} now", word(life)),
         Record::DeviceChanged { device } => format!("{device} has other points or operations"),
         Record::DeviceUp { device } => format!("{device} up"),
+        Record::DeviceDegraded { device } => format!("{device} answers, but not each time"),
         Record::DeviceSilent { device } => format!("{device} silent"),
         Record::DeviceGone { device } => format!("{device} gone"),
+        other => word(other),
     }
 }
 

@@ -17,12 +17,12 @@ pub const HELP: &str = "Operations:
   update IMAGE                   fall-back
   file-get NAME                  file-put NAME DIGEST
   connection-log [own]           connectivity-get
-  connectivity-set NAME=VALUE…   maintenance [SPAN]
+  connectivity-set NAME=VALUE…   maintenance [SPAN | off]
   block SPAN                     unblock
   rename NAME                    group +NAME… -NAME…
   replace, split KIND:VALUE      merge DEVICE
   factory-reset, lock, erase, diagnose, self-test, software-list, set-clock, trigger-connect, probe,
-  locate, register, accept, refuse, quarantine, release, retire
+  locate, accept, refuse, quarantine, release, retire
 
 Points are COMPONENT.INSTANCE.POINT; instance 0 may be left out. Values are written as in JSON; what is
 no JSON is taken as text.
@@ -79,8 +79,9 @@ fn of(kind: OperationKind, args: &[String], now: Wall) -> Result<Operation, Stri
         K::Update => Operation::Update { image: address(one(args)?)? },
         K::FileGet => Operation::FileGet { name: address(one(args)?)? },
         K::Block => Operation::Block { until: now + span(one(args)?)? },
-        K::Maintenance if args.is_empty() => Operation::Maintenance { until: None },
-        K::Maintenance => Operation::Maintenance { until: Some(now + span(one(args)?)?) },
+        K::Maintenance if args.is_empty() => Operation::Maintenance { until: None, off: false },
+        K::Maintenance if args == ["off"] => Operation::Maintenance { until: None, off: true },
+        K::Maintenance => Operation::Maintenance { until: Some(now + span(one(args)?)?), off: false },
         K::ConnectionLog => Operation::ConnectionLog { own: own(args)? },
         K::ConnectivitySet => connectivity(args)?,
         K::Replace => Operation::Replace { identity: identity(one(args)?)? },

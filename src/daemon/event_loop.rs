@@ -15,7 +15,7 @@ use super::notify::Notify;
 use crate::asks::Asks;
 use crate::links::{self, mono};
 use crate::model::device::DeviceNow;
-use crate::model::{Command, CommandState, Event, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome};
+use crate::model::{Command, CommandState, Event, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome, Whom};
 use crate::store::StoreError;
 use crate::turn::Turn;
 use crate::view::{Health, LinkNow, LinkState, View};
@@ -95,6 +95,9 @@ impl EventLoop {
         devices.iter().for_each(|device| self.tell_device(now, device));
         touched.commands.iter().for_each(|command| tell_command(command));
         self.view.publish_devices(devices);
+        if !touched.ended.is_empty() {
+            self.view.publish_ended(touched.ended);
+        }
         self.view.publish_commands(touched.commands, touched.forgotten);
         self.publish_health(now);
     }
@@ -116,19 +119,20 @@ impl EventLoop {
 
     fn tell_device(&self, now: &Now, device: &DeviceNow) {
         let id = &device.device.id;
-        let (link, life) = (&device.device.link, device.device.life);
+        let life = device.device.life;
+        let link = device.device.place.as_ref().map_or("-", |place| place.link.as_str());
         let Some(before) = self.view.numbered(device.device.no) else {
             // Those that the store knew are not news.
             if device.device.first_seen == *now {
-                tracing::info!(device = %id, %link, %life, "new device");
+                tracing::info!(device = %id, link, %life, "new device");
             }
             return;
         };
         if before.live.connectivity != device.live.connectivity {
-            tracing::info!(device = %id, %link, "device is {}", device.live.connectivity);
+            tracing::info!(device = %id, link, "device is {}", device.live.connectivity);
         }
         if before.device.life != life {
-            tracing::info!(device = %id, %link, %life, "device was {} before", before.device.life);
+            tracing::info!(device = %id, link, %life, "device was {} before", before.device.life);
         }
     }
 
@@ -137,6 +141,7 @@ impl EventLoop {
             match order {
                 Order::Reply { to, reply } => self.asks.answer(to, reply),
                 Order::Link { link, order } => self.send_to_link(link, order),
+                Order::Recall { .. } => {}
             }
         }
     }
@@ -175,11 +180,15 @@ fn note(health: &mut Health, now: &Now, event: &Event) {
 }
 
 fn tell_command(command: &Command) {
-    let (id, device, operation) = (&command.id, &command.device_id, command.operation.kind());
+    let (id, operation) = (&command.id, command.operation.kind());
+    let device = match &command.whom {
+        Whom::Device { id, .. } => id.to_string(),
+        Whom::Many(children) => format!("{} devices", children.len()),
+    };
     match command.state {
         CommandState::Queued | CommandState::Sent => {
-            tracing::debug!(command = %id, %device, %operation, by = %command.by, "command {}", command.state.name());
+            tracing::debug!(command = %id, device, %operation, by = %command.by, "command {}", command.state.name());
         }
-        state => tracing::info!(command = %id, %device, %operation, by = %command.by, "command {}", state.name()),
+        state => tracing::info!(command = %id, device, %operation, by = %command.by, "command {}", state.name()),
     }
 }

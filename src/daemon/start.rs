@@ -135,6 +135,7 @@ fn engine_settings(config: &Config) -> engine::Settings {
         most_commands: config.limits.commands,
         most_queued: config.limits.waiting,
         most_waiting: config.limits.orders,
+        ..engine::Settings::default()
     }
 }
 

@@ -63,8 +63,8 @@ impl Engine {
     fn meet_again(&mut self, now: &Now, link: LinkNo, no: DeviceNo, sighting: Sighting, step: &mut Step) {
         let Some(entry) = self.registry.get(no).cloned() else { return };
         let mut device = entry.device.as_ref().clone();
-        device.link = self.links[usize::from(link.0)].settings.name.clone();
-        device.address = sighting.address;
+        let link = self.links[usize::from(link.0)].settings.name.clone();
+        device.place = Some(Place { link, address: sighting.address });
         device.displaced = false;
         // What names another device already goes on naming that one.
         let others = |identity: &Identity| self.registry.by_identity(identity).is_none_or(|owner| owner == no);
@@ -77,9 +77,8 @@ impl Engine {
             self.alive(now, no, step);
             return;
         }
-        if (&device.link, &device.address) != (&entry.device.link, &entry.device.address) {
-            let (link, address) = (device.link.clone(), device.address.clone());
-            step.changes.push(record(now, Record::DeviceMoved { device: device.id.clone(), link, address }));
+        if let Some(Place { link, address }) = device.place.clone().filter(|_| device.place != entry.device.place) {
+            step.changes.push(record(now, no, Record::DeviceMoved { device: device.id.clone(), link, address }));
         }
         self.change_device(now, device, step);
         self.alive(now, no, step);
@@ -90,6 +89,7 @@ impl Engine {
         let life = match settings.admission {
             Admission::Accept => LifeCycle::Managed,
             Admission::Hold => LifeCycle::Pending,
+            Admission::Quarantine => LifeCycle::Quarantined,
             Admission::Refuse => return Some(LifeCycle::Refused),
         };
         if self.registry.count() >= self.settings.most_devices {
@@ -101,21 +101,12 @@ impl Engine {
             false => sighting.identities,
         };
         let capabilities = sighting.capabilities.unwrap_or_default();
-        let device = Device {
-            no: self.registry.next_no(),
-            id: self.unused_id(identities.first()?)?,
-            name: None,
-            identities,
-            link: settings.name,
-            address: sighting.address,
-            shape: self.shape_after(&Capabilities::default(), &capabilities, step)?,
-            life,
-            first_seen: *now,
-            displaced: false,
-        };
-        let (id, link, address) = (device.id.clone(), device.link.clone(), device.address.clone());
-        step.changes.push(record(now, Record::DeviceAdded { device: id, link, address, life }));
-        let no = device.no;
+        let (no, id) = (self.registry.next_no(), self.unused_id(identities.first()?)?);
+        let shape = self.shape_after(&Capabilities::default(), &capabilities, step)?;
+        let (link, address) = (settings.name, sighting.address);
+        let place = Some(Place { link: link.clone(), address: address.clone() });
+        let device = Device { identities, place, shape, ..Device::new(no, id.clone(), life, now) };
+        step.changes.push(record(now, no, Record::DeviceAdded { device: id, link, address, life }));
         self.change_device(now, device, step);
         self.alive(now, no, step);
         Some(life)
@@ -146,7 +137,7 @@ impl Engine {
         let Some(entry) = self.registry.get(no).cloned() else { return };
         let Some(shape) = self.shape_after(&entry.capabilities, &capabilities, step) else { return };
         if shape != entry.device.shape {
-            step.changes.push(record(now, Record::DeviceChanged { device: entry.device.id.clone() }));
+            step.changes.push(record(now, no, Record::DeviceChanged { device: entry.device.id.clone() }));
             self.change_device(now, Device { shape, ..entry.device.as_ref().clone() }, step);
         }
     }
@@ -187,8 +178,9 @@ impl Engine {
 
     /// The device that stands where this one is now.
     fn displaced(&self, device: &Device) -> Option<DeviceNo> {
-        let link = self.registry.link(&device.link)?;
-        self.registry.by_address(link, &device.address).filter(|other| *other != device.no)
+        let place = device.is_at()?;
+        let link = self.registry.link(&place.link)?;
+        self.registry.by_address(link, &place.address).filter(|other| *other != device.no)
     }
 
     pub(super) fn store_device(&mut self, device: Device, step: &mut Step) {

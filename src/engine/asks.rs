@@ -1,11 +1,13 @@
 //! Asks: the one way in for every door. Refused with the reason, or on disk and followed to its end.
 
+use std::sync::Arc;
+
 use crate::model::command::Expiry;
 use crate::model::device::DeviceNow;
 use crate::model::event::Operate;
 use crate::model::*;
 
-use super::commands::OUR_IDS;
+use super::commands::{Kept, OUR_IDS};
 use super::step::Step;
 use super::{Engine, record};
 
@@ -18,6 +20,7 @@ impl Engine {
             Ask::Operate(operate) => self.operate(now, by, operate, step),
             Ask::Cancel { command } => self.cancel(now, by, &command, step),
             Ask::Discover { link } => self.discover(now, by, &link, step),
+            Ask::Register { .. } => Err(Refusal::Unsupported("not yet".into())),
         };
         step.orders.push(Order::Reply { to, reply: reply.unwrap_or_else(Reply::Refused) });
     }
@@ -27,30 +30,21 @@ impl Engine {
             return self.tell_known(by, known);
         }
         let expires = self.expiry(now, &ask)?;
-        let target = self.target(by, &ask)?;
+        let target = self.target(now, by, &ask)?;
         let operation = fitting(&target, ask.operation.clone())?;
         self.check_queue(&target, operation.kind())?;
         self.check_room(by, step)?;
         let no = self.commands.next_no();
+        let id = match ask.id {
+            Some(id) => id,
+            None => CommandId::new(&format!("{OUR_IDS}{no}")).map_err(|e| Refusal::BadArgument(e.to_string()))?,
+        };
+        let whom = Whom::Device { no: target.device.no, id: target.device.id.clone() };
         let command = Command {
-            no,
-            id: match ask.id {
-                Some(id) => id,
-                None => CommandId::new(&format!("{OUR_IDS}{no}")).map_err(|e| Refusal::BadArgument(e.to_string()))?,
-            },
-            by: by.name.clone(),
-            device: target.device.no,
-            device_id: target.device.id.clone(),
-            operation,
             priority: ask.priority,
-            state: CommandState::Queued,
-            asked: *now,
             expires,
             timeout: ask.timeout.unwrap_or(self.settings.command_timeout).min(self.settings.longest_expiry),
-            sent: None,
-            progress: None,
-            outcome: None,
-            ended: None,
+            ..Command::new(no, id, by.name.clone(), whom, operation, *now)
         };
         self.accept(now, command, step)
     }
@@ -58,36 +52,34 @@ impl Engine {
     fn accept(&mut self, now: &Now, command: Command, step: &mut Step) -> Result<Reply, Refusal> {
         let no = command.no;
         self.written.insert(no);
-        self.commands.add(command.clone());
-        if command.operation.kind().by_gateway() {
-            let outcome = self.by_gateway(now, &command, step);
-            self.end(now, no, outcome, step);
+        self.commands.add(Arc::new(command.clone()));
+        if command.operation.by_gateway() {
+            if let Some(outcome) = self.by_gateway(now, &command, step) {
+                self.end(now, no, outcome, step);
+            }
         } else {
             self.enqueue(now, &command);
-            if let Some(link) = self.registry.link_of(command.device) {
+            if let Some(link) = command.device().and_then(|device| self.registry.link_of(device)) {
                 self.pump(now, link, step);
             }
         }
         self.commands.get(no).cloned().map(Reply::Accepted).ok_or_else(|| Refusal::Busy("try again".into()))
     }
 
-    /// What takes no device: its end is known at once.
-    fn by_gateway(&mut self, now: &Now, command: &Command, step: &mut Step) -> Outcome {
-        match &command.operation {
-            Operation::Accept => self.set_life(now, command.device, LifeCycle::Managed, step),
-            Operation::Refuse => self.set_life(now, command.device, LifeCycle::Refused, step),
-            Operation::Rename { name } => self.rename(command.device, name.clone(), step),
-            other => return Outcome::Failed(format!("the gateway cannot {}", other.kind())),
-        }
-        Outcome::Done(Vec::new())
-    }
-
-    fn tell_known(&self, by: &Principal, known: &std::sync::Arc<Command>) -> Result<Reply, Refusal> {
-        let target = self.registry.get(known.device);
-        if target.is_some_and(|target| access::may(by, known.operation.kind(), &target.device)) {
-            Ok(Reply::Known(known.clone()))
+    fn tell_known(&self, by: &Principal, known: Kept) -> Result<Reply, Refusal> {
+        let (no, id, kind, device, asker) = match known {
+            Kept::Open(open) => (open.no, &open.id, open.operation.kind(), open.device(), &open.by),
+            Kept::Ended(ended) => (ended.no, &ended.id, ended.kind, ended.device, &ended.by),
+        };
+        let target = device.and_then(|device| self.registry.get(device));
+        let may = match target {
+            Some(target) => access::may(by, kind, &target.device),
+            None => access::may_recall(by, asker),
+        };
+        if may {
+            Ok(Reply::Known(no))
         } else {
-            Err(Refusal::NotAllowed(format!("{} may not look at command {}", by.name, known.id)))
+            Err(Refusal::NotAllowed(format!("{} may not look at command {id}", by.name)))
         }
     }
 
@@ -120,19 +112,16 @@ impl Engine {
         Ok(Expiry { wall: wanted, mono: now.mono + left })
     }
 
-    fn target(&self, by: &Principal, ask: &Operate) -> Result<std::sync::Arc<DeviceNow>, Refusal> {
-        let id = &ask.device;
+    fn target(&self, now: &Now, by: &Principal, ask: &Operate) -> Result<Arc<DeviceNow>, Refusal> {
+        let Some(id) = &ask.device else { return Err(Refusal::BadArgument("name a device".into())) };
         let kind = ask.operation.kind();
         let target = self.registry.by_id(id).ok_or_else(|| Refusal::NotFound(format!("there is no device {id}")))?;
         if !access::may(by, kind, &target.device) {
             return Err(Refusal::NotAllowed(format!("{} may not {kind} {id}", by.name)));
         }
-        if !kind.by_gateway() && target.device.life != LifeCycle::Managed {
-            let life = target.device.life;
-            return Err(Refusal::TooLate(format!("{id} is {life}; only a managed device takes commands")));
-        }
-        if self.registry.link_of(target.device.no).is_none() {
-            let link = &target.device.link;
+        self.eligible(now, by, &target.device, &ask.operation)?;
+        if !ask.operation.by_gateway() && self.registry.link_of(target.device.no).is_none() {
+            let link = target.device.place.as_ref().map_or("none", |place| place.link.as_str());
             return Err(Refusal::Busy(format!("{id} was last on link {link}, which is not configured")));
         }
         Ok(target.clone())
@@ -159,8 +148,14 @@ impl Engine {
 
     fn cancel(&mut self, now: &Now, by: &Principal, id: &CommandId, step: &mut Step) -> Result<Reply, Refusal> {
         let unknown = || Refusal::NotFound(format!("there is no command {id}"));
-        let command = self.commands.by_id(id).cloned().ok_or_else(unknown)?;
-        let target = self.registry.get(command.device).ok_or_else(unknown)?;
+        let command = match self.commands.by_id(id).ok_or_else(unknown)? {
+            Kept::Open(open) => open.clone(),
+            Kept::Ended(ended) => {
+                let state = ended.state.name();
+                return Err(Refusal::TooLate(format!("command {id} has ended: {state}")));
+            }
+        };
+        let target = command.device().and_then(|device| self.registry.get(device)).ok_or_else(unknown)?;
         if !access::may(by, command.operation.kind(), &target.device) {
             return Err(Refusal::NotAllowed(format!("{} may not cancel command {id}", by.name)));
         }
@@ -173,7 +168,7 @@ impl Engine {
             }
             ended => return Err(Refusal::TooLate(format!("command {id} has ended: {}", ended.name()))),
         }
-        self.commands.by_id(id).cloned().map(Reply::Accepted).ok_or_else(unknown)
+        self.commands.get(command.no).cloned().map(Reply::Accepted).ok_or_else(unknown)
     }
 
     fn discover(&mut self, now: &Now, by: &Principal, name: &Name, step: &mut Step) -> Result<Reply, Refusal> {
@@ -190,23 +185,6 @@ impl Engine {
         }
         self.order(now, link, LinkOrder::Discover, step);
         Ok(Reply::Done)
-    }
-
-    fn set_life(&mut self, now: &Now, no: DeviceNo, life: LifeCycle, step: &mut Step) {
-        let Some(entry) = self.registry.get(no) else { return };
-        if entry.device.life == life {
-            return;
-        }
-        let device = Device { life, ..entry.device.as_ref().clone() };
-        step.changes.push(record(now, Record::DeviceLife { device: device.id.clone(), life }));
-        self.change_device(now, device, step);
-    }
-
-    fn rename(&mut self, no: DeviceNo, name: Name, step: &mut Step) {
-        if let Some(entry) = self.registry.get(no) {
-            let device = Device { name: Some(name), ..entry.device.as_ref().clone() };
-            self.store_device(device, step);
-        }
     }
 }
 
@@ -247,9 +225,9 @@ fn writable(target: &DeviceNow, path: &PointPath, value: &Value) -> Result<Value
     }
     let value =
         value.clone().into_kind(point.kind).map_err(|e| Refusal::BadArgument(format!("point {path} of {id}: {e}")))?;
-    match (point.limits, value.number()) {
+    match (point.limits.clone(), value.number()) {
         (Some(limits), Some(x)) if !limits.allow(x) => {
-            let Limits { min, max } = limits;
+            let Limits { min, max, .. } = limits;
             Err(Refusal::BadArgument(format!("point {path} of {id} takes {min} to {max}, not {x}")))
         }
         _ => Ok(value),

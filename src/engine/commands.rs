@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::command::Priority;
+use crate::model::command::{Expiry, Priority};
 use crate::model::*;
 
 use super::step::Step;
@@ -19,12 +19,20 @@ use super::{Engine, record};
 /// Nothing is looked at again sooner: a time of zero in the settings must not hold the loop.
 const SOONEST: Duration = Duration::from_secs(1);
 
+/// A command as memory has it.
+pub enum Kept<'a> {
+    Open(&'a Arc<Command>),
+    Ended(&'a Ended),
+}
+
 /// Which goes first: by priority, then in the order of acceptance.
 type Rank = (Reverse<Priority>, CommandNo);
 
 #[derive(Default)]
 pub struct Commands {
-    all: BTreeMap<CommandNo, Arc<Command>>,
+    /// Those that have not ended before this step.
+    open: BTreeMap<CommandNo, Arc<Command>>,
+    ended: BTreeMap<CommandNo, Ended>,
     by_id: BTreeMap<CommandId, CommandNo>,
     queues: BTreeMap<DeviceNo, BTreeSet<Rank>>,
     /// The first of each queue whose device has nothing under way.
@@ -43,11 +51,13 @@ pub struct Commands {
 
 impl Commands {
     pub fn get(&self, no: CommandNo) -> Option<&Arc<Command>> {
-        self.all.get(&no)
+        self.open.get(&no)
     }
 
-    pub fn by_id(&self, id: &CommandId) -> Option<&Arc<Command>> {
-        self.get(*self.by_id.get(id)?)
+    pub fn by_id(&self, id: &CommandId) -> Option<Kept<'_>> {
+        let no = *self.by_id.get(id)?;
+        let open = self.open.get(&no).map(Kept::Open);
+        open.or_else(|| self.ended.get(&no).map(Kept::Ended))
     }
 
     /// As they stand on disk: progress is for readers, until the end is stored with it.
@@ -56,11 +66,15 @@ impl Commands {
             (true, Some(_)) => Arc::new(Command { progress: None, ..command.as_ref().clone() }),
             _ => command.clone(),
         };
-        self.all.values().map(stored).collect()
+        self.open.values().map(stored).collect()
+    }
+
+    pub fn ended(&self) -> impl Iterator<Item = &Ended> {
+        self.ended.values()
     }
 
     pub fn count(&self) -> usize {
-        self.all.len()
+        self.open.len() + self.ended.len()
     }
 
     pub fn next_no(&self) -> CommandNo {
@@ -68,7 +82,8 @@ impl Commands {
     }
 
     fn newest(&self) -> Option<CommandNo> {
-        self.all.last_key_value().map(|(no, _)| *no)
+        let open = self.open.last_key_value().map(|(no, _)| *no);
+        open.max(self.ended.last_key_value().map(|(no, _)| *no))
     }
 
     pub fn flying_on(&self, link: LinkNo) -> Vec<CommandNo> {
@@ -77,7 +92,7 @@ impl Commands {
 
     /// The link that has the command, which is no longer wanted.
     pub fn call_back(&mut self, command: &Command) -> Option<LinkNo> {
-        let (_, link) = self.flying.get(&command.device).filter(|(no, _)| *no == command.no)?;
+        let (_, link) = self.flying.get(&command.device()?).filter(|(no, _)| *no == command.no)?;
         self.called_back.insert(command.no);
         Some(*link)
     }
@@ -96,24 +111,38 @@ impl Commands {
         (*of == link).then_some((*device, *no))
     }
 
-    pub fn add(&mut self, command: Command) {
+    pub fn add(&mut self, command: Arc<Command>) {
         self.by_id.insert(command.id.clone(), command.no);
-        self.all.insert(command.no, Arc::new(command));
+        self.open.insert(command.no, command);
     }
 
-    fn enqueue(&mut self, command: &Command, link: Option<LinkNo>) {
-        self.queues.entry(command.device).or_default().insert((Reverse(command.priority), command.no));
-        self.list(command.device, link);
+    fn add_ended(&mut self, ended: Ended) {
+        self.by_id.insert(ended.id.clone(), ended.no);
+        self.ended.insert(ended.no, ended);
     }
 
-    fn dequeue(&mut self, command: &Command, link: Option<LinkNo>) {
-        if let Some(queue) = self.queues.get_mut(&command.device) {
+    /// At the end of a step: of what has ended memory keeps little.
+    pub fn settle(&mut self, no: CommandNo) {
+        if self.open.get(&no).is_some_and(|command| !command.state.is_open())
+            && let Some(command) = self.open.remove(&no)
+        {
+            self.ended.insert(no, command.brief());
+        }
+    }
+
+    fn enqueue(&mut self, device: DeviceNo, command: &Command, link: Option<LinkNo>) {
+        self.queues.entry(device).or_default().insert((Reverse(command.priority), command.no));
+        self.list(device, link);
+    }
+
+    fn dequeue(&mut self, device: DeviceNo, command: &Command, link: Option<LinkNo>) {
+        if let Some(queue) = self.queues.get_mut(&device) {
             queue.remove(&(Reverse(command.priority), command.no));
             if queue.is_empty() {
-                self.queues.remove(&command.device);
+                self.queues.remove(&device);
             }
         }
-        self.list(command.device, link);
+        self.list(device, link);
     }
 
     /// Brings the device's place among the ready ones up to date.
@@ -135,26 +164,32 @@ impl Commands {
 }
 
 impl Engine {
-    pub(super) fn load_commands(&mut self, now: &Now, commands: Vec<Arc<Command>>, step: &mut Step) {
-        for command in commands {
+    pub(super) fn load_commands(&mut self, now: &Now, open: Vec<Arc<Command>>, ended: Vec<Ended>, step: &mut Step) {
+        for ended in ended {
+            self.touched.ended.push((ended.id.clone(), ended.no));
+            self.remember(now, &ended);
+            self.commands.add_ended(ended);
+        }
+        for command in open {
             self.touched.commands.push(command.clone());
-            self.commands.add(command.as_ref().clone());
+            self.commands.add(command.clone());
             match command.state {
                 CommandState::Sent => {
                     let why = "the gateway stopped before the answer came";
                     self.end(now, command.no, Outcome::Lost(why.into()), step);
                 }
                 CommandState::Queued if command.expired(now) => self.expire(now, command.no, step),
-                CommandState::Queued => self.enqueue(now, &command),
-                _ => self.remember(now, &command),
+                _ => self.enqueue(now, &command),
             }
         }
     }
 
     pub(super) fn enqueue(&mut self, now: &Now, command: &Command) {
-        let link = self.registry.link_of(command.device);
-        self.commands.enqueue(command, link);
-        self.timers.set(until(now, command), Timer::Expiry(command.no));
+        if let Some(device) = command.device() {
+            let link = self.registry.link_of(device);
+            self.commands.enqueue(device, command, link);
+        }
+        self.timers.set(until(now, command.asked.boot, &command.expires), Timer::Expiry(command.no));
     }
 
     /// Makes room for one more; false where every command kept is still needed.
@@ -175,39 +210,48 @@ impl Engine {
             self.expire(now, no, step);
             return None;
         }
-        self.commands.flying.insert(command.device, (no, link));
-        self.commands.dequeue(&command, Some(link));
+        let device = command.device()?;
+        self.commands.flying.insert(device, (no, link));
+        self.commands.dequeue(device, &command, Some(link));
         let deadline = now.mono + command.timeout;
         self.timers.set(deadline + self.settings.grace, Timer::Deadline(no));
         self.update(no, |command| {
             command.state = CommandState::Sent;
             command.sent = Some(*now);
         });
-        Some(LinkOrder::Perform { command: no, device: command.device, operation: command.operation.clone(), deadline })
+        Some(LinkOrder::Perform { command: no, device, operation: command.operation.clone(), deadline })
     }
 
     pub(super) fn finished(&mut self, now: &Now, link: LinkNo, no: CommandNo, outcome: Outcome, step: &mut Step) {
         self.perform_answered(link);
         let Some(command) = self.commands.get(no).cloned() else { return };
-        if self.commands.flying.get(&command.device) != Some(&(no, link)) {
+        let Some(device) = command.device().filter(|device| self.commands.flying.get(device) == Some(&(no, link)))
+        else {
             return; // Ended before: its first result stands.
-        }
+        };
         if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
-            self.alive(now, command.device, step);
+            self.alive(now, device, step);
         }
         let link_is_down = self.links[usize::from(link.0)].up.is_none();
         if matches!(outcome, Outcome::NotSent(_)) && self.commands.called_back.contains(&no) {
             self.end(now, no, Outcome::Cancelled, step);
         } else if matches!(outcome, Outcome::NotSent(_)) && link_is_down && !command.expired(now) {
-            self.queue_again(now, &command);
+            self.queue_again(now, device, &command);
         } else {
             self.end(now, no, outcome.bounded(), step);
         }
     }
 
+    /// What the gateway had to look up.
+    pub(super) fn recalled(&mut self, now: &Now, no: CommandNo, outcome: Outcome, step: &mut Step) {
+        if self.commands.get(no).is_some() {
+            self.end(now, no, outcome.bounded(), step);
+        }
+    }
+
     /// Nothing has reached the device, so it is as if it had never been sent.
-    fn queue_again(&mut self, now: &Now, command: &Command) {
-        self.commands.flying.remove(&command.device);
+    fn queue_again(&mut self, now: &Now, device: DeviceNo, command: &Command) {
+        self.commands.flying.remove(&device);
         self.update(command.no, |command| {
             command.state = CommandState::Queued;
             command.sent = None;
@@ -216,8 +260,8 @@ impl Engine {
     }
 
     pub(super) fn progress(&mut self, now: &Now, link: LinkNo, no: CommandNo, share: u16, step: &mut Step) {
-        let Some(command) = self.commands.all.get_mut(&no) else { return };
-        let device = command.device;
+        let Some(command) = self.commands.open.get_mut(&no) else { return };
+        let Some(device) = command.device() else { return };
         if self.commands.flying.get(&device) == Some(&(no, link)) {
             Arc::make_mut(command).progress = Some(share.min(1000));
             self.shown.insert(no);
@@ -248,24 +292,30 @@ impl Engine {
         });
         self.commands.called_back.remove(&no);
         let Some(command) = self.commands.get(no).cloned() else { return };
-        if self.commands.flying.get(&command.device).is_some_and(|(flying, _)| *flying == no) {
-            self.commands.flying.remove(&command.device);
+        if let Some(device) = command.device() {
+            if self.commands.flying.get(&device).is_some_and(|(flying, _)| *flying == no) {
+                self.commands.flying.remove(&device);
+            }
+            self.commands.dequeue(device, &command, self.registry.link_of(device));
         }
-        self.commands.dequeue(&command, self.registry.link_of(command.device));
-        self.remember(now, &command);
+        self.remember(now, &command.brief());
+        let device = match &command.whom {
+            Whom::Device { id, .. } => Some(id.clone()),
+            Whom::Many(_) => None,
+        };
         let result = Record::Result {
             command: command.id.clone(),
-            device: command.device_id.clone(),
+            device,
             operation: command.operation.kind().name(),
             state,
             outcome: command.outcome.clone(),
         };
-        step.changes.push(record(now, result));
+        step.changes.push(record(now, command.device(), result));
     }
 
     /// Keeps an ended command for as long as its id must be answered from it.
-    fn remember(&mut self, now: &Now, command: &Command) {
-        let at = until(now, command).max(now.mono) + self.settings.remember;
+    fn remember(&mut self, now: &Now, command: &Ended) {
+        let at = until(now, command.asked, &command.expires).max(now.mono) + self.settings.remember;
         self.timers.set(at, Timer::Forget(command.no));
         if is_ours(&command.id) {
             self.commands.disposable.insert(command.no);
@@ -274,7 +324,7 @@ impl Engine {
 
     fn forget(&mut self, no: CommandNo, step: &mut Step) {
         self.commands.disposable.remove(&no);
-        if let Some(command) = self.commands.all.remove(&no) {
+        if let Some(command) = self.commands.ended.remove(&no) {
             self.commands.by_id.remove(&command.id);
             if !is_ours(&command.id) {
                 self.commands.forgotten_to = self.commands.forgotten_to.max(command.expires.wall);
@@ -285,7 +335,7 @@ impl Engine {
     }
 
     fn update(&mut self, no: CommandNo, change: impl FnOnce(&mut Command)) {
-        if let Some(command) = self.commands.all.get_mut(&no) {
+        if let Some(command) = self.commands.open.get_mut(&no) {
             change(Arc::make_mut(command));
             self.written.insert(no);
         }
@@ -317,10 +367,7 @@ impl Engine {
     }
 
     fn forget_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
-        let Some(command) = self.commands.get(no) else { return };
-        if command.state.is_open() {
-            return;
-        }
+        let Some(command) = self.commands.ended.get(&no) else { return };
         // Not before the wall clock has passed its expiry too: set back meanwhile, it would let the same id in again.
         let left = Duration::from_millis(command.expires.wall.0.saturating_sub(now.wall.0));
         if self.commands.newest() == Some(no) || (!left.is_zero() && !is_ours(&command.id)) {
@@ -340,10 +387,10 @@ fn is_ours(id: &CommandId) -> bool {
 }
 
 /// The end of a command's expiry on the clock of this boot.
-fn until(now: &Now, command: &Command) -> Mono {
-    if command.asked.boot == now.boot {
-        command.expires.mono
+fn until(now: &Now, asked: Boot, expires: &Expiry) -> Mono {
+    if asked == now.boot {
+        expires.mono
     } else {
-        Mono(now.mono.0.saturating_add(command.expires.wall.0.saturating_sub(now.wall.0)))
+        Mono(now.mono.0.saturating_add(expires.wall.0.saturating_sub(now.wall.0)))
     }
 }

@@ -76,7 +76,7 @@ impl Engine {
         }
         state.to_tell.clone_from(&devices);
         if state.up.replace(now.mono).is_none() {
-            step.changes.push(record(now, Record::LinkUp { link: state.settings.name.clone() }));
+            step.changes.push(record(now, None, Record::LinkUp { link: state.settings.name.clone() }));
             self.facts.push(Fact::LinkUp(link));
             devices.into_iter().for_each(|no| self.watch_for_silence(now, no));
         }
@@ -88,7 +88,7 @@ impl Engine {
         if state.up.take().is_some() {
             let why = why.chars().take(command::LONGEST_REASON).collect();
             let link = state.settings.name.clone();
-            step.changes.push(record(now, Record::LinkDown { link, why }));
+            step.changes.push(record(now, None, Record::LinkDown { link, why }));
         }
     }
 
@@ -185,7 +185,7 @@ impl Engine {
 
     fn about(&self, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
         let Some(entry) = self.registry.get(no) else { return Vec::new() };
-        let address = entry.device.address.clone();
+        let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else { return Vec::new() };
         if self.registry.by_address(link, &address) != Some(no) || self.registry.link_of(no) != Some(link) {
             // It is elsewhere now, or another one stands in its place.
             return vec![LinkOrder::Plan { device: no, points: Arc::new([]) }];

@@ -16,8 +16,16 @@
 
 mod admission;
 mod asks;
+mod blocks;
+mod by_gateway;
 mod commands;
+mod describing;
+mod desired;
+mod eligible;
+mod kinship;
+mod life;
 mod links;
+mod pattern;
 mod reactions;
 mod registry;
 mod reporting;
@@ -26,7 +34,8 @@ mod step;
 mod timers;
 
 pub use links::LinkCounts;
-pub use settings::{Admission, LinkSettings, Settings};
+pub use pattern::Pattern;
+pub use settings::{Admission, AdmissionRule, LinkSettings, Settings};
 pub use step::{Step, Touched};
 
 use std::collections::BTreeSet;
@@ -75,7 +84,7 @@ impl Engine {
         engine.touched.devices = engine.registry.numbers().collect();
         let mut step = Step::default();
         engine.commands.forgotten_to = state.forgotten_to;
-        engine.load_commands(now, state.commands, &mut step);
+        engine.load_commands(now, state.commands, state.ended, &mut step);
         engine.close_step(&mut step);
         (engine, step)
     }
@@ -86,6 +95,7 @@ impl Engine {
             Event::Link { link, event } => self.link_event(now, link, event, &mut step),
             Event::Ask { to, by, ask } => self.ask(now, to, &by, ask, &mut step),
             Event::Passed { reader, stream, seq } => step.changes.push(Change::Passed { reader, stream, seq }),
+            Event::Recalled { command, outcome } => self.recalled(now, command, outcome, &mut step),
             Event::VitalFull(full) => self.vital_full = full,
             Event::Wake => {
                 self.wake(now, &mut step);
@@ -129,6 +139,8 @@ impl Engine {
             shapes: self.registry.shapes().collect(),
             devices: self.registry.devices().collect(),
             commands: self.commands.stored(),
+            ended: self.commands.ended().cloned().collect(),
+            attempts: Vec::new(),
             forgotten_to: self.commands.forgotten_to,
         }
     }
@@ -149,6 +161,7 @@ impl Engine {
             LinkEvent::Progress { command, share } => self.progress(now, link, command, share, step),
             LinkEvent::Finished { command, outcome } => self.finished(now, link, command, outcome, step),
             LinkEvent::Gone { device } => self.gone(now, link, device, step),
+            LinkEvent::Missed { .. } => {}
         }
         self.pump(now, link, step);
     }
@@ -165,10 +178,12 @@ impl Engine {
             if let Some(command) = self.commands.get(no) {
                 self.touched.commands.push(command.clone());
             }
+            self.commands.settle(no);
         }
     }
 }
 
-fn record(now: &Now, record: Record) -> Change {
-    Change::Record(crate::model::record::Entry { at: *now, record })
+/// For the journal, and for the log of the device that it is about.
+fn record(now: &Now, of: impl Into<Option<DeviceNo>>, record: Record) -> Change {
+    Change::Record(crate::model::record::Entry { at: *now, of: of.into(), record })
 }

@@ -142,13 +142,13 @@ impl Registry {
         }
         self.remove_from_indexes(no);
         let left = self.change_shape(no, device.shape);
-        let link = self.link(&device.link);
+        let link = device.place.as_ref().and_then(|place| self.link(&place.link));
         self.by_id.insert(device.id.clone(), no);
         for identity in &device.identities {
             self.by_identity.insert((identity.kind, identity.value.clone()), no);
         }
-        if let Some(link) = link.filter(|_| !device.displaced) {
-            self.by_address.entry(link).or_default().insert(device.address.clone(), no);
+        if let (Some(link), Some(place)) = (link, device.is_at()) {
+            self.by_address.entry(link).or_default().insert(place.address.clone(), no);
         }
         let capabilities = self.shapes.get(&device.shape).cloned().unwrap_or_default();
         match &mut self.slots[place] {
@@ -181,8 +181,10 @@ impl Registry {
         for identity in &device.identities {
             remove_if(&mut self.by_identity, &(identity.kind, identity.value.clone()), no);
         }
-        if let Some(devices) = link.and_then(|link| self.by_address.get_mut(&link)) {
-            remove_if(devices, &device.address, no);
+        if let (Some(devices), Some(place)) =
+            (link.and_then(|link| self.by_address.get_mut(&link)), device.place.as_ref())
+        {
+            remove_if(devices, &place.address, no);
         }
     }
 

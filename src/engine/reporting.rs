@@ -58,11 +58,12 @@ impl Engine {
         (live.connectivity, live.since) = (connectivity, *now);
         let what = match connectivity {
             Connectivity::Up => Record::DeviceUp { device },
+            Connectivity::Degraded => Record::DeviceDegraded { device },
             Connectivity::Silent => Record::DeviceSilent { device },
             Connectivity::Gone => Record::DeviceGone { device },
             Connectivity::Unknown => return,
         };
-        step.changes.push(record(now, what));
+        step.changes.push(record(now, no, what));
     }
 
     pub(super) fn watch_for_silence(&mut self, now: &Now, no: DeviceNo) {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::model::Name;
+use crate::model::{Name, OperationKind, OperationSet, Proof};
 
-/// What a link does with a device that it meets for the first time.
+use super::pattern::Pattern;
+
+/// What is done with a device that is met for the first time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Admission {
@@ -15,6 +17,24 @@ pub enum Admission {
     /// Keep it pending until an administrator decides.
     Hold,
     Refuse,
+    /// Let it in, with the few operations that quarantine allows.
+    Quarantine,
+}
+
+/// The first rule that fits a new device decides; without one, its link does.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdmissionRule {
+    /// Only on this link.
+    #[serde(default)]
+    pub link: Option<Name>,
+    /// Only if one of its identities is like this: `serial:acme:*`.
+    #[serde(default)]
+    pub identity: Option<Pattern>,
+    /// Only if that identity, or else any, is proven at least so well.
+    #[serde(default)]
+    pub proof: Option<Proof>,
+    pub then: Admission,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +63,26 @@ pub struct Settings {
     pub grace: Duration,
     /// How long a device that asked too early shall wait.
     pub come_back: Duration,
+    pub admission: Vec<AdmissionRule>,
+    /// What may be asked of a device in quarantine, beside what the gateway does by itself.
+    pub quarantine: OperationSet,
+    /// How long a device has to show that it is still where it was, when another claims to be it.
+    pub contest: Duration,
+    /// How long the token of a dangerous operation is good for.
+    pub guard: Duration,
+    /// How long a retired device is still known, while the clock is set; then it is forgotten with its log.
+    pub keep_retired: Duration,
+    /// Makes tokens hard to guess; another one at each start.
+    pub seed: u64,
     pub most_devices: usize,
+    /// Devices that wait for a decision.
+    pub most_pending: usize,
+    /// Points of all kinds of devices together.
+    pub most_points: usize,
+    /// Strangers that are remembered one by one.
+    pub most_attempts: usize,
+    /// Devices of one command.
+    pub most_targets: usize,
     pub most_commands: usize,
     /// Commands that wait for one device: a dead one shall not take the room of all.
     pub most_queued: usize,
@@ -61,7 +100,25 @@ impl Default for Settings {
             remember: Duration::from_secs(3600),
             grace: Duration::from_secs(5),
             come_back: Duration::from_secs(60),
+            admission: Vec::new(),
+            quarantine: OperationSet::of(&[
+                OperationKind::Read,
+                OperationKind::Diagnose,
+                OperationKind::SelfTest,
+                OperationKind::SoftwareList,
+                OperationKind::ConnectionLog,
+                OperationKind::ConnectivityGet,
+                OperationKind::Probe,
+            ]),
+            contest: Duration::from_secs(5),
+            guard: Duration::from_secs(60),
+            keep_retired: Duration::from_secs(365 * 24 * 3600),
+            seed: 0,
             most_devices: 100_000,
+            most_pending: 1_000,
+            most_points: 200_000,
+            most_attempts: 1_024,
+            most_targets: 1_000,
             most_commands: 20_000,
             most_queued: 256,
             most_waiting: 1_000,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Change, Command, CommandId, DeviceNo, Heard, Order};
+use crate::model::{Change, Command, CommandId, CommandNo, DeviceNo, Heard, Order};
 
 /// Changes to commit, readings to keep, then orders to send.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,5 +17,7 @@ pub struct Step {
 pub struct Touched {
     pub devices: Vec<DeviceNo>,
     pub commands: Vec<Arc<Command>>,
+    /// Found at the start, ended long ago.
+    pub ended: Vec<(CommandId, CommandNo)>,
     pub forgotten: Vec<CommandId>,
 }

@@ -11,10 +11,10 @@ pub fn role_for(kind: OperationKind) -> Role {
     match kind {
         Read | ReportPolicyGet | SoftwareList | ConnectionLog | ConnectivityGet => Role::Viewer,
         Write | Observe | ReportPolicySet | Restart | Activate | Deactivate | PowerMode | Diagnose | SelfTest
-        | SetClock | TriggerConnect | Probe | Locate | Maintenance => Role::Operator,
+        | SetClock | TriggerConnect | Probe | Locate | Maintenance | Desire => Role::Operator,
         // Files may hold what nobody but an administrator should see.
         FileGet | FilePut | FactoryReset | Lock | Erase | Update | FallBack | ConnectivitySet | Block | Unblock
-        | Register | Accept | Refuse | Quarantine | Release | Replace | Merge | Split | Retire | Rename | Group => {
+        | Accept | Refuse | Quarantine | Release | Replace | Merge | Split | Retire | Rename | Group | Describe => {
             Role::Administrator
         }
     }
@@ -34,10 +34,25 @@ pub fn may_discover(principal: &Principal, link: &Name) -> bool {
     principal.role >= Role::Operator && within
 }
 
+/// To make a device known, on this link or on none yet.
+pub fn may_register(principal: &Principal, link: Option<&Name>) -> bool {
+    let within = match &principal.scope {
+        Scope::All => true,
+        Scope::Links(links) => link.is_some_and(|link| links.contains(link)),
+        Scope::Devices(_) => false,
+    };
+    principal.role >= Role::Administrator && within
+}
+
+/// To hear what became of a command that has ended, where its device is not known any more or it was for many.
+pub fn may_recall(principal: &Principal, by: &Name) -> bool {
+    principal.name == *by || (principal.role >= Role::Administrator && principal.scope == Scope::All)
+}
+
 fn within(scope: &Scope, target: &Device) -> bool {
     match scope {
         Scope::All => true,
-        Scope::Links(links) => links.contains(&target.link),
+        Scope::Links(links) => target.place.as_ref().is_some_and(|place| links.contains(&place.link)),
         Scope::Devices(ids) => ids.contains(&target.id),
     }
 }
@@ -48,18 +63,9 @@ mod tests {
     use crate::model::*;
 
     fn device(link: &str, id: &str) -> Device {
-        Device {
-            no: DeviceNo(0),
-            id: DeviceId::new(id).unwrap(),
-            name: None,
-            identities: Vec::new(),
-            link: Name::new(link).unwrap(),
-            address: Address::new("1").unwrap(),
-            shape: ShapeNo(0),
-            life: LifeCycle::Managed,
-            first_seen: Now::default(),
-            displaced: false,
-        }
+        let place = device::Place { link: Name::new(link).unwrap(), address: Address::new("1").unwrap() };
+        let id = DeviceId::new(id).unwrap();
+        Device { place: Some(place), ..Device::new(DeviceNo(0), id, LifeCycle::Managed, &Now::default()) }
     }
 
     fn principal(role: Role, scope: Scope) -> Principal {
@@ -98,5 +104,26 @@ mod tests {
         assert!(!on(Scope::Links(vec![Name::new("b").unwrap()])));
         assert!(on(Scope::Devices(vec![target.id.clone()])));
         assert!(!on(Scope::Devices(Vec::new())));
+    }
+
+    #[test]
+    fn only_an_administrator_registers_and_only_within_its_links() {
+        let (all, link) = (Scope::All, Name::new("a").unwrap());
+        let links = || Scope::Links(vec![Name::new("a").unwrap()]);
+        assert!(may_register(&principal(Role::Administrator, all.clone()), None));
+        assert!(!may_register(&principal(Role::Operator, all), Some(&link)));
+        assert!(may_register(&principal(Role::Administrator, links()), Some(&link)));
+        assert!(!may_register(&principal(Role::Administrator, links()), Some(&Name::new("b").unwrap())));
+        assert!(!may_register(&principal(Role::Administrator, links()), None));
+        assert!(!may_register(&principal(Role::Administrator, Scope::Devices(Vec::new())), None));
+    }
+
+    #[test]
+    fn a_command_is_recalled_by_who_asked_it_or_who_may_all() {
+        let (me, other) = (Name::new("p").unwrap(), Name::new("q").unwrap());
+        assert!(may_recall(&principal(Role::Viewer, Scope::Devices(Vec::new())), &me));
+        assert!(may_recall(&principal(Role::Administrator, Scope::All), &other));
+        assert!(!may_recall(&principal(Role::Operator, Scope::All), &other));
+        assert!(!may_recall(&principal(Role::Administrator, Scope::Links(Vec::new())), &other));
     }
 }

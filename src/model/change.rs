@@ -4,18 +4,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::about::About;
+use super::attempt::{Attempt, Stranger};
 use super::command::Command;
-use super::device::{Capabilities, Device};
-use super::id::{CommandNo, ShapeNo};
+use super::device::{Capabilities, Connectivity, Device};
+use super::id::{CommandNo, DeviceNo, Identity, ShapeNo};
 use super::name::Name;
 use super::now::Wall;
 use super::record::{Entry, Stream};
+use super::secret::Secret;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// A new kind of device; what it holds never changes under its number.
-    Shape { no: ShapeNo, capabilities: Arc<Capabilities> },
+    Shape {
+        no: ShapeNo,
+        capabilities: Arc<Capabilities>,
+    },
     /// No device has this shape any more.
     ForgetShape(ShapeNo),
     /// A device is new or another than before.
@@ -23,11 +29,39 @@ pub enum Change {
     /// A command is new or has gone on.
     Command(Arc<Command>),
     /// A command need no longer be known. No forgotten id from outside expired later than the time given.
-    Forget { no: CommandNo, forgotten_to: Wall },
-    /// For the journal.
+    Forget {
+        no: CommandNo,
+        forgotten_to: Wall,
+    },
+    /// For the journal, and for the log of the device that it is about.
     Record(Entry),
+    /// What is known of a device beside: what is given replaces what was.
+    About {
+        device: DeviceNo,
+        about: Arc<About>,
+    },
+    /// How a device was heard from is written last.
+    Was {
+        device: DeviceNo,
+        connectivity: Connectivity,
+    },
+    /// Who shows this identity must hold this key; without one: nobody has to any more.
+    Key {
+        identity: Identity,
+        #[serde(serialize_with = "super::secret::hidden")]
+        key: Option<Secret>,
+    },
+    /// A device is no more, with its log and all that is known of it.
+    ForgetDevice(DeviceNo),
+    /// Somebody was turned away.
+    Attempt(Attempt),
+    ForgetAttempt(Stranger),
     /// A reader has everything of this stream up to and with this number.
-    Passed { reader: Name, stream: Stream, seq: u64 },
+    Passed {
+        reader: Name,
+        stream: Stream,
+        seq: u64,
+    },
 }
 
 impl Change {
@@ -36,8 +70,10 @@ impl Change {
     pub fn can_wait(&self) -> bool {
         match self {
             Change::Record(entry) => entry.record.stream() == Stream::Events,
-            Change::ForgetShape(_) | Change::Forget { .. } | Change::Passed { .. } => true,
-            Change::Shape { .. } | Change::Device(_) | Change::Command(_) => false,
+            Change::ForgetShape(_) | Change::Forget { .. } | Change::Passed { .. } | Change::Was { .. } => true,
+            Change::Attempt(_) | Change::ForgetAttempt(_) => true,
+            Change::Shape { .. } | Change::Device(_) | Change::ForgetDevice(_) | Change::Command(_) => false,
+            Change::About { .. } | Change::Key { .. } => false,
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Commands: one asked operation on a device, from `queued` to its end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::id::{CommandId, CommandNo, DeviceId, DeviceNo};
 use super::name::Name;
-use super::now::{ClockQuality, Mono, Now, Wall};
-use super::operation::Operation;
+use super::now::{Boot, ClockQuality, Mono, Now, Wall};
+use super::operation::{Operation, OperationKind};
+use super::order::Refusal;
 use super::point::PointPath;
 use super::value::Value;
 
@@ -117,12 +119,53 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// When a command is no longer wanted. Kept on both clocks: within the boot that took it the one that never steps
-/// decides, after a reboot the wall clock.
+/// When a command is no longer wanted, or not yet. Kept on both clocks: within the boot that took it the one that never
+/// steps decides, after a reboot the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expiry {
     pub wall: Wall,
     pub mono: Mono,
+}
+
+/// Whom a command is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whom {
+    Device {
+        no: DeviceNo,
+        id: DeviceId,
+    },
+    /// A command of its own for each of them.
+    Many(Arc<[Child]>),
+}
+
+/// What became of one device of many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Child {
+    pub device: DeviceId,
+    #[serde(flatten)]
+    pub part: ChildPart,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChildPart {
+    Command(CommandNo),
+    Refused(Refusal),
+}
+
+/// What memory keeps of a command that has ended: enough to answer its id. The rest stands in the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    pub no: CommandNo,
+    pub id: CommandId,
+    pub by: Name,
+    /// `None`: it was for many.
+    pub device: Option<DeviceNo>,
+    pub kind: OperationKind,
+    pub state: CommandState,
+    pub asked: Boot,
+    pub expires: Expiry,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,14 +173,19 @@ pub struct Command {
     pub no: CommandNo,
     pub id: CommandId,
     pub by: Name,
-    pub device: DeviceNo,
-    pub device_id: DeviceId,
+    pub whom: Whom,
     pub operation: Operation,
     #[serde(default)]
     pub priority: Priority,
     pub state: CommandState,
     pub asked: Now,
     pub expires: Expiry,
+    /// Not to be sent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Expiry>,
+    /// The command to many that this one is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<CommandNo>,
     /// How long the device may take, once sent.
     #[serde(with = "super::operation::seconds")]
     pub timeout: Duration,
@@ -154,6 +202,57 @@ pub struct Command {
 }
 
 impl Command {
+    /// One that was just asked.
+    pub fn new(no: CommandNo, id: CommandId, by: Name, whom: Whom, operation: Operation, asked: Now) -> Command {
+        Command {
+            no,
+            id,
+            by,
+            whom,
+            operation,
+            priority: Priority::default(),
+            state: CommandState::Queued,
+            asked,
+            expires: Expiry { wall: asked.wall, mono: asked.mono },
+            starts: None,
+            parent: None,
+            timeout: Duration::ZERO,
+            sent: None,
+            progress: None,
+            outcome: None,
+            ended: None,
+        }
+    }
+
+    /// `None` where it is for many.
+    pub fn device(&self) -> Option<DeviceNo> {
+        match &self.whom {
+            Whom::Device { no, .. } => Some(*no),
+            Whom::Many(_) => None,
+        }
+    }
+
+    pub fn children(&self) -> &[Child] {
+        match &self.whom {
+            Whom::Device { .. } => &[],
+            Whom::Many(children) => children,
+        }
+    }
+
+    /// What memory keeps of it once it has ended.
+    pub fn brief(&self) -> Ended {
+        Ended {
+            no: self.no,
+            id: self.id.clone(),
+            by: self.by.clone(),
+            device: self.device(),
+            kind: self.operation.kind(),
+            state: self.state,
+            asked: self.asked.boot,
+            expires: self.expires,
+        }
+    }
+
     pub fn expired(&self, now: &Now) -> bool {
         if now.boot == self.asked.boot {
             now.mono >= self.expires.mono

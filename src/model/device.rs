@@ -2,15 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::id::{Address, DeviceId, DeviceNo, Identity, PointNo, ShapeNo};
 use super::name::Name;
 use super::now::{Mono, Now, Wall};
-use super::operation::{OperationKind, OperationSet};
-use super::point::{MOST_POINTS, Point, PointPath};
+use super::operation::{OperationKind, OperationSet, Part, seconds};
+use super::point::{Component, MOST_POINTS, Point, PointPath};
 use super::reading::Quality;
+use super::until::Until;
 use super::value::Value;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -37,7 +39,43 @@ impl fmt::Display for LifeCycle {
     }
 }
 
-/// What stands on disk of a device. Written when it changes, never per reading.
+/// Desired values of one device.
+pub const MOST_DESIRED: usize = 64;
+/// Bytes of one desired value.
+pub const LARGEST_DESIRED: usize = 256;
+/// Parts of one device that are switched off.
+pub const MOST_INACTIVE: usize = 64;
+/// Further ways to one device.
+pub const MOST_WAYS: usize = 4;
+
+/// Where a device is found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Place {
+    pub link: Name,
+    pub address: Address,
+}
+
+/// What somebody wants a point to be. The last version wins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Desired {
+    pub point: PointNo,
+    pub value: Value,
+    pub by: Name,
+    pub version: u64,
+    pub at: Now,
+}
+
+/// Work is being done on it: until then, or until somebody says that it is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Maintenance {
+    pub by: Name,
+    pub since: Now,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+}
+
+/// What stands on disk of a device. Written when it changes, never per reading. Only what the engine decides on; the rest
+/// is [`About`](super::about::About).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Device {
     pub no: DeviceNo,
@@ -46,14 +84,98 @@ pub struct Device {
     pub name: Option<Name>,
     /// Strongest first.
     pub identities: Vec<Identity>,
-    pub link: Name,
-    pub address: Address,
-    pub shape: ShapeNo,
-    pub life: LifeCycle,
-    pub first_seen: Now,
-    /// Another device was met at its address since: it is nowhere until it is met again.
+    /// Where it is, or where it was last. `None`: registered and never seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Another device was met at its place since, or its hardware was changed: it is nowhere until it is met again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub displaced: bool,
+    /// Other places where the same device is found, known since two were merged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ways: Vec<Place>,
+    pub shape: ShapeNo,
+    pub life: LifeCycle,
+    /// When it was seen or registered first.
+    pub first_seen: Now,
+    /// As it was when that was last written; told again only if it is another after a start.
+    #[serde(default)]
+    pub was: Connectivity,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<Until>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
+    /// What was switched off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inactive: Vec<Part>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub desired: Vec<Desired>,
+    /// When points whose limits ask for a pause were last written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<(PointNo, Now)>,
+    /// It has a key: who does not hold it is somebody else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keyed: bool,
+    /// A mark of what the device last told about itself, to see whether it is another.
+    #[serde(default)]
+    pub told: u32,
+    /// It turned out to be this one, under which it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<DeviceNo>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Now>,
+}
+
+impl Device {
+    /// Where it is, as far as anybody knows.
+    pub fn is_at(&self) -> Option<&Place> {
+        self.place.as_ref().filter(|_| !self.displaced)
+    }
+
+    /// As a whole.
+    pub fn is_inactive(&self) -> bool {
+        self.inactive.contains(&Part::Device)
+    }
+
+    /// One that is known by nothing yet.
+    pub fn new(no: DeviceNo, id: DeviceId, life: LifeCycle, now: &Now) -> Device {
+        Device {
+            no,
+            id,
+            name: None,
+            identities: Vec::new(),
+            place: None,
+            displaced: false,
+            ways: Vec::new(),
+            shape: ShapeNo(0),
+            life,
+            first_seen: *now,
+            was: Connectivity::Unknown,
+            groups: Vec::new(),
+            blocked: None,
+            maintenance: None,
+            inactive: Vec::new(),
+            desired: Vec::new(),
+            written: Vec::new(),
+            keyed: false,
+            told: 0,
+            merged: None,
+            retired: None,
+        }
+    }
+}
+
+/// A device that sleeps can be reached for a while after it spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sleep {
+    /// It wakes and speaks at least so often.
+    #[serde(with = "seconds")]
+    pub every: Duration,
+    /// It listens for so long after it spoke.
+    #[serde(with = "seconds")]
+    pub awake: Duration,
 }
 
 /// What a device is made of and can do; shared by all devices of a kind.
@@ -63,6 +185,11 @@ pub struct Capabilities {
     pub points: Vec<Point>,
     #[serde(default)]
     pub operations: OperationSet,
+    /// Services and peripherals that have no points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub components: Vec<Component>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sleeps: Option<Sleep>,
     /// The first point number that was never given.
     #[serde(default)]
     pub next: u16,
@@ -82,13 +209,37 @@ impl Capabilities {
     }
 
     pub fn can(&self, kind: OperationKind) -> bool {
-        self.operations.has(kind) || kind.by_gateway()
+        self.operations.has(kind) || kind.by_gateway() || kind.by_link()
+    }
+
+    /// Every component with its instance, in order.
+    pub fn components(&self) -> Vec<Component> {
+        let of_points = self
+            .points
+            .iter()
+            .map(|point| Component { name: point.path.component.clone(), instance: point.path.instance });
+        let mut all: Vec<Component> = of_points.chain(self.components.iter().cloned()).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    pub fn has_part(&self, part: &Part) -> bool {
+        match part {
+            Part::Device => true,
+            Part::Component(name) => self.components().iter().any(|component| component.name == *name),
+            Part::Instance(component) => self.components().contains(component),
+        }
     }
 
     /// The bounds that types cannot show, and no point or number twice.
     pub fn check(&self) -> Result<(), String> {
         if self.points.len() > MOST_POINTS {
             return Err(format!("a device has at most {MOST_POINTS} points; this one has {}", self.points.len()));
+        }
+        if self.components.len() > MOST_POINTS {
+            let there = self.components.len();
+            return Err(format!("a device has at most {MOST_POINTS} components; this one has {there}"));
         }
         let mut paths: Vec<&PointPath> = self.points.iter().map(|point| &point.path).collect();
         paths.sort();
@@ -123,6 +274,8 @@ pub enum Connectivity {
     #[default]
     Unknown,
     Up,
+    /// It answers, but not each time.
+    Degraded,
     /// Not heard for longer than it should take.
     Silent,
     /// Its link says that it left.
@@ -134,6 +287,7 @@ impl fmt::Display for Connectivity {
         f.write_str(match self {
             Connectivity::Unknown => "not heard yet",
             Connectivity::Up => "up",
+            Connectivity::Degraded => "degraded",
             Connectivity::Silent => "silent",
             Connectivity::Gone => "gone",
         })
@@ -155,6 +309,8 @@ pub struct Live {
     pub connectivity: Connectivity,
     pub since: Now,
     pub heard: Option<Mono>,
+    /// Of its last eight answers or silences the silences, the newest in the lowest bit.
+    pub misses: u8,
     /// By the place of the point in [`Capabilities::points`].
     pub values: Vec<Option<LastValue>>,
 }

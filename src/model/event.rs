@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::about::About;
 use super::command::{Outcome, Priority};
 use super::device::Capabilities;
 use super::id::{Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, LinkNo};
@@ -14,6 +15,7 @@ use super::operation::{Operation, optional_seconds};
 use super::principal::Principal;
 use super::reading::Heard;
 use super::record::Stream;
+use super::registration::Registration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -33,6 +35,11 @@ pub enum Event {
         reader: Name,
         stream: Stream,
         seq: u64,
+    },
+    /// What an [`Order::Recall`](super::order::Order::Recall) found.
+    Recalled {
+        command: CommandNo,
+        outcome: Outcome,
     },
     /// The vital stream has reached its bound, or has room again.
     VitalFull(bool),
@@ -69,6 +76,10 @@ pub enum LinkEvent {
         device: DeviceNo,
         capabilities: Arc<Capabilities>,
     },
+    /// A device was asked, as often as its link asks, and did not answer.
+    Missed {
+        device: DeviceNo,
+    },
     /// In parts of a thousand.
     Progress {
         command: CommandNo,
@@ -97,6 +108,15 @@ pub struct Sighting {
     pub identities: Vec<Identity>,
     #[serde(default)]
     pub capabilities: Option<Arc<Capabilities>>,
+    /// What it tells about itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Arc<About>>,
+}
+
+impl Sighting {
+    pub fn new(address: Address, identities: Vec<Identity>, capabilities: Option<Arc<Capabilities>>) -> Sighting {
+        Sighting { address, identities, capabilities, about: None }
+    }
 }
 
 /// Identities of one sighting; more is a hostile device.
@@ -106,8 +126,16 @@ pub const MOST_IDENTITIES: usize = 8;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Ask {
     Operate(Operate),
-    Cancel { command: CommandId },
-    Discover { link: Name },
+    Cancel {
+        command: CommandId,
+    },
+    Discover {
+        link: Name,
+    },
+    /// Devices that shall be known; answered one by one.
+    Register {
+        devices: Vec<Registration>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,7 +144,12 @@ pub struct Operate {
     /// The asker's own id. It must come with `expires`; without it one is made here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<CommandId>,
-    pub device: DeviceId,
+    /// On this one …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<DeviceId>,
+    /// … or on each of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceId>,
     pub operation: Operation,
     #[serde(default)]
     pub priority: Priority,
@@ -126,4 +159,27 @@ pub struct Operate {
     /// Not to be sent after this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Wall>,
+    /// Not to be sent before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts: Option<Wall>,
+    /// The second step of what is dangerous: what the first was answered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Name>,
+}
+
+impl Operate {
+    /// With an id of ours and the spans of the settings.
+    pub fn new(device: DeviceId, operation: Operation) -> Operate {
+        Operate {
+            id: None,
+            device: Some(device),
+            devices: Vec::new(),
+            operation,
+            priority: Priority::default(),
+            timeout: None,
+            expires: None,
+            starts: None,
+            token: None,
+        }
+    }
 }

@@ -4,7 +4,9 @@
 //! [`reading`], [`device`], [`operation`], [`command`], then the three closed enums that drive it all:
 //! [`event`] (what happened), [`change`] (what to commit), [`order`] (what to do once it is committed).
 
+pub mod about;
 pub mod access;
+pub mod attempt;
 pub mod change;
 pub mod command;
 pub mod device;
@@ -18,13 +20,17 @@ pub mod point;
 pub mod principal;
 pub mod reading;
 pub mod record;
+pub mod registration;
 pub mod secret;
 pub mod state;
+pub mod until;
 pub mod value;
 
+pub use about::About;
+pub use attempt::{Attempt, Denial, Stranger};
 pub use change::Change;
-pub use command::{Command, CommandState, Outcome};
-pub use device::{Capabilities, Device, LifeCycle};
+pub use command::{Child, ChildPart, Command, CommandState, Ended, Outcome, Whom};
+pub use device::{Capabilities, Connectivity, Device, LifeCycle, Place};
 pub use event::{Ask, Event, LinkEvent, Sighting};
 pub use id::{
     Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, IdentityKind, LinkNo, PointNo, Proof, ShapeNo,
@@ -37,6 +43,8 @@ pub use point::{Access, Component, Limits, Point, PointPath, ValueKind};
 pub use principal::{Principal, Role, Scope};
 pub use reading::{BadReason, Heard, Quality, Reading};
 pub use record::{Gap, GapReason, Record, Stream};
+pub use registration::{Registered, Registration};
 pub use secret::Secret;
 pub use state::State;
+pub use until::Until;
 pub use value::Value;

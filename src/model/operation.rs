@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::about::About;
+use super::device::LARGEST_DESIRED;
 use super::id::{Address, DeviceId, Identity};
 use super::name::Name;
 use super::now::Wall;
@@ -19,7 +21,7 @@ use super::value::Value;
 pub const MOST_NAMED: usize = 256;
 
 /// At which depth to restart, activate or deactivate.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     #[default]
@@ -84,19 +86,27 @@ operations! {
     Unblock,
     Probe,
     Locate,
-    Register,
     Accept,
     Refuse,
     Quarantine,
     Release,
-    Maintenance(until: Option<Wall>),
+    /// People work on it: until then, or until it is switched off again. Meanwhile the gateway does nothing to it by
+    /// itself, and only who is on the spot may change anything.
+    Maintenance(#[serde(default)] until: Option<Wall>, #[serde(default)] off: bool),
     /// New hardware in the same place: id, groups and history stay.
     Replace(identity: Identity),
+    /// Both are one device: what names the other names this one from now on.
     Merge(with: DeviceId),
+    /// This identity is of another device.
     Split(identity: Identity),
     Retire,
     Rename(name: Name),
-    Group(add: Vec<Name>, remove: Vec<Name>),
+    Group(#[serde(default)] add: Vec<Name>, #[serde(default)] remove: Vec<Name>),
+    /// What people know of it.
+    Describe(about: About),
+    /// What a point shall be, kept by the gateway: written once, and shown where the device differs. Without a value:
+    /// nobody minds any more. A version that is not later than the last is refused.
+    Desire(point: PointPath, value: Option<Value>, #[serde(default)] version: Option<u64>),
 }
 
 impl OperationKind {
@@ -108,7 +118,35 @@ impl OperationKind {
     /// True where the gateway carries it out without the device.
     pub fn by_gateway(self) -> bool {
         use OperationKind::*;
-        matches!(self, Accept | Refuse | Rename)
+        matches!(
+            self,
+            Accept
+                | Refuse
+                | Rename
+                | Block
+                | Unblock
+                | Quarantine
+                | Release
+                | Retire
+                | Maintenance
+                | Replace
+                | Merge
+                | Split
+                | Group
+                | Describe
+                | Desire
+        )
+    }
+
+    /// True where every link can do it, whatever its device can.
+    pub fn by_link(self) -> bool {
+        self == OperationKind::Probe
+    }
+
+    /// True where what it does cannot be undone: it must be asked twice.
+    pub fn is_dangerous(self) -> bool {
+        use OperationKind::*;
+        matches!(self, FactoryReset | Erase | Lock)
     }
 
     /// True where doing it twice is as good as doing it once. Anything else is never repeated by itself.
@@ -131,6 +169,11 @@ impl fmt::Display for OperationKind {
 }
 
 impl Operation {
+    /// True where the gateway carries it out without the device.
+    pub fn by_gateway(&self) -> bool {
+        self.kind().by_gateway() || matches!(self, Operation::ConnectionLog { own: false })
+    }
+
     /// The bounds that types cannot show.
     pub fn check(&self) -> Result<(), String> {
         match self {
@@ -148,6 +191,11 @@ impl Operation {
             Operation::ConnectivitySet { settings } => {
                 settings.values().try_for_each(Value::check).map_err(|e| e.to_string())
             }
+            Operation::Describe { about } => about.check(),
+            Operation::Desire { value: Some(value), .. } if value.weight() > LARGEST_DESIRED => {
+                Err(format!("a desired value has at most {LARGEST_DESIRED} bytes"))
+            }
+            Operation::Desire { value: Some(value), .. } => value.check().map_err(|e| e.to_string()),
             Operation::Group { add, remove } if add.len() + remove.len() > MOST_NAMED => {
                 Err(format!("name at most {MOST_NAMED} groups"))
             }

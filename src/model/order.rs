@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::id::{Address, CommandNo, DeviceNo, LinkNo, PointNo};
+use super::name::Name;
 use super::now::Mono;
 use super::operation::{Operation, optional_seconds};
 use super::point::PointPath;
+use super::registration::Registered;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -17,6 +19,11 @@ pub enum Order {
     Link {
         link: LinkNo,
         order: LinkOrder,
+    },
+    /// Look the device's log up, and end the command with it. The loop does it, after the commit.
+    Recall {
+        command: CommandNo,
+        device: DeviceNo,
     },
     /// The answer to an [`Ask`](super::event::Ask).
     Reply {
@@ -92,8 +99,16 @@ pub struct PlanPoint {
 pub enum Reply {
     /// On disk: it will be carried out, or its end will be told.
     Accepted(Arc<Command>),
-    /// The same id was asked before; this is what became of it.
-    Known(Arc<Command>),
+    /// The same id was asked before, as this command; the view or the store tells what became of it.
+    Known(CommandNo),
+    /// What is asked cannot be undone: ask the very same again with this token, within so long.
+    Guarded {
+        token: Name,
+        #[serde(with = "super::operation::seconds")]
+        within: Duration,
+    },
+    /// In the order in which they were asked.
+    Registered(Vec<Registered>),
     /// Done as asked; there is nothing to follow.
     Done,
     Refused(Refusal),

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::PointNo;
 use super::name::Name;
+use super::operation::optional_seconds;
 
 /// Points of one device; more is a hostile or broken device.
 pub const MOST_POINTS: usize = 4096;
@@ -60,16 +62,50 @@ impl Access {
     }
 }
 
-/// What may be written. `Ord` and `Hash` go by bits: equal limits are one entry in the table of shapes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// What may be written, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Limits {
+    #[serde(default = "lowest")]
     pub min: f64,
+    #[serde(default = "highest")]
     pub max: f64,
+    /// Only `min` (or 0) and whole steps from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<f64>,
+    /// Not written again sooner than this after the last time.
+    #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")]
+    pub pause: Option<Duration>,
+    /// Not written while this point of the device is true: somebody on the spot has locked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<PointPath>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { min: lowest(), max: highest(), step: None, pause: None, lock: None }
+    }
+}
+
+fn lowest() -> f64 {
+    f64::MIN
+}
+
+fn highest() -> f64 {
+    f64::MAX
 }
 
 impl Limits {
     pub fn allow(&self, x: f64) -> bool {
-        (self.min..=self.max).contains(&x)
+        (self.min..=self.max).contains(&x) && self.on_a_step(x)
+    }
+
+    /// Within a millionth of a step, for most steps have no exact binary form.
+    fn on_a_step(&self, x: f64) -> bool {
+        let Some(step) = self.step.filter(|step| *step > 0.0) else { return true };
+        let from = if self.min == f64::MIN { 0.0 } else { self.min };
+        let steps = (x - from) / step;
+        (steps - steps.round()).abs() <= 1e-6
     }
 }
 
@@ -164,8 +200,17 @@ mod tests {
 
     #[test]
     fn limits_take_their_ends_and_no_nan() {
-        let limits = Limits { min: 0.0, max: 10.0 };
+        let limits = Limits { min: 0.0, max: 10.0, ..Limits::default() };
         assert!(limits.allow(0.0) && limits.allow(10.0));
         assert!(!limits.allow(10.5) && !limits.allow(f64::NAN));
+    }
+
+    #[test]
+    fn a_step_counts_from_the_lowest_value() {
+        let limits = Limits { min: 0.5, max: 10.0, step: Some(0.1), ..Limits::default() };
+        assert!(limits.allow(0.5) && limits.allow(0.8) && limits.allow(10.0));
+        assert!(!limits.allow(0.85) && !limits.allow(0.4));
+        let free = Limits { step: Some(5.0), ..Limits::default() };
+        assert!(free.allow(-10.0) && free.allow(0.0) && !free.allow(7.0));
     }
 }

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::command::CommandState;
 use super::command::Outcome;
 use super::device::LifeCycle;
-use super::id::{Address, CommandId, DeviceId};
+use super::id::{Address, CommandId, DeviceId, DeviceNo};
 use super::name::Name;
-use super::now::Now;
+use super::now::{Now, Wall};
+use super::point::PointPath;
 
 /// A stream of the journal. Each numbers its records from 1, without a step back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,7 +69,8 @@ pub enum Record {
     /// How a command ended.
     Result {
         command: CommandId,
-        device: DeviceId,
+        /// `None`: it was for many, each of which has a result of its own.
+        device: Option<DeviceId>,
         operation: String,
         state: CommandState,
         outcome: Option<Outcome>,
@@ -96,10 +98,61 @@ pub enum Record {
         device: DeviceId,
         life: LifeCycle,
     },
+    DeviceBlocked {
+        device: DeviceId,
+        until: Wall,
+    },
+    DeviceUnblocked {
+        device: DeviceId,
+    },
+    /// Its key, hardware or identities are others now.
+    DeviceReplaced {
+        device: DeviceId,
+    },
+    DeviceMerged {
+        device: DeviceId,
+        with: DeviceId,
+    },
+    DeviceSplit {
+        device: DeviceId,
+        from: DeviceId,
+    },
+    /// Both were shown as one: somebody should say whether they are (`merge`).
+    DeviceAlike {
+        device: DeviceId,
+        other: DeviceId,
+    },
+    /// Somebody elsewhere claims to be it, and it still answers.
+    DeviceContested {
+        device: DeviceId,
+        link: Name,
+        address: Address,
+    },
+    Maintenance {
+        device: DeviceId,
+        by: Name,
+        on: bool,
+    },
+    /// What somebody wants a point to be; the last version wins.
+    Desired {
+        device: DeviceId,
+        point: PointPath,
+        by: Name,
+        version: u64,
+    },
+    /// The device is not as desired, or is again.
+    Differs {
+        device: DeviceId,
+        point: PointPath,
+        differs: bool,
+    },
     DeviceChanged {
         device: DeviceId,
     },
     DeviceUp {
+        device: DeviceId,
+    },
+    DeviceDegraded {
         device: DeviceId,
     },
     DeviceSilent {
@@ -123,5 +176,11 @@ impl Record {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub at: Now,
+    /// In whose log it stands as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<DeviceNo>,
     pub record: Record,
 }
+
+/// Records in the log of one device; the oldest go first.
+pub const LONGEST_LOG: usize = 32;

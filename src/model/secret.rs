@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serializer};
 use zeroize::Zeroizing;
 
 /// Deliberately neither `Serialize` nor `Display`, and its `Debug` shows nothing.
@@ -24,6 +24,11 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// For what holds a secret and is shown to people: that there is one, and nothing of it.
+pub fn hidden<S: Serializer>(_: &Option<Secret>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str("…")
 }
 
 /// In the same time whatever differs, so that an answer's delay tells nothing.

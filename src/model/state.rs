@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::attempt::Attempt;
 use super::change::Change;
-use super::command::Command;
+use super::command::{Command, Ended};
 use super::device::{Capabilities, Device};
 use super::id::ShapeNo;
 use super::now::Wall;
@@ -13,7 +14,10 @@ use super::now::Wall;
 pub struct State {
     pub shapes: Vec<(ShapeNo, Arc<Capabilities>)>,
     pub devices: Vec<Arc<Device>>,
+    /// Those that have not ended.
     pub commands: Vec<Arc<Command>>,
+    pub ended: Vec<Ended>,
+    pub attempts: Vec<Attempt>,
     /// No forgotten id from outside expired later than this.
     pub forgotten_to: Wall,
 }
@@ -25,12 +29,26 @@ impl State {
             Change::Shape { no, capabilities } => put(&mut self.shapes, (*no, capabilities.clone()), |(no, _)| *no),
             Change::ForgetShape(no) => self.shapes.retain(|(known, _)| known != no),
             Change::Device(device) => put(&mut self.devices, device.clone(), |device| device.no),
-            Change::Command(command) => put(&mut self.commands, command.clone(), |command| command.no),
+            Change::Command(command) if command.state.is_open() => {
+                put(&mut self.commands, command.clone(), |command| command.no);
+            }
+            Change::Command(command) => {
+                self.commands.retain(|open| open.no != command.no);
+                put(&mut self.ended, command.brief(), |ended| ended.no);
+            }
             Change::Forget { no, forgotten_to } => {
-                self.commands.retain(|command| command.no != *no);
+                self.ended.retain(|ended| ended.no != *no);
                 self.forgotten_to = self.forgotten_to.max(*forgotten_to);
             }
-            Change::Record(_) | Change::Passed { .. } => {}
+            Change::Was { device, connectivity } => {
+                if let Some(row) = self.devices.iter_mut().find(|row| row.no == *device) {
+                    Arc::make_mut(row).was = *connectivity;
+                }
+            }
+            Change::ForgetDevice(no) => self.devices.retain(|device| device.no != *no),
+            Change::Attempt(attempt) => put(&mut self.attempts, attempt.clone(), |attempt| attempt.stranger.clone()),
+            Change::ForgetAttempt(stranger) => self.attempts.retain(|attempt| attempt.stranger != *stranger),
+            Change::Record(_) | Change::Passed { .. } | Change::About { .. } | Change::Key { .. } => {}
         }
     }
 }

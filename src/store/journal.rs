@@ -42,7 +42,7 @@ impl<'t> Journal<'t> {
     }
 
     pub(super) fn append_gap(&mut self, now: &Now, gap: Gap) -> Result<(), StoreError> {
-        self.append(&Entry { at: *now, record: Record::Gap(gap) })
+        self.append(&Entry { at: *now, of: None, record: Record::Gap(gap) })
     }
 
     pub(super) fn append_block(&mut self, seq: u64, next: u64, block: &[u8]) -> Result<(), StoreError> {

@@ -6,16 +6,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, TableError};
 
 use crate::model::record::Entry;
-use crate::model::{Name, Stream};
+use crate::model::{Command, CommandNo, Name, Stream};
 
 use super::block::{Block, decode, peek};
 use super::error::StoreError;
 use super::heads::{Heads, JournalId, read_heads_in};
 use super::pieces::{Found, at_or_before, records};
-use super::rows::{JOURNAL, code};
+use super::rows::{COMMANDS, JOURNAL, code, unpack};
 
 /// Bytes of rows that one page is made of; the record that passes it is the last.
 const PAGE_BYTES: usize = 512 << 10;
@@ -97,6 +97,18 @@ struct Raw {
 impl Snapshots {
     pub(super) fn new(shared: Arc<Shared>) -> Snapshots {
         Snapshots { shared }
+    }
+
+    /// A command as it stands on disk, with its result.
+    pub fn command(&self, no: CommandNo) -> Result<Option<Command>, StoreError> {
+        self.shared.with(|db| {
+            let txn = db.begin_read()?;
+            match txn.open_table(COMMANDS) {
+                Ok(table) => Ok(table.get(no.0)?.and_then(|row| unpack(&no.0, row.value()))),
+                Err(TableError::TableDoesNotExist(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
     }
 
     /// Records from a number on, at most `limit`: entries, or readings.

@@ -46,6 +46,9 @@ impl<'a> Sorted<'a> {
                     sorted.commands.push((no.0, None));
                     sorted.forgotten_to = sorted.forgotten_to.max(Some(*forgotten_to));
                 }
+                Change::About { .. } | Change::Was { .. } | Change::Key { .. } => {}
+                Change::ForgetDevice(no) => sorted.devices.push((no.0, None)),
+                Change::Attempt(_) | Change::ForgetAttempt(_) => {}
                 Change::Record(entry) => sorted.records.push(entry),
                 Change::Passed { reader, stream, seq } => sorted.passed.push((reader, *stream, *seq)),
             }
@@ -96,10 +99,14 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
     let shapes = read_all(from, SHAPES, "shapes", &mut damaged)?;
     let devices: Vec<(u32, Arc<Device>)> = read_all(from, DEVICES, "devices", &mut damaged)?;
     let commands: Vec<(u64, Arc<Command>)> = read_all(from, COMMANDS, "commands", &mut damaged)?;
+    let (open, ended): (Vec<_>, Vec<_>) = commands.into_iter().map(|(_, row)| row).partition(|row| row.state.is_open());
+    let ended = ended.iter().map(|command| command.brief()).collect();
     let state = State {
         shapes: shapes.into_iter().map(|(no, shape)| (ShapeNo(no), shape)).collect(),
         devices: devices.into_iter().map(|(_, device)| device).collect(),
-        commands: commands.into_iter().map(|(_, command)| command).collect(),
+        commands: open,
+        ended,
+        attempts: Vec::new(),
         forgotten_to: meta(from, FORGOTTEN_TO)?.unwrap_or_default(),
     };
     Ok((state, damaged))

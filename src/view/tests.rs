@@ -1,44 +1,23 @@
 //! What readers of the view see, and when.
 
 use super::*;
-use crate::model::command::Expiry;
 use crate::model::device::Live;
 use crate::model::*;
 
 fn device(no: u32, id: &str) -> Arc<DeviceNow> {
+    let place = Place { link: Name::new("plant").unwrap(), address: Address::new(&format!("place-{no}")).unwrap() };
     let device = Device {
-        no: DeviceNo(no),
-        id: DeviceId::new(id).unwrap(),
         name: Name::new(&format!("name-{no}")).ok(),
-        identities: Vec::new(),
-        link: Name::new("plant").unwrap(),
-        address: Address::new(&format!("place-{no}")).unwrap(),
-        shape: ShapeNo(0),
-        life: LifeCycle::Managed,
-        first_seen: Now::default(),
-        displaced: false,
+        place: Some(place),
+        ..Device::new(DeviceNo(no), DeviceId::new(id).unwrap(), LifeCycle::Managed, &Now::default())
     };
     Arc::new(DeviceNow { device: Arc::new(device), capabilities: Arc::default(), live: Live::default() })
 }
 
 fn command(id: &str, state: CommandState) -> Arc<Command> {
-    Arc::new(Command {
-        no: CommandNo(1),
-        id: CommandId::new(id).unwrap(),
-        by: Name::new("p").unwrap(),
-        device: DeviceNo(1),
-        device_id: DeviceId::new("urn:x").unwrap(),
-        operation: Operation::Probe,
-        priority: Default::default(),
-        state,
-        asked: Now::default(),
-        expires: Expiry { wall: Wall(0), mono: Mono(0) },
-        timeout: Duration::from_secs(1),
-        sent: None,
-        progress: None,
-        outcome: None,
-        ended: None,
-    })
+    let (whom, id) = (Whom::Many(Arc::from([])), CommandId::new(id).unwrap());
+    let command = Command::new(CommandNo(1), id, Name::new("p").unwrap(), whom, Operation::Probe, Now::default());
+    Arc::new(Command { state, ..command })
 }
 
 fn plant() -> View {
@@ -119,22 +98,22 @@ async fn whoever_waits_for_a_command_is_woken_by_its_end() {
     let id = CommandId::new("c-1").unwrap();
     let waiting = tokio::spawn({
         let (view, id) = (view.clone(), id.clone());
-        async move { view.ended(&id, Duration::from_secs(60)).await.unwrap().state }
+        async move { view.ended(&id, Duration::from_secs(60)).await.unwrap() }
     });
     tokio::task::yield_now().await;
     view.publish_commands(vec![command("c-2", CommandState::Done)], Vec::new());
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished());
     view.publish_commands(vec![command("c-1", CommandState::Failed)], Vec::new());
-    assert_eq!(waiting.await.unwrap(), CommandState::Failed);
+    assert_eq!(waiting.await.unwrap(), Known::Ended(CommandNo(1)));
 }
 
 #[tokio::test]
 async fn a_wait_ends_with_its_time_and_for_an_unknown_command_at_once() {
     let view = View::default();
     view.publish_commands(vec![command("c-1", CommandState::Sent)], Vec::new());
-    let state = view.ended(&CommandId::new("c-1").unwrap(), Duration::from_millis(5)).await.unwrap().state;
-    assert_eq!(state, CommandState::Sent);
+    let known = view.ended(&CommandId::new("c-1").unwrap(), Duration::from_millis(5)).await.unwrap();
+    assert!(matches!(known, Known::Open(_)));
     assert!(view.ended(&CommandId::new("c-9").unwrap(), Duration::MAX).await.is_none());
 }
 
@@ -143,8 +122,8 @@ async fn nobody_waits_while_the_daemon_stops() {
     let view = View::default();
     view.publish_commands(vec![command("c-1", CommandState::Sent)], Vec::new());
     view.release_waiters();
-    let state = view.ended(&CommandId::new("c-1").unwrap(), Duration::MAX).await.unwrap().state;
-    assert_eq!(state, CommandState::Sent);
+    let known = view.ended(&CommandId::new("c-1").unwrap(), Duration::MAX).await.unwrap();
+    assert!(matches!(known, Known::Open(_)));
 }
 
 #[test]

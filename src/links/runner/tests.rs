@@ -303,7 +303,7 @@ async fn a_refused_device_is_neither_asked_nor_heard() {
     sleep(LONG).await;
     let asked = rig.devices.asked("read").len();
     rig.notice(Notice::Spoke { address: address.clone(), values: Vec::new() }).await;
-    let who = Sighting { address, identities: Vec::new(), capabilities: None };
+    let who = Sighting::new(address, Vec::new(), None);
     rig.notice(Notice::Sighted(who.clone())).await;
     rig.notice(Notice::Asks { exchange: 1, who }).await;
     rig.perform(1, 1, LONG).await;

@@ -37,37 +37,18 @@ pub fn reader(text: &str, streams: &[Stream]) -> Reader {
 }
 
 pub fn device(no: u32) -> Device {
-    Device {
-        no: DeviceNo(no),
-        id: DeviceId::new(&format!("urn:x:{no}")).unwrap(),
-        name: None,
-        identities: Vec::new(),
-        link: name("meters"),
-        address: Address::new("7").unwrap(),
-        shape: ShapeNo(1),
-        life: LifeCycle::Managed,
-        first_seen: at(5),
-        displaced: false,
-    }
+    let place = Place { link: name("meters"), address: Address::new("7").unwrap() };
+    let id = DeviceId::new(&format!("urn:x:{no}")).unwrap();
+    Device { place: Some(place), shape: ShapeNo(1), ..Device::new(DeviceNo(no), id, LifeCycle::Managed, &at(5)) }
 }
 
 pub fn command(no: u64) -> Command {
+    let id = CommandId::new(&format!("c-{no}")).unwrap();
+    let whom = Whom::Device { no: DeviceNo(1), id: DeviceId::new("urn:x:1").unwrap() };
     Command {
-        no: CommandNo(no),
-        id: CommandId::new(&format!("c-{no}")).unwrap(),
-        by: name("somebody"),
-        device: DeviceNo(1),
-        device_id: DeviceId::new("urn:x:1").unwrap(),
-        operation: Operation::Locate,
-        priority: Default::default(),
-        state: CommandState::Queued,
-        asked: at(5),
         expires: Expiry { wall: Wall(9_000_000), mono: Mono(9_000) },
         timeout: Duration::from_secs(5),
-        sent: None,
-        progress: None,
-        outcome: None,
-        ended: None,
+        ..Command::new(CommandNo(no), id, name("somebody"), whom, Operation::Locate, at(5))
     }
 }
 
@@ -84,17 +65,17 @@ pub fn kept(no: u32) -> Vec<Change> {
 pub fn result(no: u64, mono: u64) -> Change {
     let record = Record::Result {
         command: CommandId::new(&format!("c-{no}")).unwrap(),
-        device: DeviceId::new("urn:x:1").unwrap(),
+        device: DeviceId::new("urn:x:1").ok(),
         operation: "locate".into(),
         state: CommandState::Done,
         outcome: None,
     };
-    Change::Record(Entry { at: at(mono), record })
+    Change::Record(Entry { at: at(mono), of: None, record })
 }
 
 pub fn seen(no: u64, mono: u64) -> Change {
     let record = Record::DeviceUp { device: DeviceId::new(&format!("urn:x:{no}")).unwrap() };
-    Change::Record(Entry { at: at(mono), record })
+    Change::Record(Entry { at: at(mono), of: None, record })
 }
 
 pub fn passed(who: &str, stream: Stream, seq: u64) -> Change {

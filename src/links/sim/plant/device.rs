@@ -104,6 +104,7 @@ impl SimDevice {
             address: self.address.clone(),
             identities: self.identities.clone(),
             capabilities: Some(self.capabilities.clone()),
+            about: None,
         }
     }
 
@@ -316,7 +317,7 @@ impl SimDevice {
             return Err(format!("{path} cannot be written"));
         }
         let value = value.into_kind(point.kind).map_err(|e| e.to_string())?;
-        let fits = |x| point.limits.is_none_or(|limits| limits.allow(x));
+        let fits = |x| point.limits.as_ref().is_none_or(|limits| limits.allow(x));
         if !value.number().is_none_or(fits) {
             return Err(format!("{value} is outside the limits of {path}"));
         }

@@ -194,7 +194,7 @@ pub fn capabilities(points: &BTreeMap<PointPath, PointSettings>, operations: &[O
         kind: it.kind,
         unit: it.unit.clone(),
         access: it.access,
-        limits: it.limits,
+        limits: it.limits.clone(),
     };
     let mut kinds = operations.to_vec();
     if points.values().any(|it| it.access.reads()) {
@@ -206,6 +206,6 @@ pub fn capabilities(points: &BTreeMap<PointPath, PointSettings>, operations: &[O
     Capabilities {
         points: points.iter().enumerate().map(point).collect(),
         operations: OperationSet::of(&kinds),
-        next: 0,
+        ..Capabilities::default()
     }
 }

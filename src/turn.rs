@@ -52,6 +52,8 @@ struct Unseen {
     commands: BTreeMap<CommandNo, Arc<Command>>,
     ended: Vec<(CommandId, CommandNo)>,
     forgotten: Vec<CommandId>,
+    gone: Vec<DeviceNo>,
+    attempts: bool,
 }
 
 /// The disk takes nothing.
@@ -148,10 +150,12 @@ impl Turn {
         self.unseen.ended.extend(touched.ended);
         self.unseen.devices.extend(touched.devices);
         self.unseen.forgotten.extend(touched.forgotten);
+        self.unseen.gone.extend(touched.gone);
+        self.unseen.attempts |= touched.attempts;
         if !self.must_commit {
-            let Unseen { devices, commands, ended, forgotten } = std::mem::take(&mut self.unseen);
+            let Unseen { devices, commands, ended, forgotten, gone, attempts } = std::mem::take(&mut self.unseen);
             let (devices, commands) = (devices.into_iter().collect(), commands.into_values().collect());
-            return Touched { devices, commands, ended, forgotten };
+            return Touched { devices, gone, attempts, commands, ended, forgotten };
         }
         let held: BTreeSet<DeviceNo> = self.changes.iter().filter_map(changed_device).collect();
         let devices = self.unseen.devices.difference(&held).copied().collect();

@@ -19,7 +19,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("units", &[]),
     // Pure: no I/O, no clock, so that both can be replayed and tried on recorded history.
     ("policy", &["model"]),
-    ("engine", &["model", "policy"]),
+    ("engine", &["model", "nearest", "policy"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
     ("links", &["model", "units"]),
     ("guard", &["model"]),

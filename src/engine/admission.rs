@@ -1,155 +1,144 @@
-//! Admission: what a sighting makes of what we know, and who may join.
+//! Admission: who may join, and what a sighting comes to.
 //!
-//! Identity comes first: a device with a known identity is that device, wherever it is. Only a device that shows none is
-//! known by its place.
+//! Identity comes first: a device with a known identity is that device, wherever it is, as far as it can prove it. Only a
+//! device that shows none is known by its place. Whom nobody knows, the rules let in or turn away.
 
-use std::sync::Arc;
-
-use crate::model::device::Connectivity;
 use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
 
-use super::settings::Admission;
+use super::settings::{Admission, LinkSettings};
 use super::step::Step;
 use super::{Engine, record};
+
+/// What a sighting came to.
+pub enum Met {
+    /// It is this device, known before or new.
+    Is(DeviceNo),
+    /// It says to be a device that may be somewhere else.
+    Contested,
+    /// It is turned away: for good, or until then.
+    Denied(Denial, Option<Mono>),
+}
 
 impl Engine {
     pub(super) fn sighted(&mut self, now: &Now, link: LinkNo, sighting: Sighting, step: &mut Step) {
         let address = sighting.address.clone();
-        if self.meet(now, link, sighting, step) == Some(LifeCycle::Refused) {
-            self.order(now, link, LinkOrder::Refuse { address, until: None }, step);
+        if let Met::Denied(Denial::Rule | Denial::Refused | Denial::Retired | Denial::Blocked, until) =
+            self.meet(now, link, sighting, step)
+        {
+            self.order(now, link, LinkOrder::Refuse { address, until }, step);
         }
     }
 
     pub(super) fn asked(&mut self, now: &Now, link: LinkNo, exchange: u64, who: Sighting, step: &mut Step) {
-        let life = self.meet(now, link, who, step);
-        let later = Some(self.settings.come_back);
-        let (verdict, wait) = match life {
-            Some(LifeCycle::Managed) => (Verdict::Accepted, None),
-            Some(LifeCycle::Refused | LifeCycle::Retired) => (Verdict::Refused, None),
-            Some(LifeCycle::Pending | LifeCycle::Quarantined) | None => (Verdict::Later, later),
+        let (verdict, wait) = match self.meet(now, link, who, step) {
+            Met::Is(no) if self.is_served(no) => (Verdict::Accepted, None),
+            Met::Is(_) | Met::Denied(Denial::NoRoom, _) => (Verdict::Later, Some(self.settings.come_back)),
+            Met::Contested => (Verdict::Later, Some(self.settings.contest)),
+            Met::Denied(_, until) => (Verdict::Refused, until.map(|until| until.since(now.mono))),
         };
         self.order(now, link, LinkOrder::Answer { exchange, verdict, wait }, step);
     }
 
-    /// What the device is to us, once this sighting is taken in; `None` where it made no sense or there is no room.
-    fn meet(&mut self, now: &Now, link: LinkNo, mut sighting: Sighting, step: &mut Step) -> Option<LifeCycle> {
+    fn is_served(&self, no: DeviceNo) -> bool {
+        let life = self.registry.get(no).map(|entry| entry.device.life);
+        matches!(life, Some(LifeCycle::Managed | LifeCycle::Quarantined))
+    }
+
+    fn meet(&mut self, now: &Now, link: LinkNo, mut sighting: Sighting, step: &mut Step) -> Met {
         sighting.identities.truncate(MOST_IDENTITIES);
         sighting.identities.sort_by(|a, b| b.kind.cmp(&a.kind).then(b.proof.cmp(&a.proof)));
         if sighting.capabilities.as_ref().is_some_and(|capabilities| capabilities.check().is_err()) {
-            self.links[usize::from(link.0)].rejected += 1;
-            return None;
+            return self.deny(now, link, &sighting, Denial::Nonsense, step);
+        }
+        if sighting.about.as_ref().is_some_and(|about| about.check().is_err()) {
+            self.note(now, link, &sighting, Denial::Nonsense, step);
+            sighting.about = None;
         }
         match self.recognise(link, &sighting) {
-            Some(no) => {
-                self.meet_again(now, link, no, sighting, step);
-                self.registry.get(no).map(|entry| entry.device.life)
-            }
-            None => self.admit(now, link, sighting, step),
+            Some(known) => self.meet_again(now, link, known, &sighting, step),
+            None => match self.admit(now, link, &sighting, step) {
+                Ok(no) => Met::Is(no),
+                Err(why) => self.deny(now, link, &sighting, why, step),
+            },
         }
     }
 
-    fn recognise(&self, link: LinkNo, sighting: &Sighting) -> Option<DeviceNo> {
-        let known = sighting.identities.iter().find_map(|identity| self.registry.by_identity(identity));
-        known.or_else(|| {
+    pub(super) fn deny(&mut self, now: &Now, link: LinkNo, who: &Sighting, why: Denial, step: &mut Step) -> Met {
+        if matches!(why, Denial::NoRoom | Denial::Nonsense) {
+            self.links[usize::from(link.0)].rejected += 1;
+        }
+        self.note(now, link, who, why, step);
+        Met::Denied(why, None)
+    }
+
+    /// The device that it names, with the strongest of the identities that do.
+    fn recognise(&self, link: LinkNo, sighting: &Sighting) -> Option<(DeviceNo, Option<Identity>)> {
+        let known = |identity: &Identity| Some((self.registry.by_identity(identity)?, Some(identity.clone())));
+        sighting.identities.iter().find_map(known).or_else(|| {
             let no = self.registry.by_address(link, &sighting.address)?;
             let entry = self.registry.get(no)?;
             let only_by_place = entry.device.identities.iter().all(|identity| identity.kind == IdentityKind::Place);
-            (sighting.identities.is_empty() || only_by_place).then_some(no)
+            (sighting.identities.is_empty() || only_by_place).then_some((no, None))
         })
     }
 
-    fn meet_again(&mut self, now: &Now, link: LinkNo, no: DeviceNo, sighting: Sighting, step: &mut Step) {
-        let Some(entry) = self.registry.get(no).cloned() else { return };
-        let mut device = entry.device.as_ref().clone();
-        let link = self.links[usize::from(link.0)].settings.name.clone();
-        device.place = Some(Place { link, address: sighting.address });
-        device.displaced = false;
-        // What names another device already goes on naming that one.
-        let others = |identity: &Identity| self.registry.by_identity(identity).is_none_or(|owner| owner == no);
-        add_identities(&mut device.identities, sighting.identities.into_iter().filter(others).collect());
-        if let Some(capabilities) = sighting.capabilities {
-            device.shape = self.shape_after(&entry.capabilities, &capabilities, step).unwrap_or(device.shape);
-        }
-        if device == *entry.device {
-            // The link may have lost what it was told, and a sign of life is one.
-            self.alive(now, no, step);
-            return;
-        }
-        if let Some(Place { link, address }) = device.place.clone().filter(|_| device.place != entry.device.place) {
-            step.changes.push(record(now, no, Record::DeviceMoved { device: device.id.clone(), link, address }));
-        }
-        self.change_device(now, device, step);
-        self.alive(now, no, step);
-    }
-
-    fn admit(&mut self, now: &Now, link: LinkNo, sighting: Sighting, step: &mut Step) -> Option<LifeCycle> {
+    fn admit(&mut self, now: &Now, link: LinkNo, sighting: &Sighting, step: &mut Step) -> Result<DeviceNo, Denial> {
         let settings = self.links[usize::from(link.0)].settings.clone();
-        let life = match settings.admission {
-            Admission::Accept => LifeCycle::Managed,
-            Admission::Hold => LifeCycle::Pending,
-            Admission::Quarantine => LifeCycle::Quarantined,
-            Admission::Refuse => return Some(LifeCycle::Refused),
-        };
-        if self.registry.count() >= self.settings.most_devices {
-            self.links[usize::from(link.0)].rejected += 1;
-            return None;
-        }
         let identities = match sighting.identities.is_empty() {
-            true => vec![place(&settings.name, &sighting.address)?],
-            false => sighting.identities,
+            true => place(&settings.name, &sighting.address).into_iter().collect(),
+            false => sighting.identities.clone(),
         };
-        let capabilities = sighting.capabilities.unwrap_or_default();
-        let (no, id) = (self.registry.next_no(), self.unused_id(identities.first()?)?);
+        let life = self.life_for(&settings, &identities)?;
+        let id = identities.first().and_then(|identity| self.unused_id(identity)).ok_or(Denial::Nonsense)?;
+        let capabilities = sighting.capabilities.clone().unwrap_or_default();
         let shape = self.shape_after(&Capabilities::default(), &capabilities, step)?;
-        let (link, address) = (settings.name, sighting.address);
+        let (no, link, address) = (self.registry.next_no(), settings.name, sighting.address.clone());
         let place = Some(Place { link: link.clone(), address: address.clone() });
-        let device = Device { identities, place, shape, ..Device::new(no, id.clone(), life, now) };
+        let mut device = Device { identities, place, shape, ..Device::new(no, id.clone(), life, now) };
+        let about = sighting.about.as_ref().and_then(|about| self.told(now, &mut device, about));
         step.changes.push(record(now, no, Record::DeviceAdded { device: id, link, address, life }));
         self.change_device(now, device, step);
+        step.changes.extend(about);
         self.alive(now, no, step);
-        Some(life)
+        Ok(no)
+    }
+
+    /// As what one who is met for the first time joins.
+    fn life_for(&self, link: &LinkSettings, identities: &[Identity]) -> Result<LifeCycle, Denial> {
+        let (life, room) = match self.rule_for(link, identities) {
+            Admission::Refuse => return Err(Denial::Rule),
+            Admission::Accept => (LifeCycle::Managed, true),
+            Admission::Quarantine => (LifeCycle::Quarantined, true),
+            Admission::Hold => (LifeCycle::Pending, self.registry.pending() < self.settings.most_pending),
+        };
+        if room && self.room_for_device() { Ok(life) } else { Err(Denial::NoRoom) }
+    }
+
+    fn rule_for(&self, link: &LinkSettings, identities: &[Identity]) -> Admission {
+        let fitting = self.settings.admission.iter().find(|rule| {
+            rule.link.as_ref().is_none_or(|name| *name == link.name)
+                && identities.iter().any(|identity| {
+                    rule.identity.as_ref().is_none_or(|pattern| pattern.fits(identity))
+                        && rule.proof.is_none_or(|proof| identity.proof >= proof)
+                })
+        });
+        fitting.map_or(link.admission, |rule| rule.then)
+    }
+
+    pub(super) fn room_for_device(&self) -> bool {
+        self.registry.count() < self.settings.most_devices
     }
 
     /// An id says nothing of the present: one that was made of a place may since have moved away from it.
-    fn unused_id(&self, identity: &Identity) -> Option<DeviceId> {
+    pub(super) fn unused_id(&self, identity: &Identity) -> Option<DeviceId> {
         let id = identity.urn();
         if self.registry.by_id(&id).is_none() {
             return Some(id);
         }
         let next = self.registry.next_no();
         DeviceId::new(&format!("{id}:{next}")).ok()
-    }
-
-    pub(super) fn changed(
-        &mut self,
-        now: &Now,
-        link: LinkNo,
-        no: DeviceNo,
-        capabilities: Arc<Capabilities>,
-        step: &mut Step,
-    ) {
-        if self.registry.link_of(no) != Some(link) || capabilities.check().is_err() {
-            self.links[usize::from(link.0)].rejected += 1;
-            return;
-        }
-        let Some(entry) = self.registry.get(no).cloned() else { return };
-        let Some(shape) = self.shape_after(&entry.capabilities, &capabilities, step) else { return };
-        if shape != entry.device.shape {
-            step.changes.push(record(now, no, Record::DeviceChanged { device: entry.device.id.clone() }));
-            self.change_device(now, Device { shape, ..entry.device.as_ref().clone() }, step);
-        }
-    }
-
-    /// `None` where the device has used up its point numbers: it keeps what it had.
-    fn shape_after(&mut self, before: &Capabilities, now: &Capabilities, step: &mut Step) -> Option<ShapeNo> {
-        let capabilities = Arc::new(now.clone().numbered_after(before)?);
-        let (no, new) = self.registry.shape(capabilities.clone());
-        if new {
-            step.changes.push(Change::Shape { no, capabilities });
-        }
-        Some(no)
     }
 
     /// Takes the device as it is from now on, and has its link told.
@@ -184,7 +173,7 @@ impl Engine {
     }
 
     pub(super) fn store_device(&mut self, device: Device, step: &mut Step) {
-        let device = Arc::new(device);
+        let device = std::sync::Arc::new(device);
         let left = self.registry.put(device.clone());
         self.registry.touch(device.no, &mut self.touched.devices);
         step.changes.push(Change::Device(device));
@@ -192,20 +181,8 @@ impl Engine {
     }
 }
 
-fn place(link: &Name, address: &Address) -> Option<Identity> {
+pub fn place(link: &Name, address: &Address) -> Option<Identity> {
     let mut value = format!("{link}/{address}");
     value.truncate(id::LONGEST_ADDRESS); // ASCII, so no character is cut; a longer place could not be told apart anyway.
     Identity::new(IdentityKind::Place, &value, Proof::Seen).ok()
-}
-
-/// Known ones take the better proof; new ones join while there is room. Strongest first.
-fn add_identities(known: &mut Vec<Identity>, seen: Vec<Identity>) {
-    for identity in seen {
-        if let Some(known) = known.iter_mut().find(|known| known.same_as(&identity)) {
-            known.proof = known.proof.max(identity.proof);
-        } else if known.len() < MOST_IDENTITIES {
-            known.push(identity);
-        }
-    }
-    known.sort_by(|a, b| b.kind.cmp(&a.kind).then(a.value.cmp(&b.value)));
 }

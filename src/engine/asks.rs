@@ -20,7 +20,7 @@ impl Engine {
             Ask::Operate(operate) => self.operate(now, by, operate, step),
             Ask::Cancel { command } => self.cancel(now, by, &command, step),
             Ask::Discover { link } => self.discover(now, by, &link, step),
-            Ask::Register { .. } => Err(Refusal::Unsupported("not yet".into())),
+            Ask::Register { devices } => self.register(now, by, devices, step),
         };
         step.orders.push(Order::Reply { to, reply: reply.unwrap_or_else(Reply::Refused) });
     }

@@ -105,6 +105,11 @@ impl Commands {
         self.queues.get(&device).map_or(0, BTreeSet::len)
     }
 
+    /// What waits for the device, in the order in which it would be sent.
+    pub fn queued_for(&self, device: DeviceNo) -> Vec<CommandNo> {
+        self.queues.get(&device).into_iter().flatten().map(|(_, no)| *no).collect()
+    }
+
     pub fn next_ready(&self, link: LinkNo) -> Option<(DeviceNo, CommandNo)> {
         let first = (link, (Reverse(Priority::High), CommandNo(0)), DeviceNo(0));
         let (of, (_, no), device) = self.ready.range(first..).next()?;
@@ -348,6 +353,8 @@ impl Engine {
                 Timer::Expiry(no) => self.expiry_reached(now, no, step),
                 Timer::Deadline(no) => self.deadline_reached(now, no, step),
                 Timer::Forget(no) => self.forget_reached(now, no, step),
+                Timer::Contest(device) => self.contest_over(now, device, step),
+                Timer::Retired(device) => self.retirement_over(now, device, step),
             }
         }
     }

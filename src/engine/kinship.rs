@@ -1,11 +1,17 @@
 //! Who is who, as administrators know better: new hardware in the same place, two that are one, one that is two.
 
+use crate::model::device::MOST_WAYS;
+use crate::model::event::MOST_IDENTITIES;
 use crate::model::*;
 
+use super::life::forget_keys;
+use super::meeting::add_identities;
 use super::step::Step;
+use super::timers::Timer;
 use super::{Engine, record};
 
 impl Engine {
+    /// New hardware: nobody has seen it as this device yet, but where it joined by itself before.
     pub(super) fn replace(
         &mut self,
         now: &Now,
@@ -13,11 +19,66 @@ impl Engine {
         identity: &Identity,
         step: &mut Step,
     ) -> Result<(), String> {
-        todo!()
+        let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
+        if identity.kind == IdentityKind::Place {
+            return Err("a place says nothing of the hardware there; name its serial number or address".into());
+        }
+        let mut device = entry.device.as_ref().clone();
+        device.identities.retain(|known| known.kind == IdentityKind::Place);
+        (device.keyed, device.displaced) = (false, true);
+        add_identities(&mut device.identities, vec![unproven(identity)]);
+        match self.registry.by_identity(identity).filter(|other| *other != no) {
+            Some(other) => {
+                // The ways led to the old hardware.
+                device.ways.clear();
+                self.absorb(now, device, other, step)?;
+            }
+            None => {
+                self.change_device(now, device, step);
+                self.connect(now, no, Connectivity::Gone, step);
+            }
+        }
+        forget_keys(&entry.device, step);
+        step.changes.push(record(now, no, Record::DeviceReplaced { device: entry.device.id.clone() }));
+        Ok(())
     }
 
     pub(super) fn merge(&mut self, now: &Now, no: DeviceNo, with: &DeviceId, step: &mut Step) -> Result<(), String> {
-        todo!()
+        let Some(device) = self.registry.get(no).map(|entry| entry.device.as_ref().clone()) else { return Ok(()) };
+        let other = self.registry.by_id(with).ok_or_else(|| format!("there is no device {with}"))?.device.no;
+        if other == no {
+            return Err(format!("{with} is this device already"));
+        }
+        self.absorb(now, device, other, step)
+    }
+
+    /// What names the other device names this one from now on; the other row only says so.
+    fn absorb(&mut self, now: &Now, mut device: Device, other: DeviceNo, step: &mut Step) -> Result<(), String> {
+        let Some(entry) = self.registry.get(other).cloned() else { return Ok(()) };
+        let (no, id, with) = (device.no, device.id.clone(), entry.device.as_ref());
+        if let Some(into) = with.merged {
+            let into = self.registry.get(into).map_or_else(|| "another".into(), |into| into.device.id.to_string());
+            return Err(format!("{} was merged into {into} before", with.id));
+        }
+        take_identities(&mut device, with)?;
+        let moves = take_places(&mut device, with)?;
+        if moves {
+            let before = self.registry.get(no).map(|entry| entry.capabilities.clone()).unwrap_or_default();
+            // Where there is no room for another kind of device it keeps what it had until it is sighted.
+            device.shape = self.shape_after(&before, &entry.capabilities, step).unwrap_or(device.shape);
+        }
+        device.keyed |= with.keyed;
+        let why = format!("merged into {id}");
+        self.fail_queued(now, other, &why, |_| false, step);
+        step.changes.push(record(now, no, Record::DeviceMerged { device: id, with: with.id.clone() }));
+        self.change_device(now, emptied(with, no, now), step);
+        self.timers.set(now.mono + self.settings.keep_retired, Timer::Retired(other));
+        self.change_device(now, device, step);
+        if moves && is_there(entry.live.connectivity) {
+            self.alive(now, no, step);
+        }
+        self.refit(now, no, step);
+        Ok(())
     }
 
     pub(super) fn split(
@@ -27,6 +88,126 @@ impl Engine {
         identity: &Identity,
         step: &mut Step,
     ) -> Result<(), String> {
-        todo!()
+        let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
+        let mut device = entry.device.as_ref().clone();
+        let known = device.identities.iter().position(|known| known.same_as(identity));
+        let Some(known) = known.filter(|_| identity.kind != IdentityKind::Place) else {
+            let has = device.identities.iter().filter(|known| known.kind != IdentityKind::Place);
+            let has: Vec<String> = has.map(|known| known.urn().to_string()).collect();
+            return Err(format!("{} is not known by {}; it is known by {}", device.id, identity.urn(), has.join(", ")));
+        };
+        if device.identities.len() == 1 {
+            return Err(format!("{} is known by nothing else: nothing would be left", device.id));
+        }
+        if !self.room_for_device() {
+            return Err(format!("there is room for {} devices", self.settings.most_devices));
+        }
+        let identity = device.identities.remove(known);
+        let id = self.unused_id(&identity).ok_or("there is no id left for it")?;
+        let empty = Capabilities::default();
+        let shape = self.shape_after(&empty, &empty, step).map_err(|why| why.to_string())?;
+        let new = Device {
+            identities: vec![identity],
+            groups: device.groups.clone(),
+            keyed: device.keyed,
+            shape,
+            ..Device::new(self.registry.next_no(), id.clone(), device.life, now)
+        };
+        let from = device.id.clone();
+        step.changes.push(record(now, new.no, Record::DeviceSplit { device: id, from }));
+        self.change_device(now, device, step);
+        self.change_device(now, new, step);
+        Ok(())
+    }
+}
+
+/// What somebody says of an identity proves nothing yet.
+pub fn unproven(identity: &Identity) -> Identity {
+    Identity { proof: Proof::Claimed, ..identity.clone() }
+}
+
+fn is_there(connectivity: Connectivity) -> bool {
+    matches!(connectivity, Connectivity::Up | Connectivity::Degraded)
+}
+
+fn take_identities(device: &mut Device, with: &Device) -> Result<(), String> {
+    let new = |theirs: &&Identity| !device.identities.iter().any(|ours| ours.same_as(theirs));
+    let together = device.identities.len() + with.identities.iter().filter(new).count();
+    if together > MOST_IDENTITIES {
+        return Err(format!("a device has at most {MOST_IDENTITIES} identities; these would be {together}"));
+    }
+    add_identities(&mut device.identities, with.identities.clone());
+    Ok(())
+}
+
+/// True where the device is from now on where the other one was.
+fn take_places(device: &mut Device, with: &Device) -> Result<bool, String> {
+    let mut ways = with.ways.clone();
+    let moves = match (device.is_at(), with.is_at()) {
+        (None, Some(place)) => {
+            device.place = Some(place.clone());
+            device.displaced = false;
+            true
+        }
+        (_, place) => {
+            ways.extend(place.cloned());
+            false
+        }
+    };
+    ways.retain(|way| !device.ways.contains(way) && device.place.as_ref() != Some(way));
+    device.ways.extend(ways);
+    match device.ways.len() {
+        0..=MOST_WAYS => Ok(moves),
+        many => Err(format!("a device has at most {MOST_WAYS} ways beside its place; these would be {many}")),
+    }
+}
+
+/// What is left of a device that turned out to be another one.
+fn emptied(device: &Device, into: DeviceNo, now: &Now) -> Device {
+    Device {
+        name: device.name.clone(),
+        shape: device.shape,
+        first_seen: device.first_seen,
+        was: device.was,
+        merged: Some(into),
+        retired: Some(*now),
+        ..Device::new(device.no, device.id.clone(), LifeCycle::Retired, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(address: &str) -> Place {
+        Place { link: Name::new("a").unwrap(), address: Address::new(address).unwrap() }
+    }
+
+    fn device(no: u32, at: Option<&str>, serials: std::ops::Range<u32>) -> Device {
+        let identity = |n| Identity::new(IdentityKind::Serial, &format!("acme:{n}"), Proof::Claimed).unwrap();
+        let id = DeviceId::new(&format!("urn:{no}")).unwrap();
+        let new = Device::new(DeviceNo(no), id, LifeCycle::Managed, &Now::default());
+        Device { place: at.map(place), identities: serials.map(identity).collect(), ..new }
+    }
+
+    #[test]
+    fn a_place_becomes_a_way_unless_there_is_none_yet() {
+        let (mut placed, mut nowhere) = (device(0, Some("1"), 0..1), device(1, None, 1..2));
+        let other = Device { ways: vec![place("3")], ..device(2, Some("2"), 2..3) };
+        assert_eq!(take_places(&mut placed, &other), Ok(false));
+        assert_eq!((placed.place, placed.ways), (Some(place("1")), vec![place("3"), place("2")]));
+        assert_eq!(take_places(&mut nowhere, &other), Ok(true));
+        assert_eq!((nowhere.place, nowhere.ways), (Some(place("2")), vec![place("3")]));
+    }
+
+    #[test]
+    fn no_more_ways_and_identities_than_there_is_room_for() {
+        let ways = |from: u32| (from..from + 3).map(|n| place(&n.to_string())).collect();
+        let mut one = Device { ways: ways(10), ..device(0, Some("1"), 0..6) };
+        let two = Device { ways: ways(20), ..device(1, Some("2"), 4..10) };
+        assert!(take_places(&mut one, &two).unwrap_err().contains("at most 4 ways"));
+        assert!(take_identities(&mut one, &two).unwrap_err().contains("would be 10"));
+        assert_eq!(take_identities(&mut one, &device(2, None, 4..8)), Ok(()));
+        assert_eq!(one.identities.len(), 8);
     }
 }

@@ -1,9 +1,17 @@
 //! The life of a device, as administrators decide it: accepted, refused, in quarantine, retired, and at last forgotten.
 
+use std::time::Duration;
+
 use crate::model::*;
 
 use super::step::Step;
+use super::timers::Timer;
 use super::{Engine, record};
+
+/// What could not be forgotten in time is looked at again after so long …
+const LOOK_AGAIN: Duration = Duration::from_secs(3600);
+/// … and never sooner: a time of zero in the settings must not hold the loop.
+const SOONEST: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn accept_device(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {
@@ -12,29 +20,123 @@ impl Engine {
     }
 
     pub(super) fn refuse_device(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {
+        self.fail_queued(now, no, "the device was refused", |_| false, step);
         self.set_life(now, no, LifeCycle::Refused, step);
         Ok(())
     }
 
     pub(super) fn quarantine(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {
-        todo!()
+        let Some(device) = self.registry.get(no).map(|entry| entry.device.clone()) else { return Ok(()) };
+        if device.life == LifeCycle::Retired {
+            return Err(format!("{} is retired; accept it first", device.id));
+        }
+        let allowed = self.settings.quarantine;
+        self.fail_queued(now, no, "the device was put into quarantine", |kind| allowed.has(kind), step);
+        self.set_life(now, no, LifeCycle::Quarantined, step);
+        Ok(())
     }
 
     pub(super) fn release(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {
-        todo!()
-    }
-
-    pub(super) fn retire(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {
-        todo!()
-    }
-
-    fn set_life(&mut self, now: &Now, no: DeviceNo, life: LifeCycle, step: &mut Step) {
-        let Some(entry) = self.registry.get(no) else { return };
-        if entry.device.life == life {
-            return;
+        let Some(device) = self.registry.get(no).map(|entry| entry.device.clone()) else { return Ok(()) };
+        if device.life != LifeCycle::Quarantined {
+            return Err(format!("{} is {}, not quarantined; accept lets any device in", device.id, device.life));
         }
-        let device = Device { life, ..entry.device.as_ref().clone() };
-        step.changes.push(record(now, no, Record::DeviceLife { device: device.id.clone(), life }));
+        self.set_life(now, no, LifeCycle::Managed, step);
+        Ok(())
+    }
+
+    /// What was wanted of it and what it was trusted with ends; what is known of it stays for a while.
+    pub(super) fn retire(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {
+        let Some(entry) = self.registry.get(no).filter(|entry| entry.device.life != LifeCycle::Retired) else {
+            return Ok(());
+        };
+        let mut device = entry.device.as_ref().clone();
+        self.fail_queued(now, no, "the device was retired", |_| false, step);
+        forget_keys(&device, step);
+        (device.keyed, device.blocked, device.maintenance) = (false, None, None);
+        device.desired.clear();
+        device.groups.clear();
+        self.live_as(now, device, LifeCycle::Retired, step);
+        self.timers.set(now.mono + self.settings.keep_retired, Timer::Retired(no));
+        Ok(())
+    }
+
+    pub(super) fn set_life(&mut self, now: &Now, no: DeviceNo, life: LifeCycle, step: &mut Step) {
+        if let Some(entry) = self.registry.get(no).filter(|entry| entry.device.life != life) {
+            self.live_as(now, entry.device.as_ref().clone(), life, step);
+        }
+    }
+
+    fn live_as(&mut self, now: &Now, mut device: Device, life: LifeCycle, step: &mut Step) {
+        device.life = life;
+        device.retired = (life == LifeCycle::Retired).then_some(*now);
+        step.changes.push(record(now, device.no, Record::DeviceLife { device: device.id.clone(), life }));
         self.change_device(now, device, step);
+    }
+
+    /// Ends what waits for the device, but for what it may still be asked.
+    pub(super) fn fail_queued(
+        &mut self,
+        now: &Now,
+        no: DeviceNo,
+        why: &str,
+        stays: impl Fn(OperationKind) -> bool,
+        step: &mut Step,
+    ) {
+        for command in self.commands.queued_for(no) {
+            if self.commands.get(command).is_some_and(|command| !stays(command.operation.kind())) {
+                self.end(now, command, Outcome::Failed(why.into()), step);
+            }
+        }
+    }
+
+    /// After a start: those that are to be forgotten at their time.
+    pub(super) fn watch_retired(&mut self, now: &Now) {
+        let retired = |no: &DeviceNo| Some((*no, self.registry.get(*no)?.device.retired?));
+        let retired: Vec<(DeviceNo, Now)> = self.registry.numbers().filter_map(|no| retired(&no)).collect();
+        for (no, since) in retired {
+            let left = self.left_to_keep(now, &since).min(LOOK_AGAIN);
+            self.timers.set(now.mono + left, Timer::Retired(no));
+        }
+    }
+
+    /// Not before both clocks say so, and not while the clock is a guess.
+    pub(super) fn retirement_over(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        let Some(device) = self.registry.get(no).map(|entry| entry.device.clone()) else { return };
+        let Some(since) = device.retired else { return };
+        let left = self.left_to_keep(now, &since);
+        let needed = self.commands.is_flying(no) || self.registry.is_newest(no) || now.quality != ClockQuality::Set;
+        if now.quality == ClockQuality::Set && since.quality == ClockQuality::Unset {
+            // Nobody knows when that was: it counts from now.
+            self.store_device(Device { retired: Some(*now), ..device.as_ref().clone() }, step);
+            self.timers.set(now.mono + self.settings.keep_retired.max(SOONEST), Timer::Retired(no));
+        } else if needed || !left.is_zero() {
+            let again = if left.is_zero() { LOOK_AGAIN } else { left.min(LOOK_AGAIN).max(SOONEST) };
+            self.timers.set(now.mono + again, Timer::Retired(no));
+        } else {
+            self.forget_device(no, step);
+        }
+    }
+
+    fn left_to_keep(&self, now: &Now, since: &Now) -> Duration {
+        let keep = self.settings.keep_retired;
+        let by_wall = Duration::from_millis((since.wall + keep).0.saturating_sub(now.wall.0));
+        let by_mono = if since.boot == now.boot { (since.mono + keep).since(now.mono) } else { Duration::ZERO };
+        by_wall.max(by_mono)
+    }
+
+    fn forget_device(&mut self, no: DeviceNo, step: &mut Step) {
+        let left = self.registry.remove(no);
+        self.touched.gone.push(no);
+        step.changes.push(Change::ForgetDevice(no));
+        step.changes.extend(left.map(Change::ForgetShape));
+    }
+}
+
+/// From now on nobody has to show a key to be this device.
+pub fn forget_keys(device: &Device, step: &mut Step) {
+    if device.keyed {
+        let real = device.identities.iter().filter(|identity| identity.kind != IdentityKind::Place);
+        step.changes.extend(real.map(|identity| Change::Key { identity: identity.clone(), key: None }));
     }
 }

@@ -185,18 +185,19 @@ impl Engine {
 
     fn about(&self, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
         let Some(entry) = self.registry.get(no) else { return Vec::new() };
-        let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else { return Vec::new() };
+        let nothing = || vec![LinkOrder::Plan { device: no, points: Arc::new([]) }];
+        let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else { return nothing() };
         if self.registry.by_address(link, &address) != Some(no) || self.registry.link_of(no) != Some(link) {
             // It is elsewhere now, or another one stands in its place.
-            return vec![LinkOrder::Plan { device: no, points: Arc::new([]) }];
+            return nothing();
         }
         match entry.device.life {
             LifeCycle::Managed => {
                 let plan = self.plan(no, &entry.capabilities);
                 vec![LinkOrder::Admit { device: no, address }, LinkOrder::Plan { device: no, points: plan }]
             }
-            LifeCycle::Refused => vec![LinkOrder::Refuse { address, until: None }],
-            LifeCycle::Pending | LifeCycle::Quarantined | LifeCycle::Retired => Vec::new(),
+            LifeCycle::Refused | LifeCycle::Retired => vec![LinkOrder::Refuse { address, until: None }],
+            LifeCycle::Pending | LifeCycle::Quarantined => Vec::new(),
         }
     }
 

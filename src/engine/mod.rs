@@ -7,7 +7,9 @@
 //! come back with [`Event::Wake`].
 //!
 //! * [`registry`]: devices, by number, id, identity and address;
-//! * [`admission`]: who may join; what a sighting makes of what we know;
+//! * [`admission`]: who may join, and what a sighting comes to; [`meeting`]: a known device shows itself again;
+//!   [`claims`]: somebody says to be a device that is elsewhere; [`attempts`]: who was turned away;
+//! * [`registering`], [`life`], [`kinship`], [`describing`]: what administrators decide about devices;
 //! * [`links`]: attachments and their credits; what waits for a credit waits here;
 //! * [`commands`]: from asked to ended; [`asks`] is the way in;
 //! * [`reporting`]: readings and connectivity;
@@ -16,8 +18,10 @@
 
 mod admission;
 mod asks;
+mod attempts;
 mod blocks;
 mod by_gateway;
+mod claims;
 mod commands;
 mod describing;
 mod desired;
@@ -25,8 +29,10 @@ mod eligible;
 mod kinship;
 mod life;
 mod links;
+mod meeting;
 mod pattern;
 mod reactions;
+mod registering;
 mod registry;
 mod reporting;
 mod settings;
@@ -44,6 +50,8 @@ use std::sync::Arc;
 use crate::model::device::DeviceNow;
 use crate::model::*;
 
+use attempts::Attempts;
+use claims::Claims;
 use commands::Commands;
 use links::LinkState;
 use reactions::Fact;
@@ -53,6 +61,8 @@ use timers::Timers;
 pub struct Engine {
     settings: Settings,
     registry: Registry,
+    attempts: Attempts,
+    claims: Claims,
     commands: Commands,
     links: Vec<LinkState>,
     timers: Timers,
@@ -71,6 +81,8 @@ impl Engine {
         let links: Vec<LinkState> = settings.links.iter().map(|link| LinkState::new(link.clone())).collect();
         let mut engine = Engine {
             registry: Registry::load(&settings, state.shapes, state.devices),
+            attempts: Attempts::load(settings.most_attempts, state.attempts),
+            claims: Claims::default(),
             commands: Commands::default(),
             links,
             timers: Timers::default(),
@@ -81,7 +93,8 @@ impl Engine {
             touched: Touched::default(),
             settings,
         };
-        engine.touched.devices = engine.registry.numbers().collect();
+        engine.touched = Touched::of_start(engine.registry.numbers().collect(), &engine.attempts);
+        engine.watch_retired(now);
         let mut step = Step::default();
         engine.commands.forgotten_to = state.forgotten_to;
         engine.load_commands(now, state.commands, state.ended, &mut step);
@@ -140,7 +153,7 @@ impl Engine {
             devices: self.registry.devices().collect(),
             commands: self.commands.stored(),
             ended: self.commands.ended().cloned().collect(),
-            attempts: Vec::new(),
+            attempts: self.attempts.stored().cloned().collect(),
             forgotten_to: self.commands.forgotten_to,
         }
     }

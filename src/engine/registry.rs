@@ -18,6 +18,8 @@ pub struct Registry {
     /// By number.
     slots: Vec<Option<Slot>>,
     count: usize,
+    /// Devices that wait for a decision.
+    pending: usize,
     by_id: BTreeMap<DeviceId, DeviceNo>,
     by_identity: BTreeMap<(IdentityKind, Address), DeviceNo>,
     by_address: BTreeMap<LinkNo, BTreeMap<Address, DeviceNo>>,
@@ -26,6 +28,9 @@ pub struct Registry {
     by_content: BTreeMap<Vec<u8>, ShapeNo>,
     /// How many devices have each shape.
     uses: BTreeMap<ShapeNo, usize>,
+    /// Points and components of all shapes together, and how many there may be.
+    points: usize,
+    most_points: usize,
     links: BTreeMap<Name, LinkNo>,
     /// Above every shape that a device was loaded with, also those whose row was damaged.
     next_shape: u32,
@@ -46,12 +51,15 @@ impl Registry {
         let mut registry = Registry {
             slots: Vec::new(),
             count: 0,
+            pending: 0,
             by_id: BTreeMap::new(),
             by_identity: BTreeMap::new(),
             by_address: BTreeMap::new(),
             shapes: BTreeMap::new(),
             by_content: BTreeMap::new(),
             uses: BTreeMap::new(),
+            points: shapes.iter().map(|(_, shape)| weight(shape)).sum(),
+            most_points: settings.most_points,
             links,
             next_shape: 0,
         };
@@ -72,6 +80,10 @@ impl Registry {
 
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    pub fn pending(&self) -> usize {
+        self.pending
     }
 
     pub fn next_no(&self) -> DeviceNo {
@@ -120,10 +132,8 @@ impl Registry {
 
     /// True if a `Silence` timer has to be set; from then on it counts as set.
     pub fn watch(&mut self, no: DeviceNo) -> bool {
-        self.slots
-            .get_mut(no.0 as usize)
-            .and_then(Option::as_mut)
-            .is_some_and(|slot| !std::mem::replace(&mut slot.watched, true))
+        let slot = self.slots.get_mut(no.0 as usize).and_then(Option::as_mut);
+        slot.is_some_and(|slot| slot.was_seen() && !std::mem::replace(&mut slot.watched, true))
     }
 
     pub fn unwatch(&mut self, no: DeviceNo) {
@@ -144,15 +154,20 @@ impl Registry {
         let left = self.change_shape(no, device.shape);
         let link = device.place.as_ref().and_then(|place| self.link(&place.link));
         self.by_id.insert(device.id.clone(), no);
-        for identity in &device.identities {
+        // A place names whoever stands there now.
+        for identity in device.identities.iter().filter(|identity| identity.kind != IdentityKind::Place) {
             self.by_identity.insert((identity.kind, identity.value.clone()), no);
         }
         if let (Some(link), Some(place)) = (link, device.is_at()) {
             self.by_address.entry(link).or_default().insert(place.address.clone(), no);
         }
         let capabilities = self.shapes.get(&device.shape).cloned().unwrap_or_default();
+        self.pending += usize::from(device.life == LifeCycle::Pending);
         match &mut self.slots[place] {
-            Some(slot) => slot.replace(device, capabilities, link),
+            Some(slot) => {
+                self.pending -= usize::from(slot.now.device.life == LifeCycle::Pending);
+                slot.replace(device, capabilities, link);
+            }
             empty => {
                 *empty = Some(Slot::new(device, capabilities, link));
                 self.count += 1;
@@ -161,9 +176,29 @@ impl Registry {
         left
     }
 
+    /// A device is no more. Gives back the shape that nobody has any more, if there is one.
+    pub fn remove(&mut self, no: DeviceNo) -> Option<ShapeNo> {
+        self.remove_from_indexes(no);
+        let slot = self.slots.get_mut(no.0 as usize)?.take()?;
+        let device = &slot.now.device;
+        self.count -= 1;
+        self.pending -= usize::from(device.life == LifeCycle::Pending);
+        remove_if(&mut self.by_id, &device.id, no);
+        self.leave_shape(device.shape)
+    }
+
+    /// Its number is the highest ever given: were it forgotten, the next start would give it again.
+    pub fn is_newest(&self, no: DeviceNo) -> bool {
+        self.next_no().0 == no.0 + 1
+    }
+
     fn change_shape(&mut self, no: DeviceNo, shape: ShapeNo) -> Option<ShapeNo> {
         *self.uses.entry(shape).or_default() += 1;
         let before = self.get(no)?.device.shape;
+        self.leave_shape(before)
+    }
+
+    fn leave_shape(&mut self, before: ShapeNo) -> Option<ShapeNo> {
         let uses = self.uses.get_mut(&before)?;
         *uses -= 1;
         if *uses > 0 {
@@ -171,6 +206,7 @@ impl Registry {
         }
         self.uses.remove(&before);
         let shape = self.shapes.remove(&before)?;
+        self.points -= weight(&shape);
         self.by_content.remove(&content(&shape));
         Some(before)
     }
@@ -188,16 +224,22 @@ impl Registry {
         }
     }
 
-    /// The number of these capabilities; the second is true where nobody had them before.
-    pub fn shape(&mut self, capabilities: Arc<Capabilities>) -> (ShapeNo, bool) {
+    /// The number of these capabilities; the second is true where nobody had them before. `None` where there is no room
+    /// for so many more points.
+    pub fn shape(&mut self, capabilities: Arc<Capabilities>) -> Option<(ShapeNo, bool)> {
         let content = content(&capabilities);
         if let Some(no) = self.by_content.get(&content) {
-            return (*no, false);
+            return Some((*no, false));
         }
+        let points = self.points.saturating_add(weight(&capabilities));
+        if points > self.most_points {
+            return None;
+        }
+        self.points = points;
         let no = ShapeNo(self.shapes.last_key_value().map_or(0, |(no, _)| no.0 + 1).max(self.next_shape));
         self.by_content.insert(content, no);
         self.shapes.insert(no, capabilities);
-        (no, true)
+        Some((no, true))
     }
 
     /// A device is published: its next change is news again.
@@ -236,6 +278,13 @@ impl Slot {
         Slot { now: Arc::new(DeviceNow { device, capabilities, live }), link, touched: false, watched: false }
     }
 
+    /// One that is registered and was never seen is not missed.
+    fn was_seen(&self) -> bool {
+        let DeviceNow { device, capabilities, live } = self.now.as_ref();
+        let knows_nothing = weight(capabilities) == 0 && capabilities.operations == OperationSet::default();
+        live.heard.is_some() || device.was != Connectivity::Unknown || !knows_nothing
+    }
+
     /// Last values stay with their points where the points have changed.
     fn replace(&mut self, device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) {
         let before = self.now.clone();
@@ -243,13 +292,19 @@ impl Slot {
         if before.device.shape != device.shape {
             let value_of = |point: &Point| {
                 let place = before.capabilities.place(point.no)?;
-                before.live.values.get(place).cloned().flatten()
+                let same = before.capabilities.points.get(place).is_some_and(|before| before.kind == point.kind);
+                before.live.values.get(place).filter(|_| same).cloned().flatten()
             };
             now.live.values = capabilities.points.iter().map(value_of).collect();
         }
         (now.device, now.capabilities) = (device, capabilities);
         self.link = link;
     }
+}
+
+/// What a shape takes of the room for points.
+fn weight(shape: &Capabilities) -> usize {
+    shape.points.len() + shape.components.len()
 }
 
 /// Another device may stand there by now.

@@ -16,6 +16,10 @@ pub struct Step {
 #[derive(Debug, Default)]
 pub struct Touched {
     pub devices: Vec<DeviceNo>,
+    /// Forgotten devices.
+    pub gone: Vec<DeviceNo>,
+    /// Somebody was turned away.
+    pub attempts: bool,
     pub commands: Vec<Arc<Command>>,
     /// Found at the start, ended long ago.
     pub ended: Vec<(CommandId, CommandNo)>,

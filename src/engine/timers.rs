@@ -15,6 +15,10 @@ pub enum Timer {
     Deadline(CommandNo),
     /// When the id and result of a command need no longer be known.
     Forget(CommandNo),
+    /// When it is decided whether a device is where it was or where another claims to be it.
+    Contest(DeviceNo),
+    /// When a retired device need no longer be known.
+    Retired(DeviceNo),
 }
 
 #[derive(Debug, Default)]

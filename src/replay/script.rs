@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Admission, LinkSettings, Settings};
+use crate::engine::{Admission, AdmissionRule, LinkSettings, Settings};
 use crate::model::*;
 
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,19 @@ struct Written {
     #[serde(default)]
     most_devices: Option<usize>,
     #[serde(default)]
+    most_pending: Option<usize>,
+    #[serde(default)]
+    most_points: Option<usize>,
+    #[serde(default)]
+    most_attempts: Option<usize>,
+    #[serde(default)]
+    admission: Vec<AdmissionRule>,
+    /// In seconds, as are the spans of a link.
+    #[serde(default)]
+    contest: Option<f64>,
+    #[serde(default)]
+    keep_retired: Option<f64>,
+    #[serde(default)]
     step: Vec<WrittenStep>,
 }
 
@@ -131,9 +144,14 @@ impl Script {
         let mut settings = Settings::default();
         settings.most_commands = written.most_commands.unwrap_or(settings.most_commands);
         settings.most_devices = written.most_devices.unwrap_or(settings.most_devices);
+        settings.most_pending = written.most_pending.unwrap_or(settings.most_pending);
+        settings.most_points = written.most_points.unwrap_or(settings.most_points);
+        settings.most_attempts = written.most_attempts.unwrap_or(settings.most_attempts);
+        settings.admission = written.admission;
+        let span = |seconds: f64| Duration::try_from_secs_f64(seconds).map_err(|e| ScriptError::Step(0, e.to_string()));
+        settings.contest = written.contest.map(span).transpose()?.unwrap_or(settings.contest);
+        settings.keep_retired = written.keep_retired.map(span).transpose()?.unwrap_or(settings.keep_retired);
         for (name, link) in written.link {
-            let span =
-                |seconds: f64| Duration::try_from_secs_f64(seconds).map_err(|e| ScriptError::Step(0, e.to_string()));
             let (every, silent_after) = (span(link.every)?, span(link.silent_after)?);
             settings.links.push(LinkSettings { name, admission: link.admission, every, silent_after });
         }

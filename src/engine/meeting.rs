@@ -1,0 +1,262 @@
+//! Meeting a device again: where it is, what it shows of itself, and what of it is another than before.
+
+use std::sync::Arc;
+
+use crate::model::device::MOST_WAYS;
+use crate::model::event::MOST_IDENTITIES;
+use crate::model::*;
+
+use super::admission::Met;
+use super::claims::Stand;
+use super::describing::dated;
+use super::step::Step;
+use super::{Engine, record};
+
+impl Engine {
+    /// `shown`: the identity by which it is known; without one it is known by its place.
+    pub(super) fn meet_again(
+        &mut self,
+        now: &Now,
+        link: LinkNo,
+        (no, shown): (DeviceNo, Option<Identity>),
+        sighting: &Sighting,
+        step: &mut Step,
+    ) -> Met {
+        let Some(entry) = self.registry.get(no).cloned() else { return Met::Denied(Denial::NoRoom, None) };
+        if entry.device.keyed && shown.as_ref().is_none_or(|identity| identity.proof < Proof::Key) {
+            return self.deny(now, link, sighting, Denial::Unproven, step);
+        }
+        let denied = denied(now, &entry.device);
+        let name = self.links[usize::from(link.0)].settings.name.clone();
+        let place = Place { link: name, address: sighting.address.clone() };
+        match self.judge(&entry, &place, shown.as_ref()) {
+            // Of whom is kept off nothing is taken but where it is.
+            Stand::There if denied.is_some() => {
+                self.take_in(now, link, no, &Sighting::new(place.address, Vec::new(), None), step);
+            }
+            Stand::There => {
+                self.alike(now, no, &sighting.identities, step);
+                self.take_in(now, link, no, sighting, step);
+            }
+            Stand::OneWay => {
+                self.alike(now, no, &sighting.identities, step);
+                self.alive(now, no, step);
+            }
+            Stand::Taken => return self.deny(now, link, sighting, Denial::Taken, step),
+            Stand::Contested if !self.contest(now, link, no, sighting, step) => {
+                return self.deny(now, link, sighting, Denial::NoRoom, step);
+            }
+            Stand::Contested if denied.is_none() => return Met::Contested,
+            Stand::Contested => {}
+        }
+        match denied {
+            Some((why, until)) => {
+                self.note(now, link, sighting, why, step);
+                Met::Denied(why, until)
+            }
+            None => Met::Is(no),
+        }
+    }
+
+    /// The device is where it was sighted, and is what it showed.
+    pub(super) fn take_in(&mut self, now: &Now, link: LinkNo, no: DeviceNo, sighting: &Sighting, step: &mut Step) {
+        let Some(entry) = self.registry.get(no).cloned() else { return };
+        let mut device = entry.device.as_ref().clone();
+        let name = self.links[usize::from(link.0)].settings.name.clone();
+        move_to(&mut device, Place { link: name, address: sighting.address.clone() });
+        // What names another device already goes on naming that one.
+        let others = |identity: &&Identity| self.registry.by_identity(identity).is_none_or(|owner| owner == no);
+        add_identities(&mut device.identities, sighting.identities.iter().filter(others).cloned().collect());
+        if let Some(capabilities) = &sighting.capabilities {
+            match self.shape_after(&entry.capabilities, capabilities, step) {
+                Ok(shape) => device.shape = shape,
+                Err(why) => drop(self.note(now, link, sighting, why, step)),
+            }
+        }
+        let about = sighting.about.as_ref().and_then(|about| self.told(now, &mut device, about));
+        if device != *entry.device {
+            self.record_move(now, &entry.device, &device, step);
+            self.take_changed(now, &entry.device, device, step);
+            step.changes.extend(about);
+        }
+        // The link may have lost what it was told, and a sign of life is one.
+        self.alive(now, no, step);
+    }
+
+    fn record_move(&mut self, now: &Now, before: &Device, device: &Device, step: &mut Step) {
+        if let Some(Place { link, address }) = device.place.clone().filter(|_| device.place != before.place) {
+            let id = device.id.clone();
+            step.changes.push(record(now, device.no, Record::DeviceMoved { device: id, link, address }));
+        }
+    }
+
+    fn take_changed(&mut self, now: &Now, before: &Device, device: Device, step: &mut Step) {
+        let (no, reshaped) = (device.no, device.shape != before.shape);
+        if reshaped || device.told != before.told {
+            step.changes.push(record(now, no, Record::DeviceChanged { device: device.id.clone() }));
+        }
+        self.change_device(now, device, step);
+        if reshaped {
+            self.refit(now, no, step);
+        }
+    }
+
+    /// What it tells of itself, where that is another than the last time.
+    pub(super) fn told(&mut self, now: &Now, device: &mut Device, about: &About) -> Option<Change> {
+        let mark = crc32c::crc32c(&minicbor_serde::to_vec(about).unwrap_or_default());
+        if about.is_empty() || std::mem::replace(&mut device.told, mark) == mark {
+            return None;
+        }
+        let about = Arc::new(dated(about.clone(), now, false));
+        Some(Change::About { device: device.no, about })
+    }
+
+    pub(super) fn changed(
+        &mut self,
+        now: &Now,
+        link: LinkNo,
+        no: DeviceNo,
+        capabilities: Arc<Capabilities>,
+        step: &mut Step,
+    ) {
+        let entry = self.registry.get(no).filter(|_| self.registry.link_of(no) == Some(link)).cloned();
+        let Some(entry) = entry.filter(|_| capabilities.check().is_ok()) else {
+            self.links[usize::from(link.0)].rejected += 1;
+            return;
+        };
+        match self.shape_after(&entry.capabilities, &capabilities, step) {
+            Ok(shape) if shape == entry.device.shape => {}
+            Ok(shape) => {
+                let device = Device { shape, ..entry.device.as_ref().clone() };
+                self.take_changed(now, &entry.device, device, step);
+            }
+            Err(why) => {
+                if let Some(place) = &entry.device.place {
+                    let who = Sighting::new(place.address.clone(), entry.device.identities.clone(), None);
+                    self.note(now, link, &who, why, step);
+                }
+            }
+        }
+    }
+
+    /// Why not: the device has used up its point numbers, or there is no room for another kind of device.
+    pub(super) fn shape_after(
+        &mut self,
+        before: &Capabilities,
+        now: &Capabilities,
+        step: &mut Step,
+    ) -> Result<ShapeNo, Denial> {
+        let numbered = now.clone().numbered_after(before).map(Arc::new).ok_or(Denial::NoRoom)?;
+        let (no, new) = self.registry.shape(numbered.clone()).ok_or(Denial::NoRoom)?;
+        if new {
+            step.changes.push(Change::Shape { no, capabilities: numbered });
+        }
+        Ok(no)
+    }
+
+    /// The device is of another kind now: what waits for it and fits no longer has failed.
+    pub(super) fn refit(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        let Some(entry) = self.registry.get(no).cloned() else { return };
+        for command in self.commands.queued_for(no) {
+            let queued = self.commands.get(command);
+            let unfit = queued.and_then(|command| unfit(&entry.capabilities, &command.operation));
+            if let Some(why) = unfit {
+                self.end(now, command, Outcome::Failed(why), step);
+            }
+        }
+    }
+}
+
+/// Why the device is kept off, and until when.
+fn denied(now: &Now, device: &Device) -> Option<(Denial, Option<Mono>)> {
+    let blocked = device.blocked.as_ref().map(|until| until.end(now)).filter(|end| *end > now.mono);
+    match device.life {
+        LifeCycle::Refused => Some((Denial::Refused, None)),
+        LifeCycle::Retired => Some((Denial::Retired, None)),
+        _ => blocked.map(|end| (Denial::Blocked, Some(end))),
+    }
+}
+
+/// A way that becomes the place leaves the old place as a way.
+fn move_to(device: &mut Device, place: Place) {
+    if device.is_at() != Some(&place)
+        && let Some(way) = device.ways.iter_mut().find(|way| **way == place)
+    {
+        match device.place.take() {
+            Some(old) => *way = old,
+            None => device.ways.retain(|way| *way != place),
+        }
+    }
+    device.ways.truncate(MOST_WAYS);
+    device.place = Some(place);
+    device.displaced = false;
+}
+
+/// Known ones take the better proof; new ones join while there is room. Strongest first.
+pub fn add_identities(known: &mut Vec<Identity>, seen: Vec<Identity>) {
+    for identity in seen {
+        if let Some(known) = known.iter_mut().find(|known| known.same_as(&identity)) {
+            known.proof = known.proof.max(identity.proof);
+        } else if known.len() < MOST_IDENTITIES {
+            known.push(identity);
+        }
+    }
+    known.sort_by(|a, b| b.kind.cmp(&a.kind).then(a.value.cmp(&b.value)));
+}
+
+/// Why the operation means nothing any more to a device that can do this.
+fn unfit(capabilities: &Capabilities, operation: &Operation) -> Option<String> {
+    if !capabilities.can(operation.kind()) {
+        return Some(format!("the device is of another kind now, which cannot {}", operation.kind()));
+    }
+    let named = match operation {
+        Operation::Read { points } | Operation::Observe { points, .. } | Operation::ReportPolicyGet { points } => {
+            points.as_slice()
+        }
+        Operation::Write { point, .. } | Operation::ReportPolicySet { point, .. } => std::slice::from_ref(point),
+        _ => &[],
+    };
+    let gone = named.iter().find(|path| capabilities.point(path).is_none());
+    gone.map(|path| format!("the device is of another kind now, which has no point {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn relay() -> Capabilities {
+        let point = Point {
+            no: PointNo(0),
+            path: "relay.on".parse().unwrap(),
+            kind: ValueKind::Bool,
+            unit: None,
+            access: Access::ReadWrite,
+            limits: None,
+        };
+        let operations = OperationSet::of(&[OperationKind::Write]);
+        Capabilities { points: vec![point], operations, ..Capabilities::default() }
+    }
+
+    #[test]
+    fn what_fits_another_kind_too_goes_on() {
+        let write = |point: &str| Operation::Write { point: point.parse().unwrap(), value: Value::Bool(true) };
+        assert_eq!(unfit(&relay(), &write("relay.on")), None);
+        assert_eq!(unfit(&relay(), &Operation::Probe), None);
+        assert!(unfit(&relay(), &write("lamp.on")).unwrap().contains("no point lamp.0.on"));
+        assert!(unfit(&relay(), &Operation::Lock).unwrap().contains("cannot lock"));
+    }
+
+    #[test]
+    fn a_place_and_a_way_change_over() {
+        let place = |address: &str| Place { link: Name::new("a").unwrap(), address: Address::new(address).unwrap() };
+        let id = DeviceId::new("urn:x").unwrap();
+        let mut device = Device::new(DeviceNo(0), id, LifeCycle::Managed, &Now::default());
+        device.place = Some(place("1"));
+        device.ways = vec![place("2"), place("3")];
+        move_to(&mut device, place("2"));
+        assert_eq!((device.place.clone(), device.ways.clone()), (Some(place("2")), vec![place("1"), place("3")]));
+        move_to(&mut device, place("2"));
+        move_to(&mut device, place("9"));
+        assert_eq!((device.place, device.ways), (Some(place("9")), vec![place("1"), place("3")]));
+    }
+}

@@ -1,0 +1,207 @@
+//! Registering: an administrator makes devices known, before they are ever seen or better than they were.
+//!
+//! Each entry is taken or refused on its own. One that nobody has seen waits without a place, or at the place that was
+//! given, and is not missed there before it was seen.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::registration::MOST_AT_ONCE;
+use crate::model::*;
+use crate::nearest::nearest;
+
+use super::admission::place;
+use super::describing::{add_groups, dated};
+use super::kinship::unproven;
+use super::meeting::add_identities;
+use super::step::Step;
+use super::{Engine, record};
+
+impl Engine {
+    pub(super) fn register(
+        &mut self,
+        now: &Now,
+        by: &Principal,
+        devices: Vec<Registration>,
+        step: &mut Step,
+    ) -> Result<Reply, Refusal> {
+        if devices.len() > MOST_AT_ONCE {
+            let many = devices.len();
+            return Err(Refusal::BadArgument(format!("{MOST_AT_ONCE} devices at a time, not {many}")));
+        }
+        let mut told = |entry| self.register_one(now, by, entry, step).unwrap_or_else(Registered::Refused);
+        Ok(Reply::Registered(devices.into_iter().map(&mut told).collect()))
+    }
+
+    fn register_one(
+        &mut self,
+        now: &Now,
+        by: &Principal,
+        mut entry: Registration,
+        step: &mut Step,
+    ) -> Result<Registered, Refusal> {
+        self.check_entry(by, &entry)?;
+        entry.identities = entry.identities.iter().map(unproven).collect();
+        match self.named_by(&entry)? {
+            Some(known) => self.register_known(now, by, known, entry, step).map(Registered::Known),
+            None => self.register_new(now, entry, step).map(Registered::New),
+        }
+    }
+
+    fn check_entry(&self, by: &Principal, entry: &Registration) -> Result<(), Refusal> {
+        entry.check().map_err(Refusal::BadArgument)?;
+        if !access::may_register(by, entry.link.as_ref()) {
+            let on = entry.link.as_ref().map_or_else(String::new, |link| format!(" on link {link}"));
+            return Err(Refusal::NotAllowed(format!("{} may not register devices{on}", by.name)));
+        }
+        if let Some(link) = entry.link.as_ref().filter(|link| self.registry.link(link).is_none()) {
+            let links = self.links.iter().map(|link| link.settings.name.as_str());
+            let meant = nearest(link.as_str(), links).map_or_else(String::new, |near| format!("; {near} was meant?"));
+            return Err(Refusal::NotFound(format!("there is no link {link}{meant}")));
+        }
+        if entry.life == Some(LifeCycle::Retired) {
+            return Err(Refusal::BadArgument("nobody begins as retired: register it, then retire it".into()));
+        }
+        Ok(())
+    }
+
+    /// The device that is known by what the entry says, if there is one.
+    fn named_by(&self, entry: &Registration) -> Result<Option<DeviceNo>, Refusal> {
+        let named = entry.identities.iter().filter_map(|identity| self.registry.by_identity(identity));
+        let named: Vec<DeviceNo> = named.collect::<BTreeSet<_>>().into_iter().collect();
+        let id = |no: DeviceNo| self.registry.get(no).map_or_else(String::new, |entry| entry.device.id.to_string());
+        match named[..] {
+            [no] => return Ok(Some(no)),
+            [a, b, ..] => {
+                let says = format!("its identities name {} and {}: merge them if they are one", id(a), id(b));
+                return Err(Refusal::BadArgument(says));
+            }
+            [] => {}
+        }
+        let place = entry.link.as_ref().zip(entry.address.as_ref());
+        let there = place.and_then(|(link, address)| self.registry.by_address(self.registry.link(link)?, address));
+        let Some((no, device)) = there.and_then(|no| Some((no, &self.registry.get(no)?.device))) else {
+            return Ok(None);
+        };
+        let only_by_place = device.identities.iter().all(|identity| identity.kind == IdentityKind::Place);
+        if only_by_place || entry.identities.is_empty() {
+            return Ok(Some(no));
+        }
+        Err(Refusal::BadArgument(format!("{} is at that place, and is known by other identities", device.id)))
+    }
+
+    fn register_known(
+        &mut self,
+        now: &Now,
+        by: &Principal,
+        no: DeviceNo,
+        entry: Registration,
+        step: &mut Step,
+    ) -> Result<DeviceId, Refusal> {
+        let Some(before) = self.registry.get(no).map(|entry| entry.device.clone()) else {
+            return Err(Refusal::NotFound(format!("there is no device {no}")));
+        };
+        if !access::may(by, OperationKind::Describe, &before) {
+            return Err(Refusal::NotAllowed(format!("{} may not change {}", by.name, before.id)));
+        }
+        let mut device = before.as_ref().clone();
+        self.take_entry(&mut device, &entry)?;
+        if device.place.is_none() {
+            device.place = self.free_place(&entry);
+        }
+        let life = entry.life.filter(|life| *life != device.life);
+        if let Some(life) = life {
+            (device.life, device.retired) = (life, None);
+            step.changes.push(record(now, no, Record::DeviceLife { device: device.id.clone(), life }));
+        }
+        if entry.key.is_some() {
+            step.changes.push(record(now, no, Record::DeviceReplaced { device: device.id.clone() }));
+        }
+        if device != *before {
+            self.change_device(now, device.clone(), step);
+        }
+        self.tell_store(now, &device, entry, step);
+        Ok(before.id.clone())
+    }
+
+    fn register_new(&mut self, now: &Now, entry: Registration, step: &mut Step) -> Result<DeviceId, Refusal> {
+        let life = entry.life.unwrap_or(LifeCycle::Managed);
+        let waits = life == LifeCycle::Pending;
+        if !self.room_for_device() || (waits && self.registry.pending() >= self.settings.most_pending) {
+            let most = if waits { self.settings.most_pending } else { self.settings.most_devices };
+            return Err(Refusal::Busy(format!(
+                "there is room for {most} devices{}",
+                if waits { " that wait" } else { "" }
+            )));
+        }
+        let mut device = Device::new(self.registry.next_no(), self.id_for(&entry)?, life, now);
+        self.take_entry(&mut device, &entry)?;
+        device.place = self.free_place(&entry);
+        let nothing = Capabilities::default();
+        device.shape = self.shape_after(&nothing, &nothing, step).map_err(|why| Refusal::Busy(why.to_string()))?;
+        let (no, id) = (device.no, device.id.clone());
+        step.changes.push(match device.place.clone() {
+            Some(Place { link, address }) => {
+                record(now, no, Record::DeviceAdded { device: id.clone(), link, address, life })
+            }
+            None => record(now, no, Record::DeviceLife { device: id.clone(), life }),
+        });
+        self.change_device(now, device.clone(), step);
+        self.tell_store(now, &device, entry, step);
+        Ok(id)
+    }
+
+    fn id_for(&self, entry: &Registration) -> Result<DeviceId, Refusal> {
+        let strongest = entry.identities.iter().max_by_key(|identity| identity.kind).cloned();
+        let identity = strongest.or_else(|| place_of(entry));
+        let id = identity.and_then(|identity| self.unused_id(&identity));
+        id.ok_or_else(|| Refusal::BadArgument("no id can be made of its link and address".into()))
+    }
+
+    /// What is said of a device, new or known.
+    fn take_entry(&self, device: &mut Device, entry: &Registration) -> Result<(), Refusal> {
+        let mut said = entry.identities.clone();
+        if said.is_empty() && device.identities.is_empty() {
+            said.extend(place_of(entry));
+        }
+        add_identities(&mut device.identities, said.clone());
+        if let Some(more) = said.iter().find(|said| !device.identities.iter().any(|known| known.same_as(said))) {
+            let most = event::MOST_IDENTITIES;
+            let says = format!("{} has {most} identities already, so {} cannot be added", device.id, more.urn());
+            return Err(Refusal::BadArgument(says));
+        }
+        if entry.key.is_some() && real_identities(device).next().is_none() {
+            return Err(Refusal::BadArgument("a key belongs to an identity; a place has none".into()));
+        }
+        device.keyed |= entry.key.is_some();
+        device.name = entry.name.clone().or(device.name.take());
+        add_groups(&mut device.groups, &entry.groups).map_err(Refusal::BadArgument)
+    }
+
+    /// What the store keeps of it beside its row.
+    fn tell_store(&mut self, now: &Now, device: &Device, entry: Registration, step: &mut Step) {
+        if let Some(key) = entry.key {
+            let key = |identity: &Identity| Change::Key { identity: identity.clone(), key: Some(key.clone()) };
+            step.changes.extend(real_identities(device).map(key));
+        }
+        if !entry.about.is_empty() {
+            let about = Arc::new(dated(entry.about, now, true));
+            step.changes.push(Change::About { device: device.no, about });
+        }
+    }
+
+    /// The place that the entry names, where nobody stands.
+    fn free_place(&self, entry: &Registration) -> Option<Place> {
+        let place = Place { link: entry.link.clone()?, address: entry.address.clone()? };
+        let taken = self.registry.by_address(self.registry.link(&place.link)?, &place.address);
+        taken.is_none().then_some(place)
+    }
+}
+
+fn place_of(entry: &Registration) -> Option<Identity> {
+    place(entry.link.as_ref()?, entry.address.as_ref()?)
+}
+
+fn real_identities(device: &Device) -> impl Iterator<Item = &Identity> {
+    device.identities.iter().filter(|identity| identity.kind != IdentityKind::Place)
+}

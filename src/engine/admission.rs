@@ -73,11 +73,14 @@ impl Engine {
         Met::Denied(why, None)
     }
 
-    /// The device that it names, with the strongest of the identities that do.
+    /// The device that is meant, with the identity that names it: the one that is there already, else the one that is
+    /// named best.
     fn recognise(&self, link: LinkNo, sighting: &Sighting) -> Option<(DeviceNo, Option<Identity>)> {
+        let there = self.registry.by_address(link, &sighting.address);
         let known = |identity: &Identity| Some((self.registry.by_identity(identity)?, Some(identity.clone())));
-        sighting.identities.iter().find_map(known).or_else(|| {
-            let no = self.registry.by_address(link, &sighting.address)?;
+        let named = || sighting.identities.iter().filter_map(known);
+        named().find(|(no, _)| Some(*no) == there).or_else(|| named().next()).or_else(|| {
+            let no = there?;
             let entry = self.registry.get(no)?;
             let only_by_place = entry.device.identities.iter().all(|identity| identity.kind == IdentityKind::Place);
             (sighting.identities.is_empty() || only_by_place).then_some((no, None))

@@ -366,7 +366,7 @@ fn told_on_up(engine: &mut Engine, now: &Now) -> BTreeSet<String> {
     let orders = step.orders.into_iter().filter_map(|order| match order {
         Order::Link { order: LinkOrder::Perform { .. } | LinkOrder::Discover, .. } => None,
         Order::Link { order, .. } => Some(format!("{order:?}")),
-        Order::Reply { .. } => None,
+        Order::Reply { .. } | Order::Recall { .. } => None,
     });
     orders.collect()
 }

@@ -7,6 +7,7 @@ use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
 
+use super::meeting::add_identities;
 use super::settings::{Admission, LinkSettings};
 use super::step::Step;
 use super::{Engine, record};
@@ -48,6 +49,8 @@ impl Engine {
 
     fn meet(&mut self, now: &Now, link: LinkNo, mut sighting: Sighting, step: &mut Step) -> Met {
         sighting.identities.truncate(MOST_IDENTITIES);
+        let shown = std::mem::take(&mut sighting.identities);
+        add_identities(&mut sighting.identities, shown);
         sighting.identities.sort_by(|a, b| b.kind.cmp(&a.kind).then(b.proof.cmp(&a.proof)));
         if sighting.capabilities.as_ref().is_some_and(|capabilities| capabilities.check().is_err()) {
             return self.deny(now, link, &sighting, Denial::Nonsense, step);
@@ -110,13 +113,13 @@ impl Engine {
 
     /// As what one who is met for the first time joins.
     fn life_for(&self, link: &LinkSettings, identities: &[Identity]) -> Result<LifeCycle, Denial> {
-        let (life, room) = match self.rule_for(link, identities) {
+        let life = match self.rule_for(link, identities) {
             Admission::Refuse => return Err(Denial::Rule),
-            Admission::Accept => (LifeCycle::Managed, true),
-            Admission::Quarantine => (LifeCycle::Quarantined, true),
-            Admission::Hold => (LifeCycle::Pending, self.registry.pending() < self.settings.most_pending),
+            Admission::Accept => LifeCycle::Managed,
+            Admission::Quarantine => LifeCycle::Quarantined,
+            Admission::Hold => LifeCycle::Pending,
         };
-        if room && self.room_for_device() { Ok(life) } else { Err(Denial::NoRoom) }
+        if self.room_for_device() && self.room_as(life) { Ok(life) } else { Err(Denial::NoRoom) }
     }
 
     fn rule_for(&self, link: &LinkSettings, identities: &[Identity]) -> Admission {
@@ -132,6 +135,11 @@ impl Engine {
 
     pub(super) fn room_for_device(&self) -> bool {
         self.registry.count() < self.settings.most_devices
+    }
+
+    /// Room for one more that waits for a decision; for any other life there is.
+    pub(super) fn room_as(&self, life: LifeCycle) -> bool {
+        life != LifeCycle::Pending || self.registry.pending() < self.settings.most_pending
     }
 
     /// An id says nothing of the present: one that was made of a place may since have moved away from it.

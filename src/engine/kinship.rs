@@ -99,8 +99,8 @@ impl Engine {
         if device.identities.len() == 1 {
             return Err(format!("{} is known by nothing else: nothing would be left", device.id));
         }
-        if !self.room_for_device() {
-            return Err(format!("there is room for {} devices", self.settings.most_devices));
+        if !self.room_for_device() || !self.room_as(device.life) {
+            return Err(Denial::NoRoom.to_string());
         }
         let identity = device.identities.remove(known);
         let id = self.unused_id(&identity).ok_or("there is no id left for it")?;

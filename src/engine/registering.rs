@@ -111,6 +111,7 @@ impl Engine {
         }
         let life = entry.life.filter(|life| *life != device.life);
         if let Some(life) = life {
+            self.check_life(life)?;
             (device.life, device.retired) = (life, None);
             step.changes.push(record(now, no, Record::DeviceLife { device: device.id.clone(), life }));
         }
@@ -126,14 +127,10 @@ impl Engine {
 
     fn register_new(&mut self, now: &Now, entry: Registration, step: &mut Step) -> Result<DeviceId, Refusal> {
         let life = entry.life.unwrap_or(LifeCycle::Managed);
-        let waits = life == LifeCycle::Pending;
-        if !self.room_for_device() || (waits && self.registry.pending() >= self.settings.most_pending) {
-            let most = if waits { self.settings.most_pending } else { self.settings.most_devices };
-            return Err(Refusal::Busy(format!(
-                "there is room for {most} devices{}",
-                if waits { " that wait" } else { "" }
-            )));
+        if !self.room_for_device() {
+            return Err(Refusal::Busy(format!("there is room for {} devices", self.settings.most_devices)));
         }
+        self.check_life(life)?;
         let mut device = Device::new(self.registry.next_no(), self.id_for(&entry)?, life, now);
         self.take_entry(&mut device, &entry)?;
         device.place = self.free_place(&entry);
@@ -149,6 +146,13 @@ impl Engine {
         self.change_device(now, device.clone(), step);
         self.tell_store(now, &device, entry, step);
         Ok(id)
+    }
+
+    fn check_life(&self, life: LifeCycle) -> Result<(), Refusal> {
+        let most = self.settings.most_pending;
+        self.room_as(life)
+            .then_some(())
+            .ok_or_else(|| Refusal::Busy(format!("{most} devices wait for a decision already")))
     }
 
     fn id_for(&self, entry: &Registration) -> Result<DeviceId, Refusal> {

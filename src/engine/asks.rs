@@ -1,18 +1,18 @@
 //! Asks: the one way in for every door. Refused with the reason, or on disk and followed to its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::command::Expiry;
 use crate::model::device::DeviceNow;
 use crate::model::event::Operate;
 use crate::model::*;
 
+use super::Engine;
 use super::commands::{Kept, OUR_IDS};
+use super::fitting::{fitting, list};
 use super::step::Step;
-use super::{Engine, record};
-
-/// Names shown in a refusal before it says "and so many more".
-const MOST_SHOWN: usize = 8;
+use super::timers::Timer;
 
 impl Engine {
     pub(super) fn ask(&mut self, now: &Now, to: u64, by: &Principal, ask: Ask, step: &mut Step) {
@@ -27,59 +27,103 @@ impl Engine {
 
     fn operate(&mut self, now: &Now, by: &Principal, ask: Operate, step: &mut Step) -> Result<Reply, Refusal> {
         if let Some(known) = ask.id.as_ref().and_then(|id| self.commands.by_id(id)) {
-            return self.tell_known(by, known);
+            return self.tell_known(by, known, &ask);
         }
-        let expires = self.expiry(now, &ask)?;
-        let target = self.target(now, by, &ask)?;
-        let operation = fitting(&target, ask.operation.clone())?;
-        self.check_queue(&target, operation.kind())?;
-        self.check_room(by, step)?;
-        let no = self.commands.next_no();
-        let id = match ask.id {
-            Some(id) => id,
-            None => CommandId::new(&format!("{OUR_IDS}{no}")).map_err(|e| Refusal::BadArgument(e.to_string()))?,
-        };
+        let draft = self.draft(now, by, &ask)?;
+        let Some(id) = one_device(&ask)? else { return self.operate_many(now, by, &ask, draft, step) };
+        let (target, operation) = self.askable(now, by, id, &ask.operation)?;
+        self.check_room(by, 1, step)?;
+        if let Some(reply) = self.guard(now, by, &ask)? {
+            return Ok(reply);
+        }
         let whom = Whom::Device { no: target.device.no, id: target.device.id.clone() };
-        let command = Command {
-            priority: ask.priority,
-            expires,
-            timeout: ask.timeout.unwrap_or(self.settings.command_timeout).min(self.settings.longest_expiry),
-            ..Command::new(no, id, by.name.clone(), whom, operation, *now)
-        };
-        self.accept(now, command, step)
+        let no = draft.no;
+        if let Some(link) = self.begin(now, Command { whom, operation, ..draft }, step) {
+            self.pump(now, link, step);
+        }
+        self.accepted(no)
     }
 
-    fn accept(&mut self, now: &Now, command: Command, step: &mut Step) -> Result<Reply, Refusal> {
+    /// The command as it was asked, for nobody yet.
+    fn draft(&self, now: &Now, by: &Principal, ask: &Operate) -> Result<Command, Refusal> {
+        let expires = self.expiry(now, ask)?;
+        let starts = self.start(now, ask, &expires)?;
+        let no = self.commands.next_no();
+        let id = ask.id.clone().map_or_else(|| our_id(no), Ok)?;
+        let nobody = Whom::Many([].into());
+        Ok(Command {
+            priority: ask.priority,
+            expires,
+            starts,
+            timeout: ask.timeout.unwrap_or(self.settings.command_timeout).min(self.settings.longest_expiry),
+            ..Command::new(no, id, by.name.clone(), nobody, ask.operation.clone(), *now)
+        })
+    }
+
+    /// Takes a command in: what the gateway does itself ends at once, the rest waits for the link given back.
+    pub(super) fn begin(&mut self, now: &Now, command: Command, step: &mut Step) -> Option<LinkNo> {
         let no = command.no;
+        let command = Arc::new(command);
         self.written.insert(no);
-        self.commands.add(Arc::new(command.clone()));
-        if command.operation.by_gateway() {
-            if let Some(outcome) = self.by_gateway(now, &command, step) {
-                self.end(now, no, outcome, step);
-            }
-        } else {
+        self.commands.add(command.clone());
+        if !command.operation.by_gateway() {
             self.enqueue(now, &command);
-            if let Some(link) = command.device().and_then(|device| self.registry.link_of(device)) {
-                self.pump(now, link, step);
-            }
+            return command.device().and_then(|device| self.registry.link_of(device));
         }
+        match self.by_gateway(now, &command, step) {
+            Some(outcome) => self.end(now, no, outcome, step),
+            None => self.look_up(now, &command),
+        }
+        None
+    }
+
+    /// Its answer comes from the store, as if that were a link.
+    fn look_up(&mut self, now: &Now, command: &Command) {
+        self.child_sent(now, command);
+        self.timers.set(now.mono + command.timeout + self.settings.grace, Timer::Deadline(command.no));
+        self.update(command.no, |command| {
+            command.state = CommandState::Sent;
+            command.sent = Some(*now);
+        });
+    }
+
+    pub(super) fn accepted(&self, no: CommandNo) -> Result<Reply, Refusal> {
         self.commands.get(no).cloned().map(Reply::Accepted).ok_or_else(|| Refusal::Busy("try again".into()))
     }
 
-    fn tell_known(&self, by: &Principal, known: Kept) -> Result<Reply, Refusal> {
-        let (no, id, kind, device, asker) = match known {
-            Kept::Open(open) => (open.no, &open.id, open.operation.kind(), open.device(), &open.by),
-            Kept::Ended(ended) => (ended.no, &ended.id, ended.kind, ended.device, &ended.by),
+    fn tell_known(&self, by: &Principal, known: Kept, ask: &Operate) -> Result<Reply, Refusal> {
+        let known = match known {
+            Kept::Open(open) => open.brief(),
+            Kept::Ended(ended) => ended.clone(),
         };
-        let target = device.and_then(|device| self.registry.get(device));
+        let target = known.device.and_then(|device| self.registry.get(device));
         let may = match target {
-            Some(target) => access::may(by, kind, &target.device),
-            None => access::may_recall(by, asker),
+            Some(target) => access::may(by, known.kind, &target.device),
+            None => access::may_recall(by, &known.by),
         };
-        if may {
-            Ok(Reply::Known(no))
-        } else {
-            Err(Refusal::NotAllowed(format!("{} may not look at command {id}", by.name)))
+        if !may {
+            return Err(Refusal::NotAllowed(format!("{} may not look at command {}", by.name, known.id)));
+        }
+        if known.kind != ask.operation.kind() || self.is_for_another(&known, ask) {
+            let what = match target {
+                Some(target) => format!("{} on {}", known.kind, target.device.id),
+                None => format!("{} on several devices", known.kind),
+            };
+            let says = format!("id {} was used for another command, {what}; take a new one", known.id);
+            return Err(Refusal::BadArgument(says));
+        }
+        Ok(Reply::Known(known.no))
+    }
+
+    fn is_for_another(&self, known: &Ended, ask: &Operate) -> bool {
+        match (known.device, &ask.device) {
+            (Some(no), Some(asked)) => match self.registry.by_id(asked) {
+                Some(other) => other.device.no != no,
+                // The device may have been forgotten meanwhile, with its id.
+                None => self.registry.get(no).is_some(),
+            },
+            (None, None) => false,
+            _ => true,
         }
     }
 
@@ -95,7 +139,7 @@ impl Engine {
             (None, Some(id)) => {
                 return Err(Refusal::BadArgument(format!("command {id} has an id of its own: say when it expires")));
             }
-            (None, None) => now.wall + self.settings.command_expiry,
+            (None, None) => ask.starts.unwrap_or_default().max(now.wall) + self.settings.command_expiry,
         };
         if wanted <= now.wall {
             return Err(Refusal::Expired("the command expired before it came in".into()));
@@ -104,7 +148,7 @@ impl Engine {
             let says = "the clock of the gateway was set back: what this id became may be forgotten";
             return Err(Refusal::Expired(says.into()));
         }
-        let left = std::time::Duration::from_millis(wanted.0 - now.wall.0);
+        let left = Duration::from_millis(wanted.0 - now.wall.0);
         if left > self.settings.longest_expiry {
             let most = self.settings.longest_expiry.as_secs();
             return Err(Refusal::BadArgument(format!("a command may wait {most} s at most")));
@@ -112,34 +156,71 @@ impl Engine {
         Ok(Expiry { wall: wanted, mono: now.mono + left })
     }
 
-    fn target(&self, now: &Now, by: &Principal, ask: &Operate) -> Result<Arc<DeviceNow>, Refusal> {
-        let Some(id) = &ask.device else { return Err(Refusal::BadArgument("name a device".into())) };
-        let kind = ask.operation.kind();
+    fn start(&self, now: &Now, ask: &Operate, expires: &Expiry) -> Result<Option<Expiry>, Refusal> {
+        let Some(wall) = ask.starts else { return Ok(None) };
+        if now.quality == ClockQuality::Unset {
+            return Err(Refusal::Busy("the clock of the gateway is not set, so no start can be judged".into()));
+        }
+        if ask.operation.by_gateway() {
+            let kind = ask.operation.kind();
+            return Err(Refusal::BadArgument(format!("{kind} is done by the gateway at once; ask when it shall be")));
+        }
+        if wall >= expires.wall {
+            return Err(Refusal::BadArgument("the command would expire before it starts".into()));
+        }
+        let left = Duration::from_millis(wall.0.saturating_sub(now.wall.0));
+        Ok(Some(Expiry { wall, mono: now.mono + left }).filter(|_| !left.is_zero()))
+    }
+
+    /// The device and the operation as it can carry it out.
+    pub(super) fn askable(
+        &self,
+        now: &Now,
+        by: &Principal,
+        id: &DeviceId,
+        operation: &Operation,
+    ) -> Result<(Arc<DeviceNow>, Operation), Refusal> {
+        let target = self.target(now, by, id, operation)?;
+        let fitted = fitting(&target, operation.clone())?;
+        self.check_queue(&target, &fitted)?;
+        Ok((target, fitted))
+    }
+
+    fn target(
+        &self,
+        now: &Now,
+        by: &Principal,
+        id: &DeviceId,
+        operation: &Operation,
+    ) -> Result<Arc<DeviceNow>, Refusal> {
+        let kind = operation.kind();
         let target = self.registry.by_id(id).ok_or_else(|| Refusal::NotFound(format!("there is no device {id}")))?;
         if !access::may(by, kind, &target.device) {
             return Err(Refusal::NotAllowed(format!("{} may not {kind} {id}", by.name)));
         }
-        self.eligible(now, by, &target.device, &ask.operation)?;
-        if !ask.operation.by_gateway() && self.registry.link_of(target.device.no).is_none() {
-            let link = target.device.place.as_ref().map_or("none", |place| place.link.as_str());
-            return Err(Refusal::Busy(format!("{id} was last on link {link}, which is not configured")));
+        self.eligible(now, by, &target.device, operation)?;
+        if !operation.by_gateway() && self.registry.link_of(target.device.no).is_none() {
+            return Err(Refusal::Busy(match &target.device.place {
+                Some(place) => format!("{id} was last on link {}, which is not configured", place.link),
+                None => format!("{id} was not seen on any link so far"),
+            }));
         }
         Ok(target.clone())
     }
 
-    fn check_queue(&self, target: &DeviceNow, kind: OperationKind) -> Result<(), Refusal> {
+    fn check_queue(&self, target: &DeviceNow, operation: &Operation) -> Result<(), Refusal> {
         let (waiting, most) = (self.commands.waiting_for(target.device.no), self.settings.most_queued);
-        if waiting < most || kind.by_gateway() {
+        if waiting < most || operation.by_gateway() {
             return Ok(());
         }
         Err(Refusal::Busy(format!("{waiting} commands wait for {} already", target.device.id)))
     }
 
-    fn check_room(&mut self, by: &Principal, step: &mut Step) -> Result<(), Refusal> {
+    pub(super) fn check_room(&mut self, by: &Principal, more: usize, step: &mut Step) -> Result<(), Refusal> {
         if self.vital_full && !by.local {
             return Err(Refusal::Busy("the journal is full of results that no upstream has fetched".into()));
         }
-        if !self.room_for_command(step) {
+        if !self.room_for_commands(more, step) {
             let most = self.settings.most_commands;
             return Err(Refusal::Busy(format!("{most} commands are kept already, none of which may be forgotten yet")));
         }
@@ -148,27 +229,39 @@ impl Engine {
 
     fn cancel(&mut self, now: &Now, by: &Principal, id: &CommandId, step: &mut Step) -> Result<Reply, Refusal> {
         let unknown = || Refusal::NotFound(format!("there is no command {id}"));
+        let too_late = |state: CommandState| Refusal::TooLate(format!("command {id} has ended: {}", state.name()));
         let command = match self.commands.by_id(id).ok_or_else(unknown)? {
-            Kept::Open(open) => open.clone(),
-            Kept::Ended(ended) => {
-                let state = ended.state.name();
-                return Err(Refusal::TooLate(format!("command {id} has ended: {state}")));
-            }
+            Kept::Open(open) if open.state.is_open() => open.clone(),
+            Kept::Open(open) => return Err(too_late(open.state)),
+            Kept::Ended(ended) => return Err(too_late(ended.state)),
         };
-        let target = command.device().and_then(|device| self.registry.get(device)).ok_or_else(unknown)?;
-        if !access::may(by, command.operation.kind(), &target.device) {
+        let target = command.device().and_then(|device| self.registry.get(device));
+        let may = match target {
+            Some(target) => access::may(by, command.operation.kind(), &target.device),
+            None => access::may_recall(by, &command.by),
+        };
+        if !may {
             return Err(Refusal::NotAllowed(format!("{} may not cancel command {id}", by.name)));
         }
-        match command.state {
-            CommandState::Queued => self.end(now, command.no, Outcome::Cancelled, step),
-            CommandState::Sent => {
-                if let Some(link) = self.commands.call_back(&command) {
-                    self.order(now, link, LinkOrder::Cancel { command: command.no }, step);
+        match command.whom {
+            Whom::Device { no, .. } => {
+                self.cancel_one(now, &command, step);
+                if let Some(link) = self.registry.link_of(no) {
+                    self.pump(now, link, step);
                 }
             }
-            ended => return Err(Refusal::TooLate(format!("command {id} has ended: {}", ended.name()))),
+            Whom::Many(_) => self.cancel_family(now, &command, step),
         }
         self.commands.get(command.no).cloned().map(Reply::Accepted).ok_or_else(unknown)
+    }
+
+    /// What waits ends at once; what was sent is called back, and its link says what became of it.
+    pub(super) fn cancel_one(&mut self, now: &Now, command: &Command, step: &mut Step) {
+        if command.state == CommandState::Queued || command.operation.by_gateway() {
+            self.end(now, command.no, Outcome::Cancelled, step);
+        } else if let Some(link) = self.commands.call_back(command) {
+            self.order(now, link, LinkOrder::Cancel { command: command.no }, step);
+        }
     }
 
     fn discover(&mut self, now: &Now, by: &Principal, name: &Name, step: &mut Step) -> Result<Reply, Refusal> {
@@ -188,59 +281,15 @@ impl Engine {
     }
 }
 
-/// The operation as the device can carry it out, or why it cannot.
-fn fitting(target: &DeviceNow, mut operation: Operation) -> Result<Operation, Refusal> {
-    operation.check().map_err(Refusal::BadArgument)?;
-    let (id, kind) = (&target.device.id, operation.kind());
-    if !target.capabilities.can(kind) {
-        let can = list(target.capabilities.operations.kinds().map(OperationKind::name));
-        return Err(Refusal::Unsupported(format!("{id} cannot {kind}; it can {can}")));
-    }
-    match &mut operation {
-        Operation::Read { points } | Operation::Observe { points, .. } => {
-            for path in points {
-                if !point(target, path)?.access.reads() {
-                    return Err(Refusal::BadArgument(format!("point {path} of {id} cannot be read")));
-                }
-            }
-        }
-        Operation::Write { point: path, value } => *value = writable(target, path, value)?,
-        _ => {}
-    }
-    Ok(operation)
-}
-
-fn point<'a>(target: &'a DeviceNow, path: &PointPath) -> Result<&'a Point, Refusal> {
-    target.capabilities.point(path).ok_or_else(|| {
-        let has = list(target.capabilities.points.iter().map(|point| point.path.to_string()));
-        Refusal::BadArgument(format!("{} has no point {path}; it has {has}", target.device.id))
-    })
-}
-
-fn writable(target: &DeviceNow, path: &PointPath, value: &Value) -> Result<Value, Refusal> {
-    let point = point(target, path)?;
-    let id = &target.device.id;
-    if !point.access.writes() {
-        return Err(Refusal::BadArgument(format!("point {path} of {id} cannot be written")));
-    }
-    let value =
-        value.clone().into_kind(point.kind).map_err(|e| Refusal::BadArgument(format!("point {path} of {id}: {e}")))?;
-    match (point.limits.clone(), value.number()) {
-        (Some(limits), Some(x)) if !limits.allow(x) => {
-            let Limits { min, max, .. } = limits;
-            Err(Refusal::BadArgument(format!("point {path} of {id} takes {min} to {max}, not {x}")))
-        }
-        _ => Ok(value),
+/// The one device that is asked; `None`: it is for many.
+fn one_device(ask: &Operate) -> Result<Option<&DeviceId>, Refusal> {
+    match (&ask.device, ask.devices.is_empty()) {
+        (Some(_), false) => Err(Refusal::BadArgument("name a device or a list of devices, not both".into())),
+        (None, true) => Err(Refusal::BadArgument("name a device, or a list of devices with at least one".into())),
+        (one, _) => Ok(one.as_ref()),
     }
 }
 
-fn list(names: impl Iterator<Item = String>) -> String {
-    let mut names: Vec<String> = names.collect();
-    let more = names.len().saturating_sub(MOST_SHOWN);
-    names.truncate(MOST_SHOWN);
-    match (names.is_empty(), more) {
-        (true, _) => "nothing".into(),
-        (_, 0) => names.join(", "),
-        _ => format!("{} and {more} more", names.join(", ")),
-    }
+pub(super) fn our_id(no: CommandNo) -> Result<CommandId, Refusal> {
+    CommandId::new(&format!("{OUR_IDS}{no}")).map_err(|error| Refusal::BadArgument(error.to_string()))
 }

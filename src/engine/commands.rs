@@ -1,6 +1,7 @@
 //! Commands from asked to ended.
 //!
-//! A command is `queued` until its link has a credit and its device has no other command under way. From `sent` on only
+//! A command is `queued` until its link has a credit, its device has no other command under way, and nothing else holds
+//! it back ([`waiting`](super::waiting)). From `sent` on only
 //! the link's answer says what happened: a deadline that passes, a link that ends or a restart makes it `unknown`, and it
 //! is never sent again by itself. Ended commands stay for as long as their id must be answered from them.
 
@@ -9,9 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::command::{Expiry, Priority};
+use crate::model::command::Expiry;
 use crate::model::*;
 
+use super::fan_out::Family;
+use super::fitting::fitting;
+use super::queues::{Queues, Rank};
 use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
@@ -25,28 +29,26 @@ pub enum Kept<'a> {
     Ended(&'a Ended),
 }
 
-/// Which goes first: by priority, then in the order of acceptance.
-type Rank = (Reverse<Priority>, CommandNo);
-
 #[derive(Default)]
 pub struct Commands {
     /// Those that have not ended before this step.
     open: BTreeMap<CommandNo, Arc<Command>>,
     ended: BTreeMap<CommandNo, Ended>,
     by_id: BTreeMap<CommandId, CommandNo>,
-    queues: BTreeMap<DeviceNo, BTreeSet<Rank>>,
-    /// The first of each queue whose device has nothing under way.
-    ready: BTreeSet<(LinkNo, Rank, DeviceNo)>,
-    listed: BTreeMap<DeviceNo, (LinkNo, Rank)>,
-    /// What each device has under way, and on which link.
-    flying: BTreeMap<DeviceNo, (CommandNo, LinkNo)>,
+    pub(super) queues: Queues,
     /// Sent, and called back since: not to be sent again.
     called_back: BTreeSet<CommandNo>,
     /// No forgotten id of others expires later: one that does not either may be a forgotten one, if the clock was set
     /// back.
     pub forgotten_to: Wall,
     /// Ended, under an id of ours: nobody will ask the same again.
-    disposable: BTreeSet<CommandNo>,
+    pub(super) disposable: BTreeSet<CommandNo>,
+    /// Open parents, with what became of their children.
+    pub(super) families: BTreeMap<CommandNo, Family>,
+    /// The open parent of a child.
+    pub(super) parents: BTreeMap<CommandNo, CommandNo>,
+    /// When this engine started.
+    pub(super) loaded: Mono,
 }
 
 impl Commands {
@@ -60,17 +62,17 @@ impl Commands {
         open.or_else(|| self.ended.get(&no).map(Kept::Ended))
     }
 
-    /// As they stand on disk: progress is for readers, until the end is stored with it.
+    /// As they stand on disk.
     pub fn stored(&self) -> Vec<Arc<Command>> {
-        let stored = |command: &Arc<Command>| match (command.state.is_open(), command.progress) {
-            (true, Some(_)) => Arc::new(Command { progress: None, ..command.as_ref().clone() }),
-            _ => command.clone(),
-        };
-        self.open.values().map(stored).collect()
+        self.open.values().map(as_stored).collect()
     }
 
     pub fn ended(&self) -> impl Iterator<Item = &Ended> {
         self.ended.values()
+    }
+
+    pub(super) fn ended_as(&self, no: CommandNo) -> Option<CommandState> {
+        self.ended.get(&no).map(|ended| ended.state)
     }
 
     pub fn count(&self) -> usize {
@@ -87,18 +89,18 @@ impl Commands {
     }
 
     pub fn flying_on(&self, link: LinkNo) -> Vec<CommandNo> {
-        self.flying.values().filter(|(_, on)| *on == link).map(|(no, _)| *no).collect()
+        self.queues.flying_on(link)
     }
 
     /// The link that has the command, which is no longer wanted.
     pub fn call_back(&mut self, command: &Command) -> Option<LinkNo> {
-        let (_, link) = self.flying.get(&command.device()?).filter(|(no, _)| *no == command.no)?;
+        let (_, link) = self.queues.flying(command.device()?).filter(|(no, _)| *no == command.no)?;
         self.called_back.insert(command.no);
-        Some(*link)
+        Some(link)
     }
 
     pub fn is_flying(&self, device: DeviceNo) -> bool {
-        self.flying.contains_key(&device)
+        self.queues.flying(device).is_some()
     }
 
     pub fn waiting_for(&self, device: DeviceNo) -> usize {
@@ -114,6 +116,7 @@ impl Commands {
         let first = (link, (Reverse(Priority::High), CommandNo(0)), DeviceNo(0));
         let (of, (_, no), device) = self.ready.range(first..).next()?;
         (*of == link).then_some((*device, *no))
+        self.queues.waiting_for(device)
     }
 
     pub fn add(&mut self, command: Arc<Command>) {
@@ -135,31 +138,16 @@ impl Commands {
         }
     }
 
-    fn enqueue(&mut self, device: DeviceNo, command: &Command, link: Option<LinkNo>) {
-        self.queues.entry(device).or_default().insert((Reverse(command.priority), command.no));
-        self.list(device, link);
-    }
-
-    fn dequeue(&mut self, device: DeviceNo, command: &Command, link: Option<LinkNo>) {
-        if let Some(queue) = self.queues.get_mut(&device) {
-            queue.remove(&(Reverse(command.priority), command.no));
-            if queue.is_empty() {
-                self.queues.remove(&device);
-            }
+    /// For readers; it is stored with the end.
+    pub(super) fn show_progress(&mut self, no: CommandNo, share: u16) {
+        if let Some(command) = self.open.get_mut(&no) {
+            Arc::make_mut(command).progress = Some(share.min(1000));
         }
-        self.list(device, link);
     }
 
     /// Brings the device's place among the ready ones up to date.
     pub fn list(&mut self, device: DeviceNo, link: Option<LinkNo>) {
-        if let Some((link, rank)) = self.listed.remove(&device) {
-            self.ready.remove(&(link, rank, device));
-        }
-        let first = self.queues.get(&device).and_then(|queue| queue.first().copied());
-        if let (Some(rank), Some(link), false) = (first, link, self.flying.contains_key(&device)) {
-            self.ready.insert((link, rank, device));
-            self.listed.insert(device, (link, rank));
-        }
+        self.queues.list(device, link);
     }
 
     /// The oldest that can be forgotten before its time. The newest stays, for its number must not be given again.
@@ -168,38 +156,70 @@ impl Commands {
     }
 }
 
+/// While it is open its progress is for readers only.
+pub(super) fn as_stored(command: &Arc<Command>) -> Arc<Command> {
+    match (command.state.is_open(), command.progress) {
+        (true, Some(_)) => Arc::new(Command { progress: None, ..command.as_ref().clone() }),
+        _ => command.clone(),
+    }
+}
+
+fn rank(command: &Command) -> Rank {
+    (Reverse(command.priority), command.no)
+}
+
 impl Engine {
     pub(super) fn load_commands(&mut self, now: &Now, open: Vec<Arc<Command>>, ended: Vec<Ended>, step: &mut Step) {
+        self.commands.loaded = now.mono;
+        for command in &open {
+            self.touched.commands.push(command.clone());
+            match command.whom {
+                Whom::Device { .. } => self.commands.add(command.clone()),
+                Whom::Many(_) => self.commands.add_family(command.clone()),
+            }
+        }
         for ended in ended {
             self.touched.ended.push((ended.id.clone(), ended.no));
-            self.remember(now, &ended);
+            self.remember(now, &ended, ended_until(now, &ended, self.settings.longest_expiry));
             self.commands.add_ended(ended);
         }
-        for command in open {
-            self.touched.commands.push(command.clone());
-            self.commands.add(command.clone());
-            match command.state {
-                CommandState::Sent => {
-                    let why = "the gateway stopped before the answer came";
-                    self.end(now, command.no, Outcome::Lost(why.into()), step);
-                }
-                CommandState::Queued if command.expired(now) => self.expire(now, command.no, step),
-                _ => self.enqueue(now, &command),
+        let parents = open.iter().filter(|command| command.device().is_none());
+        parents.for_each(|parent| self.commands.count_ended(parent));
+        open.iter().filter(|command| command.device().is_some()).for_each(|command| self.load_one(now, command, step));
+        self.end_childless(now, step);
+    }
+
+    fn load_one(&mut self, now: &Now, command: &Command, step: &mut Step) {
+        match command.state {
+            CommandState::Sent if command.operation.by_gateway() => {
+                let why = "the gateway stopped before it had looked it up; ask again";
+                self.end(now, command.no, Outcome::Failed(why.into()), step);
             }
+            CommandState::Sent => {
+                let why = "the gateway stopped before the answer came";
+                self.end(now, command.no, Outcome::Lost(why.into()), step);
+            }
+            CommandState::Queued if command.expired(now) => self.expire(now, command.no, step),
+            _ => self.enqueue(now, command),
         }
     }
 
     pub(super) fn enqueue(&mut self, now: &Now, command: &Command) {
         if let Some(device) = command.device() {
             let link = self.registry.link_of(device);
-            self.commands.enqueue(device, command, link);
+            self.commands.queues.add(device, rank(command), link);
         }
-        self.timers.set(until(now, command.asked.boot, &command.expires), Timer::Expiry(command.no));
+        self.timers.set(until(now, command), Timer::Expiry(command.no));
     }
 
-    /// Makes room for one more; false where every command kept is still needed.
-    pub(super) fn room_for_command(&mut self, step: &mut Step) -> bool {
-        while self.commands.count() >= self.settings.most_commands {
+    /// Makes room for so many more; false where too many of those kept are still needed.
+    pub(super) fn room_for_commands(&mut self, more: usize, step: &mut Step) -> bool {
+        let most = self.settings.most_commands;
+        let needed = self.commands.count().saturating_sub(self.commands.disposable.len());
+        if needed + more > most {
+            return false;
+        }
+        while self.commands.count() + more > most {
             match self.commands.oldest_disposable() {
                 Some(no) => self.forget(no, step),
                 None => return false,
@@ -208,7 +228,7 @@ impl Engine {
         true
     }
 
-    /// From `queued` to `sent`; `None` where its time is over.
+    /// From `queued` to `sent`; `None` where its time is over, or it cannot be done any more.
     pub(super) fn dispatch(&mut self, now: &Now, link: LinkNo, no: CommandNo, step: &mut Step) -> Option<LinkOrder> {
         let command = self.commands.get(no)?.clone();
         if command.expired(now) {
@@ -216,8 +236,14 @@ impl Engine {
             return None;
         }
         let device = command.device()?;
-        self.commands.flying.insert(device, (no, link));
-        self.commands.dequeue(device, &command, Some(link));
+        if let Err(why) = self.still_fits(device, &command.operation) {
+            self.end(now, no, Outcome::NotSent(why).bounded(), step);
+            return None;
+        }
+        self.commands.queues.take_off(device, no, link);
+        self.commands.queues.remove(device, rank(&command), Some(link));
+        self.note_write(now, device, &command.operation, step);
+        self.child_sent(now, &command);
         let deadline = now.mono + command.timeout;
         self.timers.set(deadline + self.settings.grace, Timer::Deadline(no));
         self.update(no, |command| {
@@ -227,10 +253,25 @@ impl Engine {
         Some(LinkOrder::Perform { command: no, device, operation: command.operation.clone(), deadline })
     }
 
+    /// What was right when it was asked may have changed since.
+    fn still_fits(&self, device: DeviceNo, operation: &Operation) -> Result<(), String> {
+        let target = self.registry.get(device).ok_or("the device is not known any more")?;
+        let (id, life) = (&target.device.id, target.device.life);
+        let takes = match life {
+            LifeCycle::Managed => true,
+            LifeCycle::Quarantined => self.settings.quarantine.has(operation.kind()),
+            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
+        };
+        if !takes {
+            return Err(format!("{id} is {life} by now, and cannot be asked for {}", operation.kind()));
+        }
+        fitting(target, operation.clone()).map(|_| ()).map_err(|refusal| refusal.to_string())
+    }
+
     pub(super) fn finished(&mut self, now: &Now, link: LinkNo, no: CommandNo, outcome: Outcome, step: &mut Step) {
         self.perform_answered(link);
         let Some(command) = self.commands.get(no).cloned() else { return };
-        let Some(device) = command.device().filter(|device| self.commands.flying.get(device) == Some(&(no, link)))
+        let Some(device) = command.device().filter(|device| self.commands.queues.flying(*device) == Some((no, link)))
         else {
             return; // Ended before: its first result stands.
         };
@@ -256,7 +297,7 @@ impl Engine {
 
     /// Nothing has reached the device, so it is as if it had never been sent.
     fn queue_again(&mut self, now: &Now, device: DeviceNo, command: &Command) {
-        self.commands.flying.remove(&device);
+        self.commands.queues.land(device, command.no);
         self.update(command.no, |command| {
             command.state = CommandState::Queued;
             command.sent = None;
@@ -265,10 +306,9 @@ impl Engine {
     }
 
     pub(super) fn progress(&mut self, now: &Now, link: LinkNo, no: CommandNo, share: u16, step: &mut Step) {
-        let Some(command) = self.commands.open.get_mut(&no) else { return };
-        let Some(device) = command.device() else { return };
-        if self.commands.flying.get(&device) == Some(&(no, link)) {
-            Arc::make_mut(command).progress = Some(share.min(1000));
+        let Some(device) = self.commands.get(no).and_then(|command| command.device()) else { return };
+        if self.commands.queues.flying(device) == Some((no, link)) {
+            self.commands.show_progress(no, share);
             self.shown.insert(no);
             self.alive(now, device, step);
         }
@@ -298,12 +338,10 @@ impl Engine {
         self.commands.called_back.remove(&no);
         let Some(command) = self.commands.get(no).cloned() else { return };
         if let Some(device) = command.device() {
-            if self.commands.flying.get(&device).is_some_and(|(flying, _)| *flying == no) {
-                self.commands.flying.remove(&device);
-            }
-            self.commands.dequeue(device, &command, self.registry.link_of(device));
+            self.commands.queues.land(device, no);
+            self.commands.queues.remove(device, rank(&command), self.registry.link_of(device));
         }
-        self.remember(now, &command.brief());
+        self.remember(now, &command.brief(), until(now, &command));
         let device = match &command.whom {
             Whom::Device { id, .. } => Some(id.clone()),
             Whom::Many(_) => None,
@@ -316,13 +354,13 @@ impl Engine {
             outcome: command.outcome.clone(),
         };
         step.changes.push(record(now, command.device(), result));
+        self.child_ended(now, &command, step);
     }
 
     /// Keeps an ended command for as long as its id must be answered from it.
-    fn remember(&mut self, now: &Now, command: &Ended) {
-        let at = until(now, command.asked, &command.expires).max(now.mono) + self.settings.remember;
-        self.timers.set(at, Timer::Forget(command.no));
-        if is_ours(&command.id) {
+    fn remember(&mut self, now: &Now, command: &Ended, expires: Mono) {
+        self.timers.set(expires.max(now.mono) + self.settings.remember, Timer::Forget(command.no));
+        if is_ours(&command.id) && !self.commands.parents.contains_key(&command.no) {
             self.commands.disposable.insert(command.no);
         }
     }
@@ -339,7 +377,7 @@ impl Engine {
         }
     }
 
-    fn update(&mut self, no: CommandNo, change: impl FnOnce(&mut Command)) {
+    pub(super) fn update(&mut self, no: CommandNo, change: impl FnOnce(&mut Command)) {
         if let Some(command) = self.commands.open.get_mut(&no) {
             change(Arc::make_mut(command));
             self.written.insert(no);
@@ -355,6 +393,7 @@ impl Engine {
                 Timer::Forget(no) => self.forget_reached(now, no, step),
                 Timer::Contest(device) => self.contest_over(now, device, step),
                 Timer::Retired(device) => self.retirement_over(now, device, step),
+                Timer::Ready(device) => self.look_again(device),
             }
         }
     }
@@ -369,7 +408,11 @@ impl Engine {
         let Some(command) = self.commands.get(no) else { return };
         let over = command.sent.is_some_and(|sent| sent.mono + command.timeout + self.settings.grace <= now.mono);
         if command.state == CommandState::Sent && over {
-            self.end(now, no, Outcome::Lost("the link did not say how it ended".into()), step);
+            let outcome = match command.operation.by_gateway() {
+                true => Outcome::Failed("it was not looked up in time; ask again".into()),
+                false => Outcome::Lost("the link did not say how it ended".into()),
+            };
+            self.end(now, no, outcome, step);
         }
     }
 
@@ -377,7 +420,8 @@ impl Engine {
         let Some(command) = self.commands.ended.get(&no) else { return };
         // Not before the wall clock has passed its expiry too: set back meanwhile, it would let the same id in again.
         let left = Duration::from_millis(command.expires.wall.0.saturating_sub(now.wall.0));
-        if self.commands.newest() == Some(no) || (!left.is_zero() && !is_ours(&command.id)) {
+        let in_family = self.commands.parents.contains_key(&no);
+        if in_family || self.commands.newest() == Some(no) || (!left.is_zero() && !is_ours(&command.id)) {
             let again = self.settings.remember.max(SOONEST);
             self.timers.set(now.mono + again, Timer::Forget(no));
         } else {
@@ -393,11 +437,20 @@ fn is_ours(id: &CommandId) -> bool {
     id.as_str().starts_with(OUR_IDS)
 }
 
-/// The end of a command's expiry on the clock of this boot.
-fn until(now: &Now, asked: Boot, expires: &Expiry) -> Mono {
-    if asked == now.boot {
-        expires.mono
-    } else {
-        Mono(now.mono.0.saturating_add(expires.wall.0.saturating_sub(now.wall.0)))
+/// The end of a command's expiry on the clock of this boot. Asked in another boot it is what the wall clock says is left,
+/// and never longer than it had in all: that clock may have been set back.
+fn until(now: &Now, command: &Command) -> Mono {
+    if command.asked.boot == now.boot {
+        return command.expires.mono;
     }
+    now.mono + wall_left(now, &command.expires).min(command.expires.mono.since(command.asked.mono))
+}
+
+/// The same for one that has ended, of which less is known.
+fn ended_until(now: &Now, ended: &Ended, longest: Duration) -> Mono {
+    if ended.asked == now.boot { ended.expires.mono } else { now.mono + wall_left(now, &ended.expires).min(longest) }
+}
+
+fn wall_left(now: &Now, expires: &Expiry) -> Duration {
+    Duration::from_millis(expires.wall.0.saturating_sub(now.wall.0))
 }

@@ -154,7 +154,7 @@ impl Engine {
         if !self.links[usize::from(link.0)].may_perform() {
             return false;
         }
-        let Some((device, no)) = self.commands.next_ready(link) else { return false };
+        let Some((device, no)) = self.next_ready(now, link) else { return false };
         if self.links[usize::from(link.0)].to_tell.contains(&device) {
             return self.tell_one(link, device, step);
         }

@@ -11,7 +11,8 @@
 //!   [`claims`]: somebody says to be a device that is elsewhere; [`attempts`]: who was turned away;
 //! * [`registering`], [`life`], [`kinship`], [`describing`]: what administrators decide about devices;
 //! * [`links`]: attachments and their credits; what waits for a credit waits here;
-//! * [`commands`]: from asked to ended; [`asks`] is the way in;
+//! * [`commands`]: from asked to ended; [`asks`] is the way in, past [`fitting`] and [`guard`]; [`waiting`] says what
+//!   holds one back, [`fan_out`] makes one for many;
 //! * [`reporting`]: readings and connectivity;
 //! * [`reactions`]: what the gateway does by itself about a fact. Policies join here;
 //! * [`timers`]: deadlines as data.
@@ -26,11 +27,15 @@ mod commands;
 mod describing;
 mod desired;
 mod eligible;
+mod fan_out;
+mod fitting;
+mod guard;
 mod kinship;
 mod life;
 mod links;
 mod meeting;
 mod pattern;
+mod queues;
 mod reactions;
 mod registering;
 mod registry;
@@ -38,6 +43,7 @@ mod reporting;
 mod settings;
 mod step;
 mod timers;
+mod waiting;
 
 pub use links::LinkCounts;
 pub use pattern::Pattern;
@@ -53,6 +59,8 @@ use crate::model::*;
 use attempts::Attempts;
 use claims::Claims;
 use commands::Commands;
+use commands::{Commands, as_stored};
+use guard::Guards;
 use links::LinkState;
 use reactions::Fact;
 use registry::Registry;
@@ -64,6 +72,7 @@ pub struct Engine {
     attempts: Attempts,
     claims: Claims,
     commands: Commands,
+    guards: Guards,
     links: Vec<LinkState>,
     timers: Timers,
     vital_full: bool,
@@ -84,6 +93,7 @@ impl Engine {
             attempts: Attempts::load(settings.most_attempts, state.attempts),
             claims: Claims::default(),
             commands: Commands::default(),
+            guards: Guards::default(),
             links,
             timers: Timers::default(),
             vital_full: false,
@@ -183,7 +193,7 @@ impl Engine {
     fn close_step(&mut self, step: &mut Step) {
         for no in std::mem::take(&mut self.written) {
             if let Some(command) = self.commands.get(no) {
-                step.changes.push(Change::Command(command.clone()));
+                step.changes.push(Change::Command(as_stored(command)));
                 self.shown.insert(no);
             }
         }

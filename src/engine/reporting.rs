@@ -37,6 +37,7 @@ impl Engine {
         if let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) {
             live.heard = Some(now.mono);
         }
+        self.look_at_queue(no);
         if was.is_some_and(|was| was != Connectivity::Up) {
             self.connect(now, no, Connectivity::Up, step);
         }

@@ -19,6 +19,8 @@ pub enum Timer {
     Contest(DeviceNo),
     /// When a retired device need no longer be known.
     Retired(DeviceNo),
+    /// When to look again at what waits for a device.
+    Ready(DeviceNo),
 }
 
 #[derive(Debug, Default)]

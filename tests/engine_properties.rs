@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use dmgw::engine::{Engine, LinkSettings, Settings, Step};
+use dmgw::model::device::Sleep;
 use dmgw::model::event::Operate;
 use dmgw::model::*;
 use proptest::prelude::*;
@@ -33,6 +34,18 @@ enum Act {
         write: bool,
         own_id: Option<u8>,
         expires_s: u8,
+        starts_s: u8,
+    },
+    /// One ask for several devices; each bit of `who` is one.
+    AskMany {
+        who: u8,
+        write: bool,
+        expires_s: u8,
+    },
+    /// What is dangerous: with the token that was given last, or without one.
+    Reset {
+        who: u8,
+        with_token: bool,
     },
     Cancel {
         command: u8,
@@ -61,6 +74,8 @@ enum Act {
     /// The next event is handled, and the machine dies before the commit.
     CrashAtNext,
     VitalFull(bool),
+    /// The clock is set, or nobody knows the time.
+    Known(bool),
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -68,9 +83,12 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0..4u8, 0..4u8).prop_map(|(who, place)| Act::Sight { who, place }),
         2 => (0..5u8).prop_map(|device| Act::Hear { device }),
         1 => (0..5u8, 1..4u8).prop_map(|(device, points)| Act::Change { device, points }),
-        6 => (0..4u8, any::<bool>(), proptest::option::of(0..3u8), 1..20u8)
-            .prop_map(|(who, write, own_id, expires_s)| Act::Ask { who, write, own_id, expires_s }),
-        2 => (0..9u8).prop_map(|command| Act::Cancel { command }),
+        6 => (0..4u8, any::<bool>(), proptest::option::of(0..3u8), 1..20u8, 0..8u8)
+            .prop_map(|(who, write, own_id, expires_s, starts_s)| Act::Ask { who, write, own_id, expires_s, starts_s }),
+        3 => (1..64u8, any::<bool>(), 1..20u8)
+            .prop_map(|(who, write, expires_s)| Act::AskMany { who, write, expires_s }),
+        2 => (0..4u8, any::<bool>()).prop_map(|(who, with_token)| Act::Reset { who, with_token }),
+        3 => (0..20u8).prop_map(|command| Act::Cancel { command }),
         8 => Just(Act::Take),
         1 => Just(Act::TakeInVain),
         5 => (0..4u8, any::<bool>()).prop_map(|(outcome, late)| Act::Answer { outcome, late }),
@@ -83,6 +101,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(|reboot| Act::Restart { reboot }),
         1 => Just(Act::CrashAtNext),
         1 => any::<bool>().prop_map(Act::VitalFull),
+        1 => proptest::bool::weighted(0.8).prop_map(Act::Known),
     ]
 }
 
@@ -100,6 +119,14 @@ struct World {
     by_id: BTreeMap<CommandId, u32>,
     results: BTreeSet<CommandId>,
     replies: u64,
+    /// Parents with the ids of their children.
+    families: BTreeMap<CommandId, Vec<CommandId>>,
+    /// The last token given, and how many there were.
+    token: Option<Name>,
+    tokens: u32,
+    resets: u32,
+    /// When each device was last told to write.
+    written: BTreeMap<DeviceNo, Now>,
 }
 
 fn settings() -> Settings {
@@ -112,6 +139,10 @@ fn settings() -> Settings {
     Settings { links: vec![link], most_devices: 6, most_commands: 30, ..Settings::default() }
 }
 
+const PAUSE: Duration = Duration::from_secs(7);
+const SLEEP: Sleep = Sleep { every: Duration::from_secs(20), awake: Duration::from_secs(2) };
+
+/// With two points there is a pause between writes of the first, with three the device sleeps.
 fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
     let point = |i: u8| Point {
         no: PointNo(0),
@@ -119,14 +150,23 @@ fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
         kind: ValueKind::Bool,
         unit: None,
         access: Access::ReadWrite,
-        limits: None,
+        limits: (points == 2).then(|| Limits { pause: Some(PAUSE), ..Limits::default() }),
     };
-    let operations = OperationSet::of(&[OperationKind::Read, OperationKind::Write]);
-    Capabilities { points: (0..points).map(point).collect(), operations, ..Capabilities::default() }.into()
+    let operations = OperationSet::of(&[OperationKind::Read, OperationKind::Write, OperationKind::FactoryReset]);
+    let sleeps = (points == 3).then_some(SLEEP);
+    Capabilities { points: (0..points).map(point).collect(), operations, sleeps, ..Capabilities::default() }.into()
 }
 
 fn id_of(who: u8) -> DeviceId {
     DeviceId::new(&format!("urn:dev:dmgw:serial:acme:{who}")).unwrap()
+}
+
+fn operation(write: bool) -> Operation {
+    let point: PointPath = "relay.0.on".parse().unwrap();
+    match write {
+        true => Operation::Write { point, value: Value::Bool(true) },
+        false => Operation::Read { points: vec![point] },
+    }
 }
 
 impl World {
@@ -145,6 +185,11 @@ impl World {
             by_id: BTreeMap::new(),
             results: BTreeSet::new(),
             replies: 0,
+            families: BTreeMap::new(),
+            token: None,
+            tokens: 0,
+            resets: 0,
+            written: BTreeMap::new(),
         }
     }
 
@@ -153,7 +198,7 @@ impl World {
             Act::Sight { who, place } => {
                 let identity = Identity::new(IdentityKind::Serial, &format!("acme:{who}"), Proof::Claimed).unwrap();
                 let address = Address::new(&format!("{place}")).unwrap();
-                let capabilities = Some(capabilities(1 + who % 2));
+                let capabilities = Some(capabilities(1 + who % 3));
                 self.link(LinkEvent::Sighted(Sighting::new(address, vec![identity], capabilities)));
             }
             Act::Hear { device } => {
@@ -166,7 +211,12 @@ impl World {
                 let device = DeviceNo(device.into());
                 self.link(LinkEvent::Changed { device, capabilities: capabilities(points) });
             }
-            Act::Ask { who, write, own_id, expires_s } => self.ask(who, write, own_id, expires_s),
+            Act::Ask { who, write, own_id, expires_s, starts_s } => self.ask(who, write, own_id, expires_s, starts_s),
+            Act::AskMany { who, write, expires_s } => self.ask_many(who, write, expires_s),
+            Act::Reset { who, with_token } => {
+                let token = self.token.clone().filter(|_| with_token);
+                self.operate(Operate { token, ..Operate::new(id_of(who), Operation::FactoryReset) });
+            }
             Act::Cancel { command } => {
                 let command = CommandId::new(&format!("c-{command}")).unwrap();
                 self.event(Event::Ask { to: 0, by: Principal::local_root(), ask: Ask::Cancel { command } });
@@ -198,22 +248,33 @@ impl World {
             }
             Act::CrashAtNext => self.crash_at_next = true,
             Act::VitalFull(full) => self.event(Event::VitalFull(full)),
+            Act::Known(known) => {
+                self.now.quality = if known { ClockQuality::Set } else { ClockQuality::Unset };
+            }
         }
     }
 
-    fn ask(&mut self, who: u8, write: bool, own_id: Option<u8>, expires_s: u8) {
-        let point: PointPath = "relay.0.on".parse().unwrap();
-        let operation = match write {
-            true => Operation::Write { point, value: Value::Bool(true) },
-            false => Operation::Read { points: vec![point] },
-        };
+    fn ask(&mut self, who: u8, write: bool, own_id: Option<u8>, expires_s: u8, starts_s: u8) {
         // An id of one's own always means the same command, with the same expiry.
         let id = own_id.map(|n| CommandId::new(&format!("own-{n}")).unwrap());
-        let expires = match own_id {
-            Some(n) => Some(Wall(1_000_000 + u64::from(n + 1) * 20_000)),
-            None => Some(self.now.wall + Duration::from_secs(expires_s.into())),
+        let (expires, starts) = match own_id {
+            Some(n) => (Wall(1_000_000 + u64::from(n + 1) * 20_000), None),
+            None => {
+                let after = |s: u8| self.now.wall + Duration::from_secs(s.into());
+                (after(expires_s), Some(after(starts_s)).filter(|_| starts_s > 3))
+            }
         };
-        let ask = Operate { id, expires, ..Operate::new(id_of(who), operation) };
+        self.operate(Operate { id, expires: Some(expires), starts, ..Operate::new(id_of(who), operation(write)) });
+    }
+
+    fn ask_many(&mut self, who: u8, write: bool, expires_s: u8) {
+        let devices = (0..6).filter(|n| who & (1 << n) != 0).map(id_of).collect();
+        let expires = Some(self.now.wall + Duration::from_secs(expires_s.into()));
+        let ask = Operate { device: None, devices, expires, ..Operate::new(id_of(0), operation(write)) };
+        self.operate(ask);
+    }
+
+    fn operate(&mut self, ask: Operate) {
         self.replies += 1;
         let (to, by) = (self.replies, Principal::local_root());
         self.event(Event::Ask { to, by, ask: Ask::Operate(ask) });
@@ -249,6 +310,8 @@ impl World {
         let row =
             self.disk.commands.iter().find(|row| row.no == command).expect("a command is on disk before it is sent");
         *self.executed.entry(command).or_default() += 1;
+        self.resets += u32::from(row.operation == Operation::FactoryReset);
+        assert!(self.resets <= self.tokens, "reset, and nobody was asked whether it was meant");
         if !row.id.as_str().starts_with("c-") {
             *self.by_id.entry(row.id.clone()).or_default() += 1;
         }
@@ -321,28 +384,78 @@ impl World {
     fn commit(&mut self, step: Step) {
         for change in &step.changes {
             self.disk.apply(change);
-            if let Change::Record(entry) = change
-                && let Record::Result { command, .. } = &entry.record
-            {
-                assert!(self.results.insert(command.clone()), "{command} ended twice");
+            match change {
+                Change::Record(entry) => self.check_result(&entry.record),
+                Change::Command(command) => self.check_command(command),
+                _ => {}
             }
         }
         assert_eq!(self.disk, self.engine.state(), "a restart would not find this state");
         for order in step.orders {
-            if let Order::Link { order, .. } = order {
-                self.deliver(order);
+            match order {
+                Order::Link { order, .. } => self.deliver(order),
+                Order::Reply { reply: Reply::Guarded { token, .. }, .. } => {
+                    (self.token, self.tokens) = (Some(token), self.tokens + 1);
+                }
+                Order::Reply { .. } | Order::Recall { .. } => {}
             }
         }
         assert!(self.channel.len() + self.holding.len() <= usize::from(CREDITS), "more orders than credits");
         self.check_commands();
     }
 
+    /// Every child ends before its parent, or in the same step before it.
+    fn check_result(&mut self, record: &Record) {
+        let Record::Result { command, device, .. } = record else { return };
+        assert!(self.results.insert(command.clone()), "{command} ended twice");
+        if device.is_none() {
+            let children = self.families.get(command).map_or(&[][..], |children| &children[..]);
+            let open: Vec<_> = children.iter().filter(|child| !self.results.contains(child)).collect();
+            assert!(open.is_empty(), "{command} ended before {open:?}");
+        }
+    }
+
+    /// What we said was not sent was not executed.
+    fn check_command(&mut self, command: &Command) {
+        let children = command.children().iter().filter_map(|child| match child.part {
+            ChildPart::Command(no) => Some(CommandId::new(&format!("c-{no}")).unwrap()),
+            ChildPart::Refused(_) => None,
+        });
+        if command.device().is_none() {
+            self.families.insert(command.id.clone(), children.collect());
+        }
+        let not_sent = matches!(command.outcome, Some(Outcome::NotSent(_)));
+        if not_sent || matches!(command.state, CommandState::Expired | CommandState::Cancelled) {
+            assert!(!self.executed.contains_key(&command.no), "{command:?} was executed");
+        }
+    }
+
     fn deliver(&mut self, order: LinkOrder) {
-        if let LinkOrder::Perform { command, .. } = &order {
+        if let LinkOrder::Perform { command, device, operation, .. } = &order {
             let row = self.disk.commands.iter().find(|row| row.no == *command).expect("on disk before it is sent");
             assert_eq!(row.state, CommandState::Sent, "{command} goes out as {:?}", row.state);
+            let starts = row.starts.filter(|_| row.asked.boot == self.now.boot);
+            assert!(starts.is_none_or(|starts| starts.mono <= self.now.mono), "{command} goes out before its time");
+            self.check_device(*device, operation);
         }
         self.channel.push_back(order);
+    }
+
+    fn check_device(&mut self, no: DeviceNo, operation: &Operation) {
+        let known = self.engine.device(no).expect("a command is for a device");
+        if let Some(sleeps) = known.capabilities.sleeps {
+            let awake = known.live.heard.is_some_and(|heard| heard + sleeps.awake > self.now.mono);
+            assert!(awake, "{no} sleeps, and is asked");
+        }
+        if let Operation::Write { point, .. } = operation {
+            let pause = known.capabilities.point(point).and_then(|point| point.limits.as_ref()?.pause);
+            let before = self.written.get(&no).filter(|before| pause.is_some() && before.boot == self.now.boot);
+            if let Some(before) = before {
+                assert!(before.mono + PAUSE <= self.now.mono, "{no} is written again too soon");
+            }
+            self.written.retain(|known, _| pause.is_some() || *known != no);
+            pause.map(|_| self.written.insert(no, self.now));
+        }
     }
 
     fn check_commands(&self) {
@@ -395,7 +508,7 @@ fn the_world_notices_a_command_that_is_sent_twice() {
         for act in [Act::Up, Act::Sight { who: 1, place: 1 }, Act::Take, Act::Take, Act::Take] {
             world.act(act);
         }
-        world.act(Act::Ask { who: 1, write: true, own_id: None, expires_s: 9 });
+        world.act(Act::Ask { who: 1, write: true, own_id: None, expires_s: 9, starts_s: 0 });
         let twice = world.channel.back().cloned().unwrap();
         world.channel.push_back(twice);
         (0..4).for_each(|_| world.act(Act::Take));

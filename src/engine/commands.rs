@@ -104,19 +104,12 @@ impl Commands {
     }
 
     pub fn waiting_for(&self, device: DeviceNo) -> usize {
-        self.queues.get(&device).map_or(0, BTreeSet::len)
+        self.queues.waiting_for(device)
     }
 
     /// What waits for the device, in the order in which it would be sent.
     pub fn queued_for(&self, device: DeviceNo) -> Vec<CommandNo> {
-        self.queues.get(&device).into_iter().flatten().map(|(_, no)| *no).collect()
-    }
-
-    pub fn next_ready(&self, link: LinkNo) -> Option<(DeviceNo, CommandNo)> {
-        let first = (link, (Reverse(Priority::High), CommandNo(0)), DeviceNo(0));
-        let (of, (_, no), device) = self.ready.range(first..).next()?;
-        (*of == link).then_some((*device, *no))
-        self.queues.waiting_for(device)
+        self.queues.of(device).map(|(_, no)| no).collect()
     }
 
     pub fn add(&mut self, command: Arc<Command>) {

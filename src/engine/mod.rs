@@ -58,7 +58,6 @@ use crate::model::*;
 
 use attempts::Attempts;
 use claims::Claims;
-use commands::Commands;
 use commands::{Commands, as_stored};
 use guard::Guards;
 use links::LinkState;

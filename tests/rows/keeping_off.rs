@@ -111,9 +111,7 @@ fn isolates(order: bool) -> Shown {
     let write = || json!({ "write": { "point": "relay.on", "value": true } });
     let refused = end_of(&gateway, &id, write());
     ensure(refused == "too-late", || format!("a write in quarantine: {refused}"))?;
-    soon("what is allowed is done", || {
-        (end_of(&gateway, &id, json!("diagnose")) == "done").then_some(())
-    })?;
+    soon("what is allowed is done", || (end_of(&gateway, &id, json!("diagnose")) == "done").then_some(()))?;
     ensure(orders(&plant, SERIAL).iter().all(|order| order["operation"] == "diagnose"), || {
         "the device was told something else".into()
     })?;

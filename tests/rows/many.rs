@@ -56,7 +56,9 @@ point."power.active" = {{ type = "float", value = {{ constant = 1.0 }} }}
     ));
     let most = if room { STORM } else { STORM / 2 };
     let socket = plant.socket();
-    let mut gateway = Gateway::new(&format!("[link.plant]\nevery = \"60s\"\nsim = {{ socket = {socket:?} }}\n[limits]\ndevices = {most}\n"));
+    let mut gateway = Gateway::new(&format!(
+        "[link.plant]\nevery = \"60s\"\nsim = {{ socket = {socket:?} }}\n[limits]\ndevices = {most}\n"
+    ));
     gateway.start();
     let began = Instant::now();
     let enough = |n: u64| n >= most as u64;
@@ -65,7 +67,8 @@ point."power.active" = {{ type = "float", value = {{ constant = 1.0 }} }}
     });
     println!("{most} devices were known after {:?}", began.elapsed());
     let accepted = eventually("everybody was answered", || {
-        let verdicts = plant.witness().into_iter().map(|line| line["answer"].clone()).filter(|answer| !answer.is_null());
+        let verdicts =
+            plant.witness().into_iter().map(|line| line["answer"].clone()).filter(|answer| !answer.is_null());
         let devices = |verdict: Option<&str>| {
             let some = verdicts.clone().filter(|answer| verdict.is_none_or(|verdict| answer["verdict"] == verdict));
             some.map(|answer| answer["device"].to_string()).collect::<std::collections::BTreeSet<_>>().len()

@@ -57,9 +57,7 @@ fn switches(can: bool) -> Shown {
     ensure(!off(&gateway).is_null(), || "after a restart nobody knows that it is switched off".into())?;
     let refused = end_of(&gateway, &id, json!({ "write": { "point": "relay.0.on", "value": true } }));
     ensure(refused == "too-late", || format!("a write to what is switched off: {refused}"))?;
-    eventually("the link is up again", || {
-        (gateway.get("/v1/links").body[0]["state"] == "up").then_some(())
-    });
+    eventually("the link is up again", || (gateway.get("/v1/links").body[0]["state"] == "up").then_some(()));
     at_three_depths(&gateway, &plant, &id, "activate")?;
     ensure(off(&gateway).is_null(), || format!("still off: {}", off(&gateway)))?;
     let before = readings(&plant, SERIAL);
@@ -107,9 +105,7 @@ fn saves_power(can: bool) -> Shown {
     let id = gateway.wait_for_device("tag");
     let state = end_of(&gateway, &id, json!({ "power-mode": { "mode": "sleep" } }));
     ensure(state == "done", || format!("power-mode: {state}"))?;
-    soon("it is known as a sleeper", || {
-        (!device(&gateway, &id)["detail"]["sleeps"].is_null()).then_some(())
-    })?;
+    soon("it is known as a sleeper", || (!device(&gateway, &id)["detail"]["sleeps"].is_null()).then_some(()))?;
     for value in [true, false, true] {
         let state = end_of(&gateway, &id, json!({ "write": { "point": "relay.on", "value": value } }));
         ensure(state == "done", || format!("a write to a sleeper: {state}"))?;

@@ -62,8 +62,11 @@ fn joins_in_every_mode(on: bool) -> Shown {
     gateway.start();
     if on {
         let list = gateway.folder.path().join("list.csv");
-        std::fs::write(&list, "identity,name\nserial:acme:listed,in the list\nserial:acme:listed:too,second\nserial,x\n")
-            .unwrap();
+        std::fs::write(
+            &list,
+            "identity,name\nserial:acme:listed,in the list\nserial:acme:listed:too,second\nserial,x\n",
+        )
+        .unwrap();
         let report = gateway.cli(&["register", list.to_str().unwrap()]);
         let says = text(&report.stdout) + &text(&report.stderr);
         ensure(report.status.code() == Some(1), || format!("line 4 is wrong, and nobody says so: {says}"))?;
@@ -146,7 +149,9 @@ fn onboards_under_policy(decide: bool) -> Shown {
     let plant = Plant::start(PLANT);
     let socket = plant.socket();
     let link = format!("[link.plant]\nevery = \"200ms\"\nadmission = \"hold\"\nsim = {{ socket = {socket:?} }}\n");
-    let settings = format!("{link}[limits]\ncome_back = \"300ms\"\n[[admission]]\nidentity = \"serial:nobody:*\"\nthen = \"refuse\"\n");
+    let settings = format!(
+        "{link}[limits]\ncome_back = \"300ms\"\n[[admission]]\nidentity = \"serial:nobody:*\"\nthen = \"refuse\"\n"
+    );
     let mut gateway = Gateway::new(&settings);
     gateway.start();
     let id = "urn:dev:dmgw:serial:acme:caller";

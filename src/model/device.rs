@@ -311,6 +311,8 @@ pub struct Live {
     pub heard: Option<Mono>,
     /// Of its last eight answers or silences the silences, the newest in the lowest bit.
     pub misses: u8,
+    /// Points that are known not to be as desired.
+    pub differs: Vec<PointNo>,
     /// By the place of the point in [`Capabilities::points`].
     pub values: Vec<Option<LastValue>>,
 }

@@ -103,6 +103,11 @@ impl Commands {
         self.queues.flying(device).is_some()
     }
 
+    /// What waits for a device, in the order in which it will go.
+    pub fn queued(&self, device: DeviceNo) -> Vec<CommandNo> {
+        self.queues.get(&device).into_iter().flatten().map(|(_, no)| *no).collect()
+    }
+
     pub fn waiting_for(&self, device: DeviceNo) -> usize {
         self.queues.waiting_for(device)
     }

@@ -43,6 +43,8 @@ struct Slot {
     touched: bool,
     /// A `Silence` timer is set.
     watched: bool,
+    /// As in `Live`.
+    misses: u8,
 }
 
 impl Registry {
@@ -127,7 +129,23 @@ impl Registry {
             touched.push(no);
         }
         let DeviceNow { capabilities, live, .. } = Arc::make_mut(&mut slot.now);
+        live.misses = slot.misses;
         Some((capabilities, live))
+    }
+
+    /// Changes which of its last answers are missing. Readers see it with the next change that is marked for them, so
+    /// that a device that is only missed again is not copied.
+    pub fn misses(&mut self, no: DeviceNo, change: impl FnOnce(u8) -> u8) -> u8 {
+        let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) else { return 0 };
+        slot.misses = change(slot.misses);
+        slot.misses
+    }
+
+    /// How the device was when that was last written.
+    pub fn set_was(&mut self, no: DeviceNo, was: Connectivity) {
+        if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) {
+            Arc::make_mut(&mut Arc::make_mut(&mut slot.now).device).was = was;
+        }
     }
 
     /// True if a `Silence` timer has to be set; from then on it counts as set.
@@ -275,7 +293,13 @@ impl Registry {
 impl Slot {
     fn new(device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) -> Slot {
         let live = Live { values: vec![None; capabilities.points.len()], ..Live::default() };
-        Slot { now: Arc::new(DeviceNow { device, capabilities, live }), link, touched: false, watched: false }
+        Slot {
+            now: Arc::new(DeviceNow { device, capabilities, live }),
+            link,
+            touched: false,
+            watched: false,
+            misses: 0,
+        }
     }
 
     /// One that is registered and was never seen is not missed.

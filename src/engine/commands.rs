@@ -208,6 +208,10 @@ impl Engine {
             self.commands.queues.add(device, rank(command), link);
         }
         self.timers.set(until(now, command), Timer::Expiry(command.no));
+        // Over a reboot the earlier end wins: no clock that was set back lets it wait longer than was asked.
+        let whole = command.expires.mono.since(command.asked.mono);
+        let end = until(now, command.asked.boot, &command.expires).min(now.mono + whole);
+        self.timers.set(end, Timer::Expiry(command.no));
     }
 
     /// Makes room for so many more; false where too many of those kept are still needed.

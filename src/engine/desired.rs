@@ -1,21 +1,198 @@
 //! What points shall be: kept, written once for each version, and shown where the device differs.
+//!
+//! **Invariant: a version is written at most once.** What became of the write is the result of its command; nothing here
+//! tries again, for a device that refuses or forgets a value would be written without end.
 
+use std::sync::Arc;
+
+use crate::model::command::Expiry;
+use crate::model::device::{Desired, DeviceNow, LastValue, MOST_DESIRED};
 use crate::model::*;
 
+use super::asks::fitting;
+use super::commands::OUR_IDS;
 use super::step::Step;
 use super::{Engine, record};
 
+/// Floats of a device may have passed through fewer bits than ours.
+const SAME: f64 = 1e-6;
+
 impl Engine {
+    #[expect(clippy::too_many_arguments, reason = "they are those of the operation")]
     pub(super) fn desire(
         &mut self,
         now: &Now,
         no: DeviceNo,
         by: &Name,
-        point: &PointPath,
+        path: &PointPath,
         value: Option<&Value>,
         version: Option<u64>,
         step: &mut Step,
     ) -> Result<(), String> {
-        todo!()
+        let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
+        let id = entry.device.id.clone();
+        let point = entry.capabilities.point(path).ok_or_else(|| format!("{id} has no point {path}"))?;
+        let before = entry.device.desired.iter().find(|known| known.point == point.no);
+        let version = next_version(before, version)?;
+        let mut desired = others(&entry, point.no);
+        let mut write = None;
+        if let Some(value) = value {
+            if desired.len() >= MOST_DESIRED {
+                return Err(format!("{MOST_DESIRED} points of {id} are desired already; forget one of them"));
+            }
+            let value = fit(point, value)?;
+            write = self.write_of(now, &entry, point, &value, step)?;
+            desired.push(Desired { point: point.no, value, by: by.clone(), version, at: *now });
+            desired.sort_by_key(|known| known.point);
+        } else {
+            before.ok_or_else(|| format!("nobody minds what {path} of {id} is"))?;
+            self.minds_no_more(no, point.no);
+        }
+        self.call_off(now, no, path, step);
+        let what = Record::Desired { device: id, point: path.clone(), by: by.clone(), version };
+        step.changes.push(record(now, no, what));
+        self.store_device(Device { desired, ..entry.device.as_ref().clone() }, step);
+        write.into_iter().for_each(|command| self.take_on(now, command, step));
+        Ok(())
     }
+
+    /// The command that makes it so; `None` where it is so already, or the device takes no writes.
+    fn write_of(
+        &mut self,
+        now: &Now,
+        entry: &DeviceNow,
+        point: &Point,
+        value: &Value,
+        step: &mut Step,
+    ) -> Result<Option<Command>, String> {
+        let device = &entry.device;
+        let takes = matches!(device.life, LifeCycle::Managed | LifeCycle::Quarantined);
+        let last = entry.capabilities.place(point.no).and_then(|place| entry.live.values.get(place)?.as_ref());
+        // What is under way may be about to change it.
+        let is_so = !self.commands.is_flying(device.no) && last.is_some_and(|last| is_so(last, value));
+        if !takes || !entry.capabilities.can(OperationKind::Write) || is_so {
+            return Ok(None);
+        }
+        let operation = Operation::Write { point: point.path.clone(), value: value.clone() };
+        let operation = fitting(entry, operation).map_err(|refusal| refusal.to_string())?;
+        if self.commands.waiting_for(device.no) >= self.settings.most_queued || !self.room_for_command(step) {
+            return Err(format!("there is no room for the command that would write it to {}", device.id));
+        }
+        let no = self.commands.next_no();
+        let id = CommandId::new(&format!("{OUR_IDS}{no}")).map_err(|e| e.to_string())?;
+        let whom = Whom::Device { no: device.no, id: device.id.clone() };
+        let span = self.settings.command_expiry;
+        Ok(Some(Command {
+            expires: Expiry { wall: now.wall + span, mono: now.mono + span },
+            timeout: self.settings.command_timeout,
+            ..Command::new(no, id, gateway(), whom, operation, *now)
+        }))
+    }
+
+    /// What was to be written of an earlier version, and was not sent yet.
+    fn call_off(&mut self, now: &Now, no: DeviceNo, path: &PointPath, step: &mut Step) {
+        let by = gateway();
+        for waiting in self.commands.queued(no) {
+            let ours = self.commands.get(waiting).is_some_and(|command| {
+                command.by == by && matches!(&command.operation, Operation::Write { point, .. } if point == path)
+            });
+            if ours {
+                self.end(now, waiting, Outcome::Cancelled, step);
+            }
+        }
+    }
+
+    fn take_on(&mut self, now: &Now, command: Command, step: &mut Step) {
+        self.written.insert(command.no);
+        self.commands.add(Arc::new(command.clone()));
+        self.enqueue(now, &command);
+        if let Some(link) = command.device().and_then(|device| self.registry.link_of(device)) {
+            self.pump(now, link, step);
+        }
+    }
+
+    /// Tells where a device is not as desired any more, or is again. After a start nobody knows how it was: then only
+    /// what differs is told.
+    pub(super) fn compare_with_desired(&mut self, now: &Now, no: DeviceNo, readings: &[Reading], step: &mut Step) {
+        let Some(entry) = self.registry.get(no).filter(|entry| !entry.device.desired.is_empty()).cloned() else {
+            return;
+        };
+        let mut known = entry.live.differs.clone();
+        for reading in readings.iter().filter(|reading| !matches!(reading.quality, Quality::Bad(_))) {
+            let Some(desired) = entry.device.desired.iter().find(|desired| desired.point == reading.point) else {
+                continue;
+            };
+            let differs = !is_same(&reading.value, &desired.value);
+            if differs == known.contains(&reading.point) {
+                continue;
+            }
+            known.retain(|point| *point != reading.point);
+            known.extend(differs.then_some(reading.point));
+            if let Some(place) = entry.capabilities.place(reading.point) {
+                let (device, point) = (entry.device.id.clone(), entry.capabilities.points[place].path.clone());
+                step.changes.push(record(now, no, Record::Differs { device, point, differs }));
+            }
+        }
+        if known != entry.live.differs
+            && let Some((_, live)) = self.registry.live(no, &mut self.touched.devices)
+        {
+            live.differs = known;
+        }
+    }
+
+    fn minds_no_more(&mut self, no: DeviceNo, point: PointNo) {
+        if let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) {
+            live.differs.retain(|known| *known != point);
+        }
+    }
+}
+
+/// What is desired of the other points; what stood for one that is no more makes room.
+fn others(entry: &DeviceNow, point: PointNo) -> Vec<Desired> {
+    let stays = |known: &&Desired| known.point != point && entry.capabilities.place(known.point).is_some();
+    entry.device.desired.iter().filter(stays).cloned().collect()
+}
+
+fn next_version(before: Option<&Desired>, wanted: Option<u64>) -> Result<u64, String> {
+    let Some(before) = before else { return Ok(wanted.unwrap_or(1)) };
+    match wanted {
+        Some(wanted) if wanted <= before.version => {
+            Err(format!("version {} by {} stands; give a later one", before.version, before.by))
+        }
+        Some(wanted) => Ok(wanted),
+        None => before.version.checked_add(1).ok_or_else(|| "there is no later version; forget it first".into()),
+    }
+}
+
+fn fit(point: &Point, value: &Value) -> Result<Value, String> {
+    let path = &point.path;
+    if !point.access.writes() {
+        return Err(format!("point {path} cannot be written"));
+    }
+    let value = value.clone().into_kind(point.kind).map_err(|e| format!("point {path}: {e}"))?;
+    match (&point.limits, value.number()) {
+        (Some(limits), Some(x)) if !limits.allow(x) => {
+            let steps = limits.step.map_or(String::new(), |step| format!(" in steps of {step}"));
+            Err(format!("point {path} takes {} to {}{steps}, not {x}", limits.min, limits.max))
+        }
+        _ => Ok(value),
+    }
+}
+
+fn is_so(last: &LastValue, value: &Value) -> bool {
+    last.quality == Quality::Good && is_same(&last.value, value)
+}
+
+fn is_same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Float(one), Value::Float(other)) => {
+            one == other || (one - other).abs() <= SAME * one.abs().max(other.abs())
+        }
+        _ => one == other,
+    }
+}
+
+/// Who asks for what follows from what others desired.
+fn gateway() -> Name {
+    Name::new("gateway").unwrap_or_else(|_| unreachable!("the name is within its bounds"))
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use crate::model::device::DeviceNow;
 use crate::model::*;
 
 use super::reactions::Fact;
@@ -138,7 +139,7 @@ impl Engine {
             }
             if let Some(order) = state.waiting.pop_front() {
                 self.send(link, order, step);
-            } else if !self.perform_next(now, link, step) && !self.tell_next(link, step) {
+            } else if !self.perform_next(now, link, step) && !self.tell_next(now, link, step) {
                 return;
             }
         }
@@ -156,7 +157,12 @@ impl Engine {
         }
         let Some((device, no)) = self.next_ready(now, link) else { return false };
         if self.links[usize::from(link.0)].to_tell.contains(&device) {
-            return self.tell_one(link, device, step);
+            return self.tell_one(now, link, device, step);
+        }
+        if self.is_held(device, no) {
+            // Listed again when the device changes.
+            self.commands.list(device, None);
+            return true;
         }
         if let Some(order) = self.dispatch(now, link, no, step) {
             self.links[usize::from(link.0)].performing += 1;
@@ -165,14 +171,26 @@ impl Engine {
         true
     }
 
-    fn tell_next(&mut self, link: LinkNo, step: &mut Step) -> bool {
+    /// True where the device must not be given this command as it stands now.
+    fn is_held(&self, no: DeviceNo, command: CommandNo) -> bool {
+        let Some(entry) = self.registry.get(no) else { return true };
+        let kind = self.commands.get(command).map(|command| command.operation.kind());
+        let allowed = match entry.device.life {
+            LifeCycle::Managed => true,
+            LifeCycle::Quarantined => kind.is_some_and(|kind| self.settings.quarantine.has(kind)),
+            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
+        };
+        !allowed || entry.device.blocked.is_some() || entry.device.merged.is_some()
+    }
+
+    fn tell_next(&mut self, now: &Now, link: LinkNo, step: &mut Step) -> bool {
         let first = self.links[usize::from(link.0)].to_tell.first().copied();
-        first.is_some_and(|device| self.tell_one(link, device, step))
+        first.is_some_and(|device| self.tell_one(now, link, device, step))
     }
 
     /// False where it takes more credits than there are.
-    fn tell_one(&mut self, link: LinkNo, no: DeviceNo, step: &mut Step) -> bool {
-        let orders = self.about(link, no);
+    fn tell_one(&mut self, now: &Now, link: LinkNo, no: DeviceNo, step: &mut Step) -> bool {
+        let orders = self.about(now, link, no);
         if usize::from(self.links[usize::from(link.0)].credits) < orders.len() {
             return false;
         }
@@ -183,31 +201,69 @@ impl Engine {
         true
     }
 
-    fn about(&self, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
+    /// Whether a link serves the device is told by its life cycle and its block; what is read of it is its plan.
+    fn about(&self, now: &Now, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
         let Some(entry) = self.registry.get(no) else { return Vec::new() };
         let nothing = || vec![LinkOrder::Plan { device: no, points: Arc::new([]) }];
         let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else { return nothing() };
         if self.registry.by_address(link, &address) != Some(no) || self.registry.link_of(no) != Some(link) {
             // It is elsewhere now, or another one stands in its place.
             return nothing();
+        let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else { return Vec::new() };
+        let nothing = LinkOrder::Plan { device: no, points: Arc::new([]) };
+        let is_there = self.registry.by_address(link, &address) == Some(no) && self.registry.link_of(no) == Some(link);
+        if !is_there || entry.device.merged.is_some() {
+            // It is elsewhere now, or another one stands in its place, or for it.
+            return vec![nothing];
         }
-        match entry.device.life {
-            LifeCycle::Managed => {
-                let plan = self.plan(no, &entry.capabilities);
-                vec![LinkOrder::Admit { device: no, address }, LinkOrder::Plan { device: no, points: plan }]
+        match (entry.device.life, entry.device.blocked) {
+            (LifeCycle::Refused | LifeCycle::Retired, _) => vec![LinkOrder::Refuse { address, until: None }],
+            (_, Some(until)) => vec![LinkOrder::Refuse { address, until: Some(until.end(now)) }, nothing],
+            (LifeCycle::Managed | LifeCycle::Quarantined, None) => {
+                let plan = LinkOrder::Plan { device: no, points: self.plan(entry) };
+                vec![LinkOrder::Admit { device: no, address }, plan]
             }
             LifeCycle::Refused | LifeCycle::Retired => vec![LinkOrder::Refuse { address, until: None }],
             LifeCycle::Pending | LifeCycle::Quarantined => Vec::new(),
+            (LifeCycle::Pending, None) => Vec::new(),
         }
     }
 
-    /// What to read of a device, how often: everything that can be read, as often as its link says.
-    fn plan(&self, no: DeviceNo, capabilities: &Capabilities) -> Arc<[PlanPoint]> {
-        let every = self.registry.link_of(no).map(|link| self.links[usize::from(link.0)].settings.every);
-        let polled = capabilities.can(OperationKind::Read);
-        let readable = capabilities.points.iter().filter(|point| point.access.reads());
-        readable
-            .map(|point| PlanPoint { no: point.no, path: point.path.clone(), every: every.filter(|_| polled) })
-            .collect()
+    /// What to read of a device, how often: everything that can be read and is not switched off, as often as its link
+    /// says.
+    fn plan(&self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
+        let DeviceNow { device, capabilities, .. } = entry;
+        if !self.is_read(device) || device.is_inactive() {
+            return Arc::new([]);
+        }
+        let every = self.registry.link_of(device.no).map(|link| self.links[usize::from(link.0)].settings.every);
+        let every = every.filter(|_| capabilities.can(OperationKind::Read));
+        let read = capabilities.points.iter().filter(|point| point.access.reads() && is_active(device, &point.path));
+        read.map(|point| PlanPoint { no: point.no, path: point.path.clone(), every }).collect()
     }
+
+    /// It is not to be looked for any more.
+    pub(super) fn forget_probes(&mut self, no: DeviceNo) {
+        if let Some(link) = self.registry.link_of(no) {
+            let waiting = &mut self.links[usize::from(link.0)].waiting;
+            waiting.retain(|order| !matches!(order, LinkOrder::Probe { device } if *device == no));
+        }
+    }
+
+    /// One that waits for a decision is not admitted, so nothing else would end what its link was told.
+    pub(super) fn lift_refusal(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        let Some(device) = self.registry.get(no).map(|entry| entry.device.clone()) else { return };
+        let address = device.is_at().map(|place| place.address.clone());
+        if let (LifeCycle::Pending, Some(link), Some(address)) = (device.life, self.registry.link_of(no), address) {
+            self.order(now, link, LinkOrder::Refuse { address, until: Some(now.mono) }, step);
+        }
+    }
+}
+
+fn is_active(device: &Device, path: &PointPath) -> bool {
+    !device.inactive.iter().any(|part| match part {
+        Part::Device => true,
+        Part::Component(name) => *name == path.component,
+        Part::Instance(one) => one.name == path.component && one.instance == path.instance,
+    })
 }

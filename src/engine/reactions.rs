@@ -39,10 +39,20 @@ impl Engine {
         match deed {
             Deed::Discover(link) => self.order(now, link, LinkOrder::Discover, step),
             Deed::Probe(device) => {
-                if let Some(link) = self.registry.link_of(device) {
+                if let Some(link) = self.registry.link_of(device).filter(|_| self.may_probe(device)) {
                     self.order(now, link, LinkOrder::Probe { device }, step);
                 }
             }
         }
+    }
+
+    /// Nothing is done by itself to a device that is kept off, worked on or switched off; and one that sleeps would not
+    /// hear it.
+    fn may_probe(&self, no: DeviceNo) -> bool {
+        self.registry.get(no).is_some_and(|entry| {
+            let device = &entry.device;
+            let left_alone = device.blocked.is_some() || device.maintenance.is_some() || device.is_inactive();
+            !left_alone && entry.capabilities.sleeps.is_none()
+        })
     }
 }

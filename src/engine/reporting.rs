@@ -3,6 +3,8 @@
 //! A reading is never a row: it goes to the journal's open block and into memory. Connectivity follows from what is
 //! heard and from what is not; while a link is down, its devices' silence says nothing.
 
+use std::time::Duration;
+
 use crate::model::device::{Connectivity, LastValue, Live};
 use crate::model::*;
 
@@ -11,11 +13,14 @@ use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
 
+/// Of the last eight answers so many missing: it does not answer each time. It does again when none of them is.
+const DEGRADED: u32 = 3;
+
 impl Engine {
     pub(super) fn heard(&mut self, now: &Now, link: LinkNo, mut heard: Heard, step: &mut Step) {
         let no = heard.device;
-        let managed = self.registry.get(no).is_some_and(|entry| entry.device.life == LifeCycle::Managed);
-        if !managed || self.registry.link_of(no) != Some(link) {
+        let read = self.registry.get(no).is_some_and(|entry| self.is_read(&entry.device));
+        if !read || self.registry.link_of(no) != Some(link) {
             self.links[usize::from(link.0)].rejected += heard.readings.len() as u64;
             return;
         }
@@ -25,13 +30,49 @@ impl Engine {
             heard.readings.retain_mut(|reading| take(capabilities, live, heard.at, reading));
         }
         self.links[usize::from(link.0)].rejected += (before - heard.readings.len()) as u64;
-        self.alive(now, no, step);
+        self.answered(now, no, step);
+        self.compare_with_desired(now, no, &heard.readings, step);
         if !heard.readings.is_empty() {
             step.heard.push(heard);
         }
     }
 
-    /// A sign of life.
+    /// Readings of it are taken.
+    pub(super) fn is_read(&self, device: &Device) -> bool {
+        let allowed = match device.life {
+            LifeCycle::Managed => true,
+            LifeCycle::Quarantined => self.settings.quarantine.has(OperationKind::Read),
+            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
+        };
+        allowed && device.blocked.is_none() && device.merged.is_none()
+    }
+
+    /// That it is not heard means something.
+    fn is_expected(&self, device: &Device) -> bool {
+        self.is_read(device) && !device.is_inactive() && device.is_at().is_some()
+    }
+
+    /// It was asked, and answered.
+    pub(super) fn answered(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        self.registry.misses(no, |bits| bits << 1);
+        self.alive(now, no, step);
+    }
+
+    /// It was asked, and did not answer. While its link is down that says nothing of the device.
+    pub(super) fn missed(&mut self, now: &Now, link: LinkNo, no: DeviceNo, step: &mut Step) {
+        let expected = self.registry.get(no).is_some_and(|entry| self.is_expected(&entry.device));
+        let up = self.links[usize::from(link.0)].up.is_some();
+        if !expected || !up || self.registry.link_of(no) != Some(link) {
+            return;
+        }
+        let misses = self.registry.misses(no, |bits| bits << 1 | 1);
+        let was_up = self.registry.get(no).is_some_and(|entry| entry.live.connectivity == Connectivity::Up);
+        if was_up && misses.count_ones() >= DEGRADED {
+            self.connect(now, no, Connectivity::Degraded, step);
+        }
+    }
+
+    /// A sign of life. How a blocked device is nobody judges.
     pub(super) fn alive(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
         let was = self.registry.get(no).map(|entry| entry.live.connectivity);
         if let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) {
@@ -40,23 +81,47 @@ impl Engine {
         self.look_at_queue(no);
         if was.is_some_and(|was| was != Connectivity::Up) {
             self.connect(now, no, Connectivity::Up, step);
+        if self.registry.get(no).is_none_or(|entry| entry.device.blocked.is_some()) {
+            return;
         }
+        let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
+        live.heard = Some(now.mono);
+        let alive = match live.connectivity {
+            Connectivity::Up => Connectivity::Up,
+            Connectivity::Degraded if live.misses != 0 => Connectivity::Degraded,
+            Connectivity::Degraded => Connectivity::Up,
+            _ if live.misses.count_ones() >= DEGRADED => Connectivity::Degraded,
+            Connectivity::Unknown | Connectivity::Silent | Connectivity::Gone => Connectivity::Up,
+        };
+        self.connect(now, no, alive, step);
         self.watch_for_silence(now, no);
     }
 
     pub(super) fn gone(&mut self, now: &Now, link: LinkNo, no: DeviceNo, step: &mut Step) {
-        if self.registry.link_of(no) == Some(link) {
+        let blocked = self.registry.get(no).is_none_or(|entry| entry.device.blocked.is_some());
+        if self.registry.link_of(no) == Some(link) && !blocked {
             self.connect(now, no, Connectivity::Gone, step);
         }
     }
 
     pub(super) fn connect(&mut self, now: &Now, no: DeviceNo, connectivity: Connectivity, step: &mut Step) {
-        let Some(device) = self.registry.get(no).map(|entry| entry.device.id.clone()) else { return };
-        let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
-        if live.connectivity == connectivity {
+        if self.registry.get(no).is_none_or(|entry| entry.live.connectivity == connectivity) {
             return;
         }
+        let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
         (live.connectivity, live.since) = (connectivity, *now);
+        self.tell_connectivity(now, no, step);
+    }
+
+    /// Written where it is another than was written last, so a restart is no news of any device. While people work on a
+    /// device only that it left is.
+    pub(super) fn tell_connectivity(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        let Some(entry) = self.registry.get(no) else { return };
+        let (device, connectivity) = (entry.device.id.clone(), entry.live.connectivity);
+        let expected = entry.device.maintenance.is_some() && connectivity != Connectivity::Gone;
+        if expected || connectivity == entry.device.was {
+            return;
+        }
         let what = match connectivity {
             Connectivity::Up => Record::DeviceUp { device },
             Connectivity::Degraded => Record::DeviceDegraded { device },
@@ -65,6 +130,8 @@ impl Engine {
             Connectivity::Unknown => return,
         };
         step.changes.push(record(now, no, what));
+        step.changes.push(Change::Was { device: no, connectivity });
+        self.registry.set_was(no, connectivity);
     }
 
     pub(super) fn watch_for_silence(&mut self, now: &Now, no: DeviceNo) {
@@ -80,12 +147,14 @@ impl Engine {
         let Some(after) = self.silent_after(no) else { return };
         let Some(entry) = self.registry.get(no) else { return };
         let up = self.registry.link_of(no).and_then(|link| self.links[usize::from(link.0)].up);
-        let (managed, connectivity) = (entry.device.life == LifeCycle::Managed, entry.live.connectivity);
+        let (expected, connectivity) = (self.is_expected(&entry.device), entry.live.connectivity);
         // A link that is down is looked at again when it is back.
-        let (Some(up), true) = (up, managed && connectivity != Connectivity::Gone) else { return };
+        let (Some(up), true) = (up, expected && connectivity != Connectivity::Gone) else { return };
         // A device that carries out a command is not read meanwhile: then its silence says nothing.
         let busy = self.commands.is_flying(no).then(|| now.mono + after);
-        let due = (entry.live.heard.unwrap_or_default().max(up) + after).max(busy.unwrap_or_default());
+        // From a block or the like it begins anew.
+        let anew = if connectivity == Connectivity::Unknown { entry.live.since.mono } else { Mono(0) };
+        let due = (entry.live.heard.unwrap_or_default().max(up).max(anew) + after).max(busy.unwrap_or_default());
         if due > now.mono {
             self.registry.watch(no);
             self.timers.set(due, Timer::Silence(no));
@@ -95,9 +164,13 @@ impl Engine {
         }
     }
 
-    fn silent_after(&self, no: DeviceNo) -> Option<std::time::Duration> {
+    /// One that sleeps may miss one of its times to wake.
+    fn silent_after(&self, no: DeviceNo) -> Option<Duration> {
         let link = self.registry.link_of(no)?;
-        Some(self.links[usize::from(link.0)].settings.silent_after)
+        let after = self.links[usize::from(link.0)].settings.silent_after;
+        let sleeps = self.registry.get(no).and_then(|entry| entry.capabilities.sleeps);
+        let asleep = sleeps.map(|sleep| sleep.every.saturating_mul(2).saturating_add(sleep.awake));
+        Some(after.saturating_add(asleep.unwrap_or_default()))
     }
 }
 

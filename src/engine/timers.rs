@@ -21,6 +21,10 @@ pub enum Timer {
     Retired(DeviceNo),
     /// When to look again at what waits for a device.
     Ready(DeviceNo),
+    /// When a block ends, or is to be stored anew.
+    Block(DeviceNo),
+    /// When work on a device ends, or its end is to be stored anew.
+    Maintenance(DeviceNo),
 }
 
 #[derive(Debug, Default)]

@@ -278,7 +278,7 @@ impl Engine {
             return; // Ended before: its first result stands.
         };
         if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
-            self.alive(now, device, step);
+            self.answered(now, device, step);
         }
         let link_is_down = self.links[usize::from(link.0)].up.is_none();
         if matches!(outcome, Outcome::NotSent(_)) && self.commands.called_back.contains(&no) {
@@ -357,6 +357,7 @@ impl Engine {
         };
         step.changes.push(record(now, command.device(), result));
         self.child_ended(now, &command, step);
+        self.activity_changed(now, &command, step);
     }
 
     /// Keeps an ended command for as long as its id must be answered from it.
@@ -396,6 +397,8 @@ impl Engine {
                 Timer::Contest(device) => self.contest_over(now, device, step),
                 Timer::Retired(device) => self.retirement_over(now, device, step),
                 Timer::Ready(device) => self.look_again(device),
+                Timer::Block(device) => self.block_reached(now, device, step),
+                Timer::Maintenance(device) => self.maintenance_reached(now, device, step),
             }
         }
     }

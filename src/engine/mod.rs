@@ -107,6 +107,7 @@ impl Engine {
         let mut step = Step::default();
         engine.commands.forgotten_to = state.forgotten_to;
         engine.load_commands(now, state.commands, state.ended, &mut step);
+        engine.load_flags(now, &mut step);
         engine.close_step(&mut step);
         (engine, step)
     }
@@ -183,7 +184,7 @@ impl Engine {
             LinkEvent::Progress { command, share } => self.progress(now, link, command, share, step),
             LinkEvent::Finished { command, outcome } => self.finished(now, link, command, outcome, step),
             LinkEvent::Gone { device } => self.gone(now, link, device, step),
-            LinkEvent::Missed { .. } => {}
+            LinkEvent::Missed { device } => self.missed(now, link, device, step),
         }
         self.pump(now, link, step);
     }

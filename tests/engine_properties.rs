@@ -76,6 +76,22 @@ enum Act {
     VitalFull(bool),
     /// The clock is set, or nobody knows the time.
     Known(bool),
+    /// The device was asked and did not answer.
+    Missed {
+        device: u8,
+    },
+    Block {
+        who: u8,
+        seconds: u16,
+    },
+    Unblock {
+        who: u8,
+    },
+    Maintenance {
+        who: u8,
+        seconds: Option<u16>,
+        off: bool,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -102,6 +118,11 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::CrashAtNext),
         1 => any::<bool>().prop_map(Act::VitalFull),
         1 => proptest::bool::weighted(0.8).prop_map(Act::Known),
+        3 => (0..5u8).prop_map(|device| Act::Missed { device }),
+        2 => (0..4u8, 0..600u16).prop_map(|(who, seconds)| Act::Block { who, seconds }),
+        1 => (0..4u8).prop_map(|who| Act::Unblock { who }),
+        1 => (0..4u8, proptest::option::of(0..600u16), any::<bool>())
+            .prop_map(|(who, seconds, off)| Act::Maintenance { who, seconds, off }),
     ]
 }
 
@@ -250,6 +271,15 @@ impl World {
             Act::VitalFull(full) => self.event(Event::VitalFull(full)),
             Act::Known(known) => {
                 self.now.quality = if known { ClockQuality::Set } else { ClockQuality::Unset };
+            Act::Missed { device } => self.link(LinkEvent::Missed { device: DeviceNo(device.into()) }),
+            Act::Block { who, seconds } => {
+                let until = self.now.wall + Duration::from_secs(seconds.into());
+                self.operate(who, Operation::Block { until });
+            }
+            Act::Unblock { who } => self.operate(who, Operation::Unblock),
+            Act::Maintenance { who, seconds, off } => {
+                let until = seconds.map(|seconds| self.now.wall + Duration::from_secs(seconds.into()));
+                self.operate(who, Operation::Maintenance { until, off });
             }
         }
     }
@@ -278,6 +308,13 @@ impl World {
         self.replies += 1;
         let (to, by) = (self.replies, Principal::local_root());
         self.event(Event::Ask { to, by, ask: Ask::Operate(ask) });
+    }
+
+    fn operate(&mut self, who: u8, operation: Operation) {
+        let ask = Ask::Operate(Operate::new(id_of(who), operation));
+        self.replies += 1;
+        let (to, by) = (self.replies, Principal::local_root());
+        self.event(Event::Ask { to, by, ask });
     }
 
     fn take(&mut self, reaches_the_device: bool) {
@@ -438,6 +475,16 @@ impl World {
             assert!(starts.is_none_or(|starts| starts.mono <= self.now.mono), "{command} goes out before its time");
             self.check_device(*device, operation);
         }
+        let served = match &order {
+            LinkOrder::Perform { device, .. } | LinkOrder::Admit { device, .. } | LinkOrder::Probe { device } => {
+                Some(*device)
+            }
+            LinkOrder::Plan { device, points } if !points.is_empty() => Some(*device),
+            _ => None,
+        };
+        let row = served.and_then(|no| self.disk.devices.iter().find(|row| row.no == no));
+        let blocked = row.and_then(|row| row.blocked);
+        assert!(blocked.is_none(), "{order:?} goes out for a device that is blocked until {blocked:?}");
         self.channel.push_back(order);
     }
 
@@ -498,6 +545,8 @@ proptest! {
         world.pass(24 * 3600 * 1000);
         let open: Vec<_> = world.disk.commands.iter().filter(|command| command.state.is_open()).collect();
         prop_assert!(open.is_empty(), "still open: {open:?}");
+        let blocked: Vec<_> = world.disk.devices.iter().filter(|device| device.blocked.is_some()).collect();
+        prop_assert!(blocked.is_empty(), "still blocked: {blocked:?}");
     }
 }
 
@@ -513,6 +562,19 @@ fn the_world_notices_a_command_that_is_sent_twice() {
         world.channel.push_back(twice);
         (0..4).for_each(|_| world.act(Act::Take));
         world.act(Act::VitalFull(false));
+    });
+    assert!(broken.is_err());
+}
+
+#[test]
+fn the_world_notices_an_order_for_a_device_that_is_blocked() {
+    let broken = std::panic::catch_unwind(|| {
+        let mut world = World::new();
+        for act in [Act::Up, Act::Sight { who: 1, place: 1 }, Act::Take, Act::Take, Act::Take] {
+            world.act(act);
+        }
+        world.act(Act::Block { who: 1, seconds: 60 });
+        world.deliver(LinkOrder::Probe { device: DeviceNo(0) });
     });
     assert!(broken.is_err());
 }

@@ -46,3 +46,27 @@ fn a_bad_script_says_what_is_wrong() {
     assert!(error("[[step]]\nat = 2\n[[step]]\nat = 1").contains("earlier"));
     assert!(error("[[step]]\nat = 1\nwhen = 2").contains("unknown field"));
 }
+
+/// What the text names as `clock-…`.
+fn named_clocks(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).filter(|name| name.starts_with("clock-")).collect()
+}
+
+#[test]
+fn every_scenario_of_the_clock_table_is_there_and_every_one_that_is_there_is_in_the_table() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let mut named = named_clocks(&text);
+    named.sort_unstable();
+    let folders = std::fs::read_dir(root.join("tests/scenarios")).unwrap();
+    let mut there: Vec<String> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    there.retain(|name| name.starts_with("clock-"));
+    there.sort();
+    assert!(named.len() >= 7, "only {} rows name a scenario", named.len());
+    assert_eq!(named, there);
+}
+
+#[test]
+fn a_scenario_is_named_between_backticks() {
+    assert_eq!(named_clocks("| a block | `clock-block` | clock-not | `other` |"), ["clock-block"]);
+}

@@ -66,7 +66,11 @@ impl Engine {
         step: &mut Step,
     ) -> Result<Option<Command>, String> {
         let device = &entry.device;
-        let takes = matches!(device.life, LifeCycle::Managed | LifeCycle::Quarantined);
+        let takes = match device.life {
+            LifeCycle::Managed => true,
+            LifeCycle::Quarantined => self.settings.quarantine.has(OperationKind::Write),
+            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
+        };
         let last = entry.capabilities.place(point.no).and_then(|place| entry.live.values.get(place)?.as_ref());
         // What is under way may be about to change it.
         let is_so = !self.commands.is_flying(device.no) && last.is_some_and(|last| is_so(last, value));

@@ -27,10 +27,7 @@ impl Engine {
         device: &Device,
         operation: &Operation,
     ) -> Result<(), Refusal> {
-        if let Some(other) = device.merged {
-            let other = self.registry.get(other).map_or_else(|| other.to_string(), |entry| entry.device.id.to_string());
-            return Err(Refusal::TooLate(format!("{} is {other} now; ask that one", device.id)));
-        }
+        self.goes_by_its_own_id(device)?;
         if !operation.by_gateway() {
             self.takes_commands(device, operation.kind())?;
             if let Some(until) = &device.blocked {
@@ -43,6 +40,19 @@ impl Engine {
             may_change(now, by, device, maintenance, operation)?;
         }
         if operation.by_gateway() { Ok(()) } else { is_switched_on(device, operation) }
+    }
+
+    /// What was accepted may have waited for a device that takes no such commands any more.
+    pub(super) fn still_takes(&self, no: DeviceNo, command: CommandNo) -> Result<(), Refusal> {
+        let (Some(entry), Some(command)) = (self.registry.get(no), self.commands.get(command)) else { return Ok(()) };
+        self.goes_by_its_own_id(&entry.device)?;
+        self.takes_commands(&entry.device, command.operation.kind())
+    }
+
+    fn goes_by_its_own_id(&self, device: &Device) -> Result<(), Refusal> {
+        let Some(other) = device.merged else { return Ok(()) };
+        let other = self.registry.get(other).map_or_else(|| other.to_string(), |entry| entry.device.id.to_string());
+        Err(Refusal::TooLate(format!("{} is {other} now; ask that one", device.id)))
     }
 
     fn takes_commands(&self, device: &Device, kind: OperationKind) -> Result<(), Refusal> {
@@ -110,5 +120,94 @@ fn spell(span: Duration) -> String {
         s @ 120..7_200 => format!("{} min", s / 60),
         s @ 7_200..172_800 => format!("{} h", s / 3_600),
         s => format!("{} d", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Settings;
+
+    fn now() -> Now {
+        Now { mono: Mono(500_000), boot: Boot(1), wall: Wall(9_000_000), quality: ClockQuality::Set }
+    }
+
+    fn device(no: u32, life: LifeCycle) -> Device {
+        let id = DeviceId::new(&format!("urn:x:{no}")).unwrap();
+        Device::new(DeviceNo(no), id, life, &now())
+    }
+
+    fn read() -> Operation {
+        Operation::Read { points: vec!["a.b".parse().unwrap()] }
+    }
+
+    /// Asked from afar, of the first of these devices.
+    fn refusal(operation: &Operation, devices: &[Device]) -> Option<String> {
+        let state = State { devices: devices.iter().cloned().map(Into::into).collect(), ..State::default() };
+        let (engine, _) = Engine::load(Settings::default(), state, &now());
+        let by = Principal { local: false, ..Principal::local_root() };
+        engine.eligible(&now(), &by, &devices[0], operation).err().map(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn who_goes_on_as_another_says_as_which() {
+        let merged = Device { merged: Some(DeviceNo(1)), ..device(0, LifeCycle::Managed) };
+        let both = [merged, device(1, LifeCycle::Managed)];
+        for operation in [read(), Operation::Unblock] {
+            assert_eq!(refusal(&operation, &both), Some("urn:x:0 is urn:x:1 now; ask that one".into()));
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_does_alone_goes_in_every_life() {
+        for life in [LifeCycle::Pending, LifeCycle::Refused, LifeCycle::Retired, LifeCycle::Quarantined] {
+            assert_eq!(refusal(&Operation::Accept, &[device(0, life)]), None);
+        }
+        let says = refusal(&read(), &[device(0, LifeCycle::Retired)]);
+        assert_eq!(says, Some("urn:x:0 is retired; only a managed device takes commands".into()));
+    }
+
+    #[test]
+    fn in_quarantine_only_what_the_settings_allow() {
+        let device = [device(0, LifeCycle::Quarantined)];
+        assert_eq!(refusal(&read(), &device), None);
+        assert!(refusal(&Operation::Lock, &device).unwrap().contains("may be asked for read, "));
+    }
+
+    #[test]
+    fn a_blocked_device_says_for_how_long() {
+        let blocked = Some(Until::after(&now(), Duration::from_secs(7_200)));
+        let device = [Device { blocked, ..device(0, LifeCycle::Managed) }];
+        assert_eq!(refusal(&read(), &device), Some("urn:x:0 is blocked for another 2 h; unblock it first".into()));
+        assert_eq!(refusal(&Operation::Unblock, &device), None);
+    }
+
+    #[test]
+    fn while_people_work_on_it_others_only_look() {
+        let since = Now { mono: Mono(0), ..now() };
+        let by = Name::new("ann").unwrap();
+        let maintenance = Some(Maintenance { by, since, until: None });
+        let device = [Device { maintenance, ..device(0, LifeCycle::Managed) }];
+        assert_eq!(refusal(&read(), &device), None);
+        assert_eq!(refusal(&Operation::Maintenance { until: None, off: true }, &device), None);
+        let says = refusal(&Operation::Unblock, &device).unwrap();
+        assert!(says.contains("worked on by ann, for 8 min now"), "{says}");
+    }
+
+    #[test]
+    fn a_device_that_is_off_can_be_switched_on() {
+        let off = [Device { inactive: vec![Part::Device], ..device(0, LifeCycle::Managed) }];
+        assert!(refusal(&read(), &off).unwrap().contains("takes only activate, restart,"));
+        assert_eq!(refusal(&Operation::Activate { part: Part::Device }, &off), None);
+        assert_eq!(refusal(&Operation::Accept, &off), None);
+    }
+
+    #[test]
+    fn the_parts_that_are_off_are_bounded() {
+        let part = |no: usize| Part::Component(Name::new(&format!("part-{no}")).unwrap());
+        let full = [Device { inactive: (0..MOST_INACTIVE).map(part).collect(), ..device(0, LifeCycle::Managed) }];
+        let off = |no| Operation::Deactivate { part: part(no) };
+        assert_eq!(refusal(&off(1), &full), None);
+        assert!(refusal(&off(MOST_INACTIVE), &full).unwrap().contains("activate one of them"));
     }
 }

@@ -159,8 +159,12 @@ impl Engine {
         if self.links[usize::from(link.0)].to_tell.contains(&device) {
             return self.tell_one(now, link, device, step);
         }
-        if self.is_held(device, no) {
-            // Listed again when the device changes.
+        if let Err(refusal) = self.still_takes(device, no) {
+            self.end(now, no, Outcome::NotSent(refusal.to_string()).bounded(), step);
+            return true;
+        }
+        if self.registry.get(device).is_some_and(|entry| entry.device.blocked.is_some()) {
+            // It waits. Listed again when the device changes.
             self.commands.list(device, None);
             return true;
         }
@@ -169,18 +173,6 @@ impl Engine {
             self.send(link, order, step);
         }
         true
-    }
-
-    /// True where the device must not be given this command as it stands now.
-    fn is_held(&self, no: DeviceNo, command: CommandNo) -> bool {
-        let Some(entry) = self.registry.get(no) else { return true };
-        let kind = self.commands.get(command).map(|command| command.operation.kind());
-        let allowed = match entry.device.life {
-            LifeCycle::Managed => true,
-            LifeCycle::Quarantined => kind.is_some_and(|kind| self.settings.quarantine.has(kind)),
-            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
-        };
-        !allowed || entry.device.blocked.is_some() || entry.device.merged.is_some()
     }
 
     fn tell_next(&mut self, now: &Now, link: LinkNo, step: &mut Step) -> bool {

@@ -92,6 +92,20 @@ enum Act {
         seconds: Option<u16>,
         off: bool,
     },
+    /// Switch it on or off, as a whole or in part.
+    Switch {
+        who: u8,
+        part: bool,
+        on: bool,
+    },
+    Desire {
+        who: u8,
+        value: Option<bool>,
+    },
+    Refuse {
+        who: u8,
+        back: bool,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -123,6 +137,9 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..4u8).prop_map(|who| Act::Unblock { who }),
         1 => (0..4u8, proptest::option::of(0..600u16), any::<bool>())
             .prop_map(|(who, seconds, off)| Act::Maintenance { who, seconds, off }),
+        1 => (0..4u8, any::<bool>(), any::<bool>()).prop_map(|(who, part, on)| Act::Switch { who, part, on }),
+        2 => (0..4u8, proptest::option::of(any::<bool>())).prop_map(|(who, value)| Act::Desire { who, value }),
+        1 => (0..4u8, any::<bool>()).prop_map(|(who, back)| Act::Refuse { who, back }),
     ]
 }
 
@@ -139,6 +156,8 @@ struct World {
     /// Executions by the asker's own id.
     by_id: BTreeMap<CommandId, u32>,
     results: BTreeSet<CommandId>,
+    /// How each device was when that was written last.
+    told: BTreeMap<DeviceId, Connectivity>,
     replies: u64,
     /// Parents with the ids of their children.
     families: BTreeMap<CommandId, Vec<CommandId>>,
@@ -176,6 +195,9 @@ fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
     let operations = OperationSet::of(&[OperationKind::Read, OperationKind::Write, OperationKind::FactoryReset]);
     let sleeps = (points == 3).then_some(SLEEP);
     Capabilities { points: (0..points).map(point).collect(), operations, sleeps, ..Capabilities::default() }.into()
+    use OperationKind::*;
+    let operations = OperationSet::of(&[Read, Write, Activate, Deactivate]);
+    Capabilities { points: (0..points).map(point).collect(), operations, ..Capabilities::default() }.into()
 }
 
 fn id_of(who: u8) -> DeviceId {
@@ -205,6 +227,7 @@ impl World {
             executed: BTreeMap::new(),
             by_id: BTreeMap::new(),
             results: BTreeSet::new(),
+            told: BTreeMap::new(),
             replies: 0,
             families: BTreeMap::new(),
             token: None,
@@ -281,6 +304,15 @@ impl World {
                 let until = seconds.map(|seconds| self.now.wall + Duration::from_secs(seconds.into()));
                 self.operate(who, Operation::Maintenance { until, off });
             }
+            Act::Switch { who, part, on } => {
+                let part = if part { Part::Component(Name::new("relay").unwrap()) } else { Part::Device };
+                self.operate(who, if on { Operation::Activate { part } } else { Operation::Deactivate { part } });
+            }
+            Act::Desire { who, value } => {
+                let (point, value) = ("relay.0.on".parse().unwrap(), value.map(Value::Bool));
+                self.operate(who, Operation::Desire { point, value, version: None });
+            }
+            Act::Refuse { who, back } => self.operate(who, if back { Operation::Accept } else { Operation::Refuse }),
         }
     }
 
@@ -426,8 +458,17 @@ impl World {
                 Change::Command(command) => self.check_command(command),
                 _ => {}
             }
+            if let Change::Record(entry) = change
+                && let Some((device, connectivity)) = connectivity(&entry.record)
+            {
+                let before = self.told.insert(device.clone(), connectivity);
+                assert_ne!(before, Some(connectivity), "{device} is told to be {connectivity} again");
+            }
         }
         assert_eq!(self.disk, self.engine.state(), "a restart would not find this state");
+        for device in &self.disk.devices {
+            assert_eq!(device.was, self.told.get(&device.id).copied().unwrap_or_default(), "{}", device.id);
+        }
         for order in step.orders {
             match order {
                 Order::Link { order, .. } => self.deliver(order),
@@ -517,6 +558,16 @@ impl World {
         for (id, executed) in &self.by_id {
             assert!(*executed <= 1, "{id} was executed {executed} times");
         }
+    }
+}
+
+fn connectivity(record: &Record) -> Option<(&DeviceId, Connectivity)> {
+    match record {
+        Record::DeviceUp { device } => Some((device, Connectivity::Up)),
+        Record::DeviceDegraded { device } => Some((device, Connectivity::Degraded)),
+        Record::DeviceSilent { device } => Some((device, Connectivity::Silent)),
+        Record::DeviceGone { device } => Some((device, Connectivity::Gone)),
+        _ => None,
     }
 }
 

@@ -39,7 +39,7 @@ enum Act {
     /// One ask for several devices; each bit of `who` is one.
     AskMany {
         who: u8,
-        write: bool,
+        what: u8,
         expires_s: u8,
     },
     /// What is dangerous: with the token that was given last, or without one.
@@ -115,8 +115,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (0..5u8, 1..4u8).prop_map(|(device, points)| Act::Change { device, points }),
         6 => (0..4u8, any::<bool>(), proptest::option::of(0..3u8), 1..20u8, 0..8u8)
             .prop_map(|(who, write, own_id, expires_s, starts_s)| Act::Ask { who, write, own_id, expires_s, starts_s }),
-        3 => (1..64u8, any::<bool>(), 1..20u8)
-            .prop_map(|(who, write, expires_s)| Act::AskMany { who, write, expires_s }),
+        3 => (1..64u8, 0..3u8, 1..20u8)
+            .prop_map(|(who, what, expires_s)| Act::AskMany { who, what, expires_s }),
         2 => (0..4u8, any::<bool>()).prop_map(|(who, with_token)| Act::Reset { who, with_token }),
         3 => (0..20u8).prop_map(|command| Act::Cancel { command }),
         8 => Just(Act::Take),
@@ -192,12 +192,10 @@ fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
         access: Access::ReadWrite,
         limits: (points == 2).then(|| Limits { pause: Some(PAUSE), ..Limits::default() }),
     };
-    let operations = OperationSet::of(&[OperationKind::Read, OperationKind::Write, OperationKind::FactoryReset]);
+    use OperationKind::*;
+    let operations = OperationSet::of(&[Read, Write, Activate, Deactivate, FactoryReset]);
     let sleeps = (points == 3).then_some(SLEEP);
     Capabilities { points: (0..points).map(point).collect(), operations, sleeps, ..Capabilities::default() }.into()
-    use OperationKind::*;
-    let operations = OperationSet::of(&[Read, Write, Activate, Deactivate]);
-    Capabilities { points: (0..points).map(point).collect(), operations, ..Capabilities::default() }.into()
 }
 
 fn id_of(who: u8) -> DeviceId {
@@ -256,7 +254,7 @@ impl World {
                 self.link(LinkEvent::Changed { device, capabilities: capabilities(points) });
             }
             Act::Ask { who, write, own_id, expires_s, starts_s } => self.ask(who, write, own_id, expires_s, starts_s),
-            Act::AskMany { who, write, expires_s } => self.ask_many(who, write, expires_s),
+            Act::AskMany { who, what, expires_s } => self.ask_many(who, what, expires_s),
             Act::Reset { who, with_token } => {
                 let token = self.token.clone().filter(|_| with_token);
                 self.operate(Operate { token, ..Operate::new(id_of(who), Operation::FactoryReset) });
@@ -294,25 +292,26 @@ impl World {
             Act::VitalFull(full) => self.event(Event::VitalFull(full)),
             Act::Known(known) => {
                 self.now.quality = if known { ClockQuality::Set } else { ClockQuality::Unset };
+            }
             Act::Missed { device } => self.link(LinkEvent::Missed { device: DeviceNo(device.into()) }),
             Act::Block { who, seconds } => {
                 let until = self.now.wall + Duration::from_secs(seconds.into());
-                self.operate(who, Operation::Block { until });
+                self.operate_on(who, Operation::Block { until });
             }
-            Act::Unblock { who } => self.operate(who, Operation::Unblock),
+            Act::Unblock { who } => self.operate_on(who, Operation::Unblock),
             Act::Maintenance { who, seconds, off } => {
                 let until = seconds.map(|seconds| self.now.wall + Duration::from_secs(seconds.into()));
-                self.operate(who, Operation::Maintenance { until, off });
+                self.operate_on(who, Operation::Maintenance { until, off });
             }
             Act::Switch { who, part, on } => {
                 let part = if part { Part::Component(Name::new("relay").unwrap()) } else { Part::Device };
-                self.operate(who, if on { Operation::Activate { part } } else { Operation::Deactivate { part } });
+                self.operate_on(who, if on { Operation::Activate { part } } else { Operation::Deactivate { part } });
             }
             Act::Desire { who, value } => {
                 let (point, value) = ("relay.0.on".parse().unwrap(), value.map(Value::Bool));
-                self.operate(who, Operation::Desire { point, value, version: None });
+                self.operate_on(who, Operation::Desire { point, value, version: None });
             }
-            Act::Refuse { who, back } => self.operate(who, if back { Operation::Accept } else { Operation::Refuse }),
+            Act::Refuse { who, back } => self.operate_on(who, if back { Operation::Accept } else { Operation::Refuse }),
         }
     }
 
@@ -329,10 +328,17 @@ impl World {
         self.operate(Operate { id, expires: Some(expires), starts, ..Operate::new(id_of(who), operation(write)) });
     }
 
-    fn ask_many(&mut self, who: u8, write: bool, expires_s: u8) {
+    fn ask_many(&mut self, who: u8, what: u8, expires_s: u8) {
+        let operation = match what {
+            2 => {
+                let (point, value) = ("relay.0.on".parse().unwrap(), Some(Value::Bool(expires_s % 2 == 0)));
+                Operation::Desire { point, value, version: None }
+            }
+            what => operation(what == 1),
+        };
         let devices = (0..6).filter(|n| who & (1 << n) != 0).map(id_of).collect();
         let expires = Some(self.now.wall + Duration::from_secs(expires_s.into()));
-        let ask = Operate { device: None, devices, expires, ..Operate::new(id_of(0), operation(write)) };
+        let ask = Operate { device: None, devices, expires, ..Operate::new(id_of(0), operation) };
         self.operate(ask);
     }
 
@@ -342,11 +348,8 @@ impl World {
         self.event(Event::Ask { to, by, ask: Ask::Operate(ask) });
     }
 
-    fn operate(&mut self, who: u8, operation: Operation) {
-        let ask = Ask::Operate(Operate::new(id_of(who), operation));
-        self.replies += 1;
-        let (to, by) = (self.replies, Principal::local_root());
-        self.event(Event::Ask { to, by, ask });
+    fn operate_on(&mut self, who: u8, operation: Operation) {
+        self.operate(Operate::new(id_of(who), operation));
     }
 
     fn take(&mut self, reaches_the_device: bool) {

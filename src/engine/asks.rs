@@ -287,49 +287,6 @@ fn one_device(ask: &Operate) -> Result<Option<&DeviceId>, Refusal> {
         (Some(_), false) => Err(Refusal::BadArgument("name a device or a list of devices, not both".into())),
         (None, true) => Err(Refusal::BadArgument("name a device, or a list of devices with at least one".into())),
         (one, _) => Ok(one.as_ref()),
-/// The operation as the device can carry it out, or why it cannot.
-pub(super) fn fitting(target: &DeviceNow, mut operation: Operation) -> Result<Operation, Refusal> {
-    operation.check().map_err(Refusal::BadArgument)?;
-    let (id, kind) = (&target.device.id, operation.kind());
-    if !target.capabilities.can(kind) {
-        let can = list(target.capabilities.operations.kinds().map(OperationKind::name));
-        return Err(Refusal::Unsupported(format!("{id} cannot {kind}; it can {can}")));
-    }
-    match &mut operation {
-        Operation::Read { points } | Operation::Observe { points, .. } => {
-            for path in points {
-                if !point(target, path)?.access.reads() {
-                    return Err(Refusal::BadArgument(format!("point {path} of {id} cannot be read")));
-                }
-            }
-        }
-        Operation::Write { point: path, value } => *value = writable(target, path, value)?,
-        _ => {}
-    }
-    Ok(operation)
-}
-
-fn point<'a>(target: &'a DeviceNow, path: &PointPath) -> Result<&'a Point, Refusal> {
-    target.capabilities.point(path).ok_or_else(|| {
-        let has = list(target.capabilities.points.iter().map(|point| point.path.to_string()));
-        Refusal::BadArgument(format!("{} has no point {path}; it has {has}", target.device.id))
-    })
-}
-
-fn writable(target: &DeviceNow, path: &PointPath, value: &Value) -> Result<Value, Refusal> {
-    let point = point(target, path)?;
-    let id = &target.device.id;
-    if !point.access.writes() {
-        return Err(Refusal::BadArgument(format!("point {path} of {id} cannot be written")));
-    }
-    let value =
-        value.clone().into_kind(point.kind).map_err(|e| Refusal::BadArgument(format!("point {path} of {id}: {e}")))?;
-    match (point.limits.clone(), value.number()) {
-        (Some(limits), Some(x)) if !limits.allow(x) => {
-            let Limits { min, max, .. } = limits;
-            Err(Refusal::BadArgument(format!("point {path} of {id} takes {min} to {max}, not {x}")))
-        }
-        _ => Ok(value),
     }
 }
 

@@ -38,6 +38,7 @@ pub struct Commands {
     pub(super) queues: Queues,
     /// Sent, and called back since: not to be sent again.
     called_back: BTreeSet<CommandNo>,
+    reserved: CommandNo,
     /// No forgotten id of others expires later: one that does not either may be a forgotten one, if the clock was set
     /// back.
     pub forgotten_to: Wall,
@@ -80,7 +81,12 @@ impl Commands {
     }
 
     pub fn next_no(&self) -> CommandNo {
-        CommandNo(self.newest().map_or(1, |no| no.0 + 1))
+        CommandNo(self.newest().max(Some(self.reserved)).map_or(1, |no| no.0 + 1))
+    }
+
+    /// Numbers up to this one are given: what comes in between takes later ones.
+    pub fn reserve(&mut self, no: CommandNo) {
+        self.reserved = self.reserved.max(no);
     }
 
     fn newest(&self) -> Option<CommandNo> {
@@ -101,11 +107,6 @@ impl Commands {
 
     pub fn is_flying(&self, device: DeviceNo) -> bool {
         self.queues.flying(device).is_some()
-    }
-
-    /// What waits for a device, in the order in which it will go.
-    pub fn queued(&self, device: DeviceNo) -> Vec<CommandNo> {
-        self.queues.get(&device).into_iter().flatten().map(|(_, no)| *no).collect()
     }
 
     pub fn waiting_for(&self, device: DeviceNo) -> usize {
@@ -208,10 +209,6 @@ impl Engine {
             self.commands.queues.add(device, rank(command), link);
         }
         self.timers.set(until(now, command), Timer::Expiry(command.no));
-        // Over a reboot the earlier end wins: no clock that was set back lets it wait longer than was asked.
-        let whole = command.expires.mono.since(command.asked.mono);
-        let end = until(now, command.asked.boot, &command.expires).min(now.mono + whole);
-        self.timers.set(end, Timer::Expiry(command.no));
     }
 
     /// Makes room for so many more; false where too many of those kept are still needed.

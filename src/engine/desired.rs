@@ -3,14 +3,12 @@
 //! **Invariant: a version is written at most once.** What became of the write is the result of its command; nothing here
 //! tries again, for a device that refuses or forgets a value would be written without end.
 
-use std::sync::Arc;
-
 use crate::model::command::Expiry;
 use crate::model::device::{Desired, DeviceNow, LastValue, MOST_DESIRED};
 use crate::model::*;
 
-use super::asks::fitting;
 use super::commands::OUR_IDS;
+use super::fitting::fitting;
 use super::step::Step;
 use super::{Engine, record};
 
@@ -52,7 +50,9 @@ impl Engine {
         let what = Record::Desired { device: id, point: path.clone(), by: by.clone(), version };
         step.changes.push(record(now, no, what));
         self.store_device(Device { desired, ..entry.device.as_ref().clone() }, step);
-        write.into_iter().for_each(|command| self.take_on(now, command, step));
+        if let Some(link) = write.and_then(|command| self.begin(now, command, step)) {
+            self.pump(now, link, step);
+        }
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl Engine {
         }
         let operation = Operation::Write { point: point.path.clone(), value: value.clone() };
         let operation = fitting(entry, operation).map_err(|refusal| refusal.to_string())?;
-        if self.commands.waiting_for(device.no) >= self.settings.most_queued || !self.room_for_command(step) {
+        if self.commands.waiting_for(device.no) >= self.settings.most_queued || !self.room_for_commands(1, step) {
             return Err(format!("there is no room for the command that would write it to {}", device.id));
         }
         let no = self.commands.next_no();
@@ -96,22 +96,13 @@ impl Engine {
     /// What was to be written of an earlier version, and was not sent yet.
     fn call_off(&mut self, now: &Now, no: DeviceNo, path: &PointPath, step: &mut Step) {
         let by = gateway();
-        for waiting in self.commands.queued(no) {
+        for waiting in self.commands.queued_for(no) {
             let ours = self.commands.get(waiting).is_some_and(|command| {
                 command.by == by && matches!(&command.operation, Operation::Write { point, .. } if point == path)
             });
             if ours {
                 self.end(now, waiting, Outcome::Cancelled, step);
             }
-        }
-    }
-
-    fn take_on(&mut self, now: &Now, command: Command, step: &mut Step) {
-        self.written.insert(command.no);
-        self.commands.add(Arc::new(command.clone()));
-        self.enqueue(now, &command);
-        if let Some(link) = command.device().and_then(|device| self.registry.link_of(device)) {
-            self.pump(now, link, step);
         }
     }
 

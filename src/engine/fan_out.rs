@@ -101,6 +101,7 @@ impl Engine {
         let no = draft.no;
         let (parent, children) = family(draft, parts)?;
         self.written.insert(no);
+        self.commands.reserve(children.last().map_or(no, |child| child.no));
         self.commands.add_family(Arc::new(parent));
         let links: BTreeSet<LinkNo> = children.into_iter().filter_map(|child| self.begin(now, child, step)).collect();
         links.into_iter().for_each(|link| self.pump(now, link, step));

@@ -196,13 +196,10 @@ impl Engine {
     /// Whether a link serves the device is told by its life cycle and its block; what is read of it is its plan.
     fn about(&self, now: &Now, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
         let Some(entry) = self.registry.get(no) else { return Vec::new() };
-        let nothing = || vec![LinkOrder::Plan { device: no, points: Arc::new([]) }];
-        let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else { return nothing() };
-        if self.registry.by_address(link, &address) != Some(no) || self.registry.link_of(no) != Some(link) {
-            // It is elsewhere now, or another one stands in its place.
-            return nothing();
-        let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else { return Vec::new() };
         let nothing = LinkOrder::Plan { device: no, points: Arc::new([]) };
+        let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else {
+            return vec![nothing];
+        };
         let is_there = self.registry.by_address(link, &address) == Some(no) && self.registry.link_of(no) == Some(link);
         if !is_there || entry.device.merged.is_some() {
             // It is elsewhere now, or another one stands in its place, or for it.
@@ -215,8 +212,6 @@ impl Engine {
                 let plan = LinkOrder::Plan { device: no, points: self.plan(entry) };
                 vec![LinkOrder::Admit { device: no, address }, plan]
             }
-            LifeCycle::Refused | LifeCycle::Retired => vec![LinkOrder::Refuse { address, until: None }],
-            LifeCycle::Pending | LifeCycle::Quarantined => Vec::new(),
             (LifeCycle::Pending, None) => Vec::new(),
         }
     }

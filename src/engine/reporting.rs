@@ -74,13 +74,6 @@ impl Engine {
 
     /// A sign of life. How a blocked device is nobody judges.
     pub(super) fn alive(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
-        let was = self.registry.get(no).map(|entry| entry.live.connectivity);
-        if let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) {
-            live.heard = Some(now.mono);
-        }
-        self.look_at_queue(no);
-        if was.is_some_and(|was| was != Connectivity::Up) {
-            self.connect(now, no, Connectivity::Up, step);
         if self.registry.get(no).is_none_or(|entry| entry.device.blocked.is_some()) {
             return;
         }
@@ -94,6 +87,7 @@ impl Engine {
             Connectivity::Unknown | Connectivity::Silent | Connectivity::Gone => Connectivity::Up,
         };
         self.connect(now, no, alive, step);
+        self.look_at_queue(no);
         self.watch_for_silence(now, no);
     }
 

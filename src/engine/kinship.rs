@@ -90,6 +90,9 @@ impl Engine {
     ) -> Result<(), String> {
         let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
         let mut device = entry.device.as_ref().clone();
+        if device.life == LifeCycle::Retired {
+            return Err(format!("{} is retired; accept it first", device.id));
+        }
         let known = device.identities.iter().position(|known| known.same_as(identity));
         let Some(known) = known.filter(|_| identity.kind != IdentityKind::Place) else {
             let has = device.identities.iter().filter(|known| known.kind != IdentityKind::Place);

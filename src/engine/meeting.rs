@@ -43,11 +43,10 @@ impl Engine {
                 self.alive(now, no, step);
             }
             Stand::Taken => return self.deny(now, link, sighting, Denial::Taken, step),
-            Stand::Contested if !self.contest(now, link, no, sighting, step) => {
-                return self.deny(now, link, sighting, Denial::NoRoom, step);
-            }
-            Stand::Contested if denied.is_none() => return Met::Contested,
-            Stand::Contested => {}
+            // Nor is it asked anything: it stays where it was, and both places are kept off.
+            Stand::Contested if denied.is_some() => {}
+            Stand::Contested if self.contest(now, link, no, sighting, step) => return Met::Contested,
+            Stand::Contested => return self.deny(now, link, sighting, Denial::NoRoom, step),
         }
         match denied {
             Some((why, until)) => {

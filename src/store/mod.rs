@@ -12,6 +12,10 @@
 //! | `meta` | name → CBOR: `format.<table>`, `journal` (its id), `boot` (the kernel's boot id and our number for it), `forgotten-to` | when made, and by the first start of a boot |
 //! | `shapes` | u32 → CBOR of `Capabilities` | when a device of a new kind comes |
 //! | `devices` | u32 → CBOR of `Device` | when a device changes, never per reading |
+//! | `about` | u32 of the device → CBOR of `About` | when something new is said about a device |
+//! | `logs` | (u32 of the device, line u64) → CBOR of `Entry`; the last 32 lines, numbered without a hole | with each record of *events* about a device |
+//! | `keys` | CBOR of (kind, value) of an identity → the secret as it is | when an administrator gives or takes a key |
+//! | `attempts` | link, or link, a space and who → CBOR of `Attempt` | each time the count of attempts has doubled |
 //! | `commands` | u64 → CBOR of `Command` | when a command goes on |
 //! | `journal` | (stream u8, number u64, piece u16) → at most 4 000 bytes | see below |
 //!
@@ -31,12 +35,16 @@
 //!    `reserved` are never shown: they come only while the disk takes nothing. A crash then loses more than that gap's
 //!    count can tell, for nothing could be written about them.)
 //! 3. Nothing in memory moves before the commit that moves it has succeeded, so a failed commit can be made again. If
-//!    it turns out after [`Store::reopen`] that it had taken hold, its changes are not applied twice.
+//!    it turns out after [`Store::reopen`] that it had taken hold, its changes are not applied twice. The serial of the
+//!    heads tells; so a commit whose rows build on what stands there (`about`, `logs`) writes the heads as well.
 //! 4. Only the journal's beginning is deleted: what every reader that wants the stream has passed, or what a bound
 //!    drops under a gap record. Without readers only bounds delete.
 //! 5. `first <= next <= reserved`; the rows of a stream are those from `first`, and `rows` is their count.
 //! 6. No start reads the journal: the heads say all. Lost heads are counted again from the rows, under a new journal id.
 //! 7. A damaged row is left out and reported, never believed and never fatal; only a format we do not know is.
+//! 8. A start reads `shapes`, `devices`, `commands` and `attempts`. What only people read stays on disk: `about`, `logs`,
+//!    `keys` and the results of ended commands.
+//! 9. A key stands nowhere else than in its row; redb's cache of pages may hold it as long as it holds the page.
 //!
 //! # What is assumed of the disk
 //!
@@ -53,6 +61,8 @@ mod file;
 mod gather;
 mod heads;
 mod journal;
+mod lookup;
+mod of_device;
 mod open;
 mod order;
 mod pieces;

@@ -7,25 +7,42 @@ use redb::{ReadTransaction, TableDefinition, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::model::Stream;
+use crate::model::attempt::Stranger;
+use crate::model::{Identity, Stream};
 
 use super::error::StoreError;
 
 /// Stream, number, piece. Stream 0 holds the heads and cursors.
 pub(super) type JournalKey = (u8, u64, u16);
+/// Device, line.
+pub(super) type LogKey = (u32, u64);
 
 // Names as bytes: redb panics on a text key that is no text any more.
 pub(super) const META: TableDefinition<&[u8], &[u8]> = TableDefinition::new("meta");
 pub(super) const SHAPES: TableDefinition<u32, &[u8]> = TableDefinition::new("shapes");
 pub(super) const DEVICES: TableDefinition<u32, &[u8]> = TableDefinition::new("devices");
+pub(super) const ABOUT: TableDefinition<u32, &[u8]> = TableDefinition::new("about");
+pub(super) const LOGS: TableDefinition<LogKey, &[u8]> = TableDefinition::new("logs");
+pub(super) const KEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("keys");
+pub(super) const ATTEMPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("attempts");
 pub(super) const COMMANDS: TableDefinition<u64, &[u8]> = TableDefinition::new("commands");
 pub(super) const JOURNAL: TableDefinition<JournalKey, &[u8]> = TableDefinition::new("journal");
 
 pub(super) const HEADS: JournalKey = (0, 0, 0);
 
 /// Every table with the number of its format.
-pub(super) const FORMATS: [(&str, u32); 6] =
-    [("file", 1), ("meta", 1), ("shapes", 1), ("devices", 1), ("commands", 1), ("journal", 1)];
+pub(super) const FORMATS: [(&str, u32); 10] = [
+    ("file", 1),
+    ("meta", 1),
+    ("shapes", 1),
+    ("devices", 2),
+    ("about", 1),
+    ("logs", 1),
+    ("keys", 1),
+    ("attempts", 1),
+    ("commands", 2),
+    ("journal", 1),
+];
 
 const CRC: usize = 4;
 
@@ -49,6 +66,12 @@ impl KeyBytes for u64 {
 impl KeyBytes for &[u8] {
     fn crc(&self) -> u32 {
         crc32c::crc32c(self)
+    }
+}
+
+impl KeyBytes for LogKey {
+    fn crc(&self) -> u32 {
+        crc32c::crc32c_append(crc32c::crc32c(&self.0.to_le_bytes()), &self.1.to_le_bytes())
     }
 }
 
@@ -81,6 +104,17 @@ pub(super) fn unpack<T: DeserializeOwned>(key: &impl KeyBytes, row: &[u8]) -> Op
 
 pub(super) fn cbor(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     minicbor_serde::to_vec(value).map_err(|error| StoreError::Row(error.to_string()))
+}
+
+/// By kind and value: the proof makes no other identity of it.
+pub(super) fn identity_key(identity: &Identity) -> Result<Vec<u8>, StoreError> {
+    cbor(&(identity.kind, &identity.value))
+}
+
+/// Neither part holds a space.
+pub(super) fn stranger_key(stranger: &Stranger) -> Vec<u8> {
+    let Stranger { link, who } = stranger;
+    who.as_ref().map_or_else(|| link.to_string(), |who| format!("{link} {who}")).into_bytes()
 }
 
 pub(super) fn code(stream: Stream) -> u8 {

@@ -6,16 +6,16 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Database, ReadableDatabase, TableError};
+use redb::{Database, ReadableDatabase};
 
 use crate::model::record::Entry;
-use crate::model::{Command, CommandNo, Name, Stream};
+use crate::model::{Name, Stream};
 
 use super::block::{Block, decode, peek};
 use super::error::StoreError;
 use super::heads::{Heads, JournalId, read_heads_in};
 use super::pieces::{Found, at_or_before, records};
-use super::rows::{COMMANDS, JOURNAL, code, unpack};
+use super::rows::{JOURNAL, code};
 
 /// Bytes of rows that one page is made of; the record that passes it is the last.
 const PAGE_BYTES: usize = 512 << 10;
@@ -24,7 +24,7 @@ const PAGE_BYTES: usize = 512 << 10;
 pub(super) struct Shared {
     file: RwLock<Handle>,
     pub(super) journal: JournalId,
-    damaged: AtomicU64,
+    pub(super) damaged: AtomicU64,
 }
 
 enum Handle {
@@ -62,7 +62,7 @@ impl Shared {
 
 #[derive(Clone)]
 pub struct Snapshots {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -99,18 +99,6 @@ impl Snapshots {
         Snapshots { shared }
     }
 
-    /// A command as it stands on disk, with its result.
-    pub fn command(&self, no: CommandNo) -> Result<Option<Command>, StoreError> {
-        self.shared.with(|db| {
-            let txn = db.begin_read()?;
-            match txn.open_table(COMMANDS) {
-                Ok(table) => Ok(table.get(no.0)?.and_then(|row| unpack(&no.0, row.value()))),
-                Err(TableError::TableDoesNotExist(_)) => Ok(None),
-                Err(error) => Err(error.into()),
-            }
-        })
-    }
-
     /// Records from a number on, at most `limit`: entries, or readings.
     pub fn page(&self, stream: Stream, from: u64, limit: usize) -> Result<Page, StoreError> {
         let raw = self.shared.with(|db| Raw::read(db, stream, from, limit))?;
@@ -145,7 +133,7 @@ impl Snapshots {
         self.shared.journal
     }
 
-    /// How often a damaged record was met in pages so far.
+    /// How often a damaged row was met since the start.
     pub fn damaged(&self) -> u64 {
         self.shared.damaged.load(Ordering::Relaxed)
     }

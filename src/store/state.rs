@@ -1,16 +1,23 @@
-//! The tables of the state: shapes, devices, commands. Read whole at a start, written row by row.
+//! The tables of the state: written row by row. Shapes, devices, commands and attempts are read at a start; what is known
+//! about devices, their logs and keys stay on disk.
 
 use std::sync::Arc;
 
 use redb::{Key, ReadTransaction, TableDefinition, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
+use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
-use crate::model::{Capabilities, Change, Command, Device, Name, ShapeNo, State, Stream, Wall};
+use crate::model::secret::Secret;
+use crate::model::{Capabilities, Change, Command, Identity, Name, ShapeNo, State, Stream, Wall};
 
 use super::error::StoreError;
-use super::rows::{COMMANDS, DEVICES, KeyBytes, SHAPES, meta, pack, put_meta, unpack};
+use super::of_device::OfDevices;
+use super::rows::{
+    ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, SHAPES, identity_key, meta, pack, put_meta, seal, stranger_key, unpack,
+};
 
 /// In `meta`.
 const FORGOTTEN_TO: &str = "forgotten-to";
@@ -19,6 +26,7 @@ const FORGOTTEN_TO: &str = "forgotten-to";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedRow {
     pub table: &'static str,
+    /// Where the key is no number: the place of the row in its table.
     pub key: u64,
 }
 
@@ -26,8 +34,10 @@ pub struct DamagedRow {
 #[derive(Default)]
 pub(super) struct Sorted<'a> {
     shapes: Vec<(u32, Option<&'a Capabilities>)>,
-    devices: Vec<(u32, Option<&'a Device>)>,
+    devices: OfDevices<'a>,
     commands: Vec<(u64, Option<&'a Command>)>,
+    keys: Vec<(&'a Identity, Option<&'a Secret>)>,
+    attempts: Vec<(&'a Stranger, Option<&'a Attempt>)>,
     forgotten_to: Option<Wall>,
     pub(super) records: Vec<&'a Entry>,
     pub(super) passed: Vec<(&'a Name, Stream, u64)>,
@@ -36,37 +46,90 @@ pub(super) struct Sorted<'a> {
 impl<'a> Sorted<'a> {
     pub(super) fn of(changes: &'a [Change]) -> Sorted<'a> {
         let mut sorted = Sorted::default();
-        for change in changes {
-            match change {
-                Change::Shape { no, capabilities } => sorted.shapes.push((no.0, Some(capabilities))),
-                Change::Device(device) => sorted.devices.push((device.no.0, Some(device))),
-                Change::Command(command) => sorted.commands.push((command.no.0, Some(command))),
-                Change::ForgetShape(no) => sorted.shapes.push((no.0, None)),
-                Change::Forget { no, forgotten_to } => {
-                    sorted.commands.push((no.0, None));
-                    sorted.forgotten_to = sorted.forgotten_to.max(Some(*forgotten_to));
-                }
-                Change::About { .. } | Change::Was { .. } | Change::Key { .. } => {}
-                Change::ForgetDevice(no) => sorted.devices.push((no.0, None)),
-                Change::Attempt(_) | Change::ForgetAttempt(_) => {}
-                Change::Record(entry) => sorted.records.push(entry),
-                Change::Passed { reader, stream, seq } => sorted.passed.push((reader, *stream, *seq)),
-            }
-        }
+        changes.iter().for_each(|change| sorted.add(change));
         sorted
+    }
+
+    fn add(&mut self, change: &'a Change) {
+        match change {
+            Change::Shape { no, capabilities } => self.shapes.push((no.0, Some(capabilities))),
+            Change::ForgetShape(no) => self.shapes.push((no.0, None)),
+            Change::Device(device) => self.devices.row(device),
+            Change::Was { device, connectivity } => self.devices.was(*device, *connectivity),
+            Change::About { device, about } => self.devices.about(*device, about),
+            Change::ForgetDevice(no) => self.devices.forget(*no),
+            Change::Command(command) => self.commands.push((command.no.0, Some(command))),
+            Change::Forget { no, forgotten_to } => {
+                self.commands.push((no.0, None));
+                self.forgotten_to = self.forgotten_to.max(Some(*forgotten_to));
+            }
+            Change::Key { identity, key } => self.keys.push((identity, key.as_ref())),
+            Change::Attempt(attempt) => self.attempts.push((&attempt.stranger, Some(attempt))),
+            Change::ForgetAttempt(stranger) => self.attempts.push((stranger, None)),
+            Change::Record(entry) => {
+                self.devices.record(entry);
+                self.records.push(entry);
+            }
+            Change::Passed { reader, stream, seq } => self.passed.push((reader, *stream, *seq)),
+        }
     }
 
     /// True when there is anything to write outside the journal.
     pub(super) fn has_rows(&self) -> bool {
-        !(self.shapes.is_empty() && self.devices.is_empty() && self.commands.is_empty())
+        let rows = self.shapes.is_empty() && self.devices.is_empty() && self.commands.is_empty();
+        !(rows && self.keys.is_empty() && self.attempts.is_empty())
+    }
+
+    /// The heads of the journal must tell whether it took hold.
+    pub(super) fn touches_journal(&self) -> bool {
+        !(self.records.is_empty() && self.passed.is_empty()) || self.devices.builds_on_what_is_there()
     }
 
     /// Touches only the tables that change.
     pub(super) fn write(&self, to: &WriteTransaction) -> Result<(), StoreError> {
         write_rows(to, SHAPES, &self.shapes)?;
-        write_rows(to, DEVICES, &self.devices)?;
+        self.devices.write(to)?;
         write_rows(to, COMMANDS, &self.commands)?;
+        self.write_keys(to)?;
+        self.write_attempts(to)?;
         self.forgotten_to.map_or(Ok(()), |to_wall| put_meta(to, FORGOTTEN_TO, &to_wall))
+    }
+
+    fn write_keys(&self, to: &WriteTransaction) -> Result<(), StoreError> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        let mut table = to.open_table(KEYS)?;
+        for (identity, secret) in &self.keys {
+            let key = identity_key(identity)?;
+            let key = key.as_slice();
+            match secret {
+                Some(secret) => {
+                    // With room for the checksum, so that no copy is left behind where it grows.
+                    let mut payload = Vec::with_capacity(secret.reveal().len() + 8);
+                    payload.extend_from_slice(secret.reveal().as_bytes());
+                    table.insert(key, Zeroizing::new(seal(&key, payload)).as_slice())?;
+                }
+                None => drop(table.remove(key)?),
+            }
+        }
+        Ok(())
+    }
+
+    fn write_attempts(&self, to: &WriteTransaction) -> Result<(), StoreError> {
+        if self.attempts.is_empty() {
+            return Ok(());
+        }
+        let mut table = to.open_table(ATTEMPTS)?;
+        for (stranger, attempt) in &self.attempts {
+            let key = stranger_key(stranger);
+            let key = key.as_slice();
+            match attempt {
+                Some(attempt) => drop(table.insert(key, pack(&key, attempt)?.as_slice())?),
+                None => drop(table.remove(key)?),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -95,29 +158,45 @@ where
 }
 
 pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRow>), StoreError> {
-    let mut damaged = Vec::new();
-    let shapes = read_all(from, SHAPES, "shapes", &mut damaged)?;
-    let devices: Vec<(u32, Arc<Device>)> = read_all(from, DEVICES, "devices", &mut damaged)?;
-    let commands: Vec<(u64, Arc<Command>)> = read_all(from, COMMANDS, "commands", &mut damaged)?;
-    let (open, ended): (Vec<_>, Vec<_>) = commands.into_iter().map(|(_, row)| row).partition(|row| row.state.is_open());
-    let ended = ended.iter().map(|command| command.brief()).collect();
-    let state = State {
-        shapes: shapes.into_iter().map(|(no, shape)| (ShapeNo(no), shape)).collect(),
-        devices: devices.into_iter().map(|(_, device)| device).collect(),
-        commands: open,
-        ended,
-        attempts: Vec::new(),
-        forgotten_to: meta(from, FORGOTTEN_TO)?.unwrap_or_default(),
-    };
+    let (mut state, mut damaged) = (State::default(), Vec::new());
+    read_all(from, SHAPES, "shapes", &mut damaged, |no, shape| state.shapes.push((ShapeNo(no), shape)))?;
+    read_all(from, DEVICES, "devices", &mut damaged, |_, device| state.devices.push(device))?;
+    // Results can be large; of each command that has ended only what memory keeps outlives its row.
+    read_all(from, COMMANDS, "commands", &mut damaged, |_, command: Arc<Command>| match command.state.is_open() {
+        true => state.commands.push(command),
+        false => state.ended.push(command.brief()),
+    })?;
+    state.attempts = read_attempts(from, &mut damaged)?;
+    state.forgotten_to = meta(from, FORGOTTEN_TO)?.unwrap_or_default();
     Ok((state, damaged))
 }
 
+fn read_attempts(from: &ReadTransaction, damaged: &mut Vec<DamagedRow>) -> Result<Vec<Attempt>, StoreError> {
+    let table = match from.open_table(ATTEMPTS) {
+        Ok(table) => table,
+        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut attempts: Vec<Attempt> = Vec::new();
+    for (place, row) in (0..).zip(redb::ReadableTable::iter(&table)?) {
+        let (key, row) = row?;
+        match unpack(&key.value(), row.value()) {
+            Some(attempt) => attempts.push(attempt),
+            None => damaged.push(DamagedRow { table: "attempts", key: place }),
+        }
+    }
+    attempts.sort_by(|a, b| a.stranger.cmp(&b.stranger));
+    Ok(attempts)
+}
+
+/// Row by row: nothing of a row is held once it was taken.
 fn read_all<K, N, T>(
     from: &ReadTransaction,
     table: TableDefinition<K, &[u8]>,
     name: &'static str,
     damaged: &mut Vec<DamagedRow>,
-) -> Result<Vec<(N, T)>, StoreError>
+    mut take: impl FnMut(N, T),
+) -> Result<(), StoreError>
 where
     K: Key + for<'k> redb::Value<SelfType<'k> = N> + 'static,
     N: KeyBytes + Copy + Into<u64> + std::borrow::Borrow<N>,
@@ -125,17 +204,16 @@ where
 {
     let table = match from.open_table(table) {
         Ok(table) => table,
-        Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let mut rows = Vec::new();
     for row in redb::ReadableTable::iter(&table)? {
         let (key, row) = row?;
         let no = key.value();
         match unpack(&no, row.value()) {
-            Some(value) => rows.push((no, value)),
+            Some(value) => take(no, value),
             None => damaged.push(DamagedRow { table: name, key: no.into() }),
         }
     }
-    Ok(rows)
+    Ok(())
 }

@@ -137,8 +137,7 @@ impl Store {
     }
 
     fn touches_journal(&self, work: &Work) -> bool {
-        let changes = !(work.changes.records.is_empty() && work.changes.passed.is_empty());
-        changes || (work.flush && self.gathered.len() > 0) || self.gathered.lost().is_some()
+        work.changes.touches_journal() || (work.flush && self.gathered.len() > 0) || self.gathered.lost().is_some()
     }
 
     /// `attempted` is set when it is no longer sure that nothing was written.

@@ -7,7 +7,7 @@ use super::words::*;
 use crate::model::*;
 use crate::store::file::begin;
 use crate::store::rows::put_meta;
-use crate::store::rows::{COMMANDS, DEVICES, HEADS, JOURNAL, SHAPES};
+use crate::store::rows::{HEADS, JOURNAL};
 use crate::store::{DamagedRow, JournalId, Opened, Settings, Store, StoreError};
 
 fn everything(i: u64) -> Vec<Change> {
@@ -177,7 +177,7 @@ fn lost_heads_are_counted_again_under_a_new_journal_id() {
 
 #[test]
 fn a_format_from_the_future_is_refused_in_clear_words() {
-    for table in ["file", "meta", "shapes", "devices", "commands", "journal"] {
+    for (table, known) in crate::store::rows::FORMATS {
         let disk = TornDisk::default();
         let (store, _) = open(&disk, Settings::default(), 1);
         let changed = store.shared.with(|db| {
@@ -188,8 +188,8 @@ fn a_format_from_the_future_is_refused_in_clear_words() {
         changed.unwrap();
         drop(store);
         let error = Store::open_on(disk, Settings::default(), &opening(2)).err().unwrap();
-        assert!(matches!(error, StoreError::Format { found: 7, known: 1, .. }), "{error}");
-        assert!(error.to_string().contains("has format 7, and this dmgw knows only 1"), "{error}");
+        assert!(matches!(error, StoreError::Format { found: 7, known: other, .. } if other == known), "{error}");
+        assert!(error.to_string().contains(&format!("has format 7, and this dmgw knows only {known}")), "{error}");
     }
 }
 
@@ -199,13 +199,15 @@ fn every_table_has_a_format_number() {
     let (store, _) = open(&disk, Settings::default(), 1);
     let rows = store.shared.with(|db| {
         let txn = redb::ReadableDatabase::begin_read(db)?;
-        drop((txn.open_table(SHAPES)?, txn.open_table(DEVICES)?, txn.open_table(COMMANDS)?));
         Ok(txn.list_tables()?.map(|table| redb::TableHandle::name(&table).to_owned()).collect::<Vec<_>>())
     });
-    let known: Vec<&str> = crate::store::rows::FORMATS.iter().map(|(table, _)| *table).collect();
-    for table in rows.unwrap() {
-        assert!(known.contains(&table.as_str()), "{table}");
-    }
+    let mut rows: Vec<String> = rows.unwrap();
+    rows.push("file".into());
+    // The journal is made by the first start as well, so no table comes later.
+    let mut known: Vec<String> = crate::store::rows::FORMATS.iter().map(|(table, _)| (*table).to_owned()).collect();
+    rows.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(rows, known);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod block;
 mod bounds;
 mod broken;
 mod flow;
+mod kept;
 #[path = "../../../tests/support/torn_disk.rs"]
 mod torn_disk;
 mod words;

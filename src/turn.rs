@@ -4,6 +4,9 @@
 //! back. [`Turn::settle`] commits the changes, many events to a commit, and only then gives the orders out. Changes that
 //! can wait do not cause a commit of their own: they ride on the next one, at the latest after [`LONGEST_WAIT`].
 //!
+//! A log that somebody asked for is looked up here too, after the commit that accepted the question; the end of its command
+//! is a second commit of the same settling.
+//!
 //! When the disk takes nothing, all is held: orders, answers, changes. The store is opened anew with growing pauses, the
 //! same changes are tried again, and new asks are refused with the reason. Readings are gathered as far as memory is
 //! allowed to be used for them; past the bound on changes no more events are taken in, so that the links wait.
@@ -17,6 +20,8 @@ use crate::model::device::DeviceNow;
 use crate::model::*;
 use crate::store::{Snapshots, Store, StoreError};
 
+mod recall;
+
 /// How long a change that can wait may have to.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Pauses between attempts while the disk takes nothing.
@@ -24,6 +29,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Changes held while the disk takes nothing; beyond them the links have to wait.
 pub const MOST_HELD: usize = 10_000;
+
+/// Commits of one settling: what one leads to is committed by the next, and not only when something else happens.
+const MOST_COMMITS: usize = 4;
 
 /// Changes that can wait, and do no longer: far below the bound at which the links would have to.
 const MOST_WAITING: usize = MOST_HELD / 10;
@@ -61,6 +69,8 @@ struct Trouble {
     why: String,
     pause: Duration,
     retry_at: Mono,
+    /// The caller brought a fresh handle.
+    reopened: bool,
 }
 
 impl Turn {
@@ -109,19 +119,24 @@ impl Turn {
         if self.trouble.as_ref().is_some_and(|trouble| now.mono < trouble.retry_at) {
             return Ok(out);
         }
-        let many = self.changes.len() >= MOST_WAITING;
-        if self.trouble.is_some() || self.must_commit || many || self.commit_at().is_some_and(|at| at <= now.mono) {
-            match self.commit(now) {
-                Ok(()) => {}
-                Err(error) if error.retryable() => {
-                    self.in_trouble(now, &error);
-                    return Ok(out);
-                }
-                Err(error) => return Err(error),
+        for _ in 0..MOST_COMMITS {
+            if self.is_due(now)
+                && let Err(error) = self.commit(now, &mut out)
+            {
+                self.in_trouble(now, error)?;
+                return Ok(out);
+            }
+            if !self.must_commit {
+                out.append(&mut self.orders);
+                return Ok(out);
             }
         }
-        out.append(&mut self.orders);
         Ok(out)
+    }
+
+    fn is_due(&self, now: &Now) -> bool {
+        let many = self.changes.len() >= MOST_WAITING;
+        self.trouble.is_some() || self.must_commit || many || self.commit_at().is_some_and(|at| at <= now.mono)
     }
 
     /// When to call [`Turn::settle`] even if no event comes before.
@@ -131,6 +146,13 @@ impl Turn {
         // While no events are taken, the engine's own wait as well.
         let engine = if self.wants_events() { self.engine.wake_at() } else { None };
         [retry, commit, engine].into_iter().flatten().min()
+    }
+
+    /// For a store in a backend of the caller's: a fresh handle on the same bytes, with which it is tried again.
+    pub fn reopen_on(&mut self, backend: impl redb::StorageBackend) -> Result<(), StoreError> {
+        self.store.reopen_on(backend)?;
+        self.trouble.iter_mut().for_each(|trouble| trouble.reopened = true);
+        Ok(())
     }
 
     /// False while so much is held that the links have to wait.
@@ -152,6 +174,12 @@ impl Turn {
         self.unseen.forgotten.extend(touched.forgotten);
         self.unseen.gone.extend(touched.gone);
         self.unseen.attempts |= touched.attempts;
+        // Field by field, so that a new one is not forgotten here.
+        let Touched { devices, commands, ended, forgotten } = self.engine.touched();
+        self.unseen.devices.extend(devices);
+        self.unseen.commands.extend(commands.into_iter().map(|command| (command.no, command)));
+        self.unseen.ended.extend(ended);
+        self.unseen.forgotten.extend(forgotten);
         if !self.must_commit {
             let Unseen { devices, commands, ended, forgotten, gone, attempts } = std::mem::take(&mut self.unseen);
             let (devices, commands) = (devices.into_iter().collect(), commands.into_values().collect());
@@ -209,12 +237,15 @@ impl Turn {
     }
 
     fn commit_at(&self) -> Option<Mono> {
-        let waiting = self.waiting_since.map(|since| since + LONGEST_WAIT);
+        // What somebody waits for is late already.
+        let longest = if self.must_commit { Duration::ZERO } else { LONGEST_WAIT };
+        let waiting = self.waiting_since.map(|since| since + longest);
         [waiting, self.store.flush_at()].into_iter().flatten().min()
     }
 
-    fn commit(&mut self, now: &Now) -> Result<(), StoreError> {
-        if self.trouble.is_some() {
+    /// Gives out only orders that rest on what is committed; what follows from the commit waits for the next.
+    fn commit(&mut self, now: &Now, out: &mut Vec<Order>) -> Result<(), StoreError> {
+        if self.trouble.as_ref().is_some_and(|trouble| !trouble.reopened) {
             self.store.reopen()?;
         }
         let flush = self.store.flush_at().is_some_and(|at| at <= now.mono);
@@ -222,23 +253,38 @@ impl Turn {
         self.changes.clear();
         self.must_commit = false;
         self.waiting_since = None;
+        let mut orders = std::mem::take(&mut self.orders);
         if let Some(trouble) = self.trouble.take() {
             tracing::info!(was = trouble.why, "the store takes changes again");
-            self.take_back_what_is_late(now);
+            self.take_back_what_is_late(now, &mut orders);
         }
+        self.recall(now, &mut orders);
         self.look_at_bounds(now);
+        out.append(&mut orders);
         Ok(())
     }
 
     /// Orders that were held so long that their commands are no longer wanted do not go out.
-    fn take_back_what_is_late(&mut self, now: &Now) {
+    fn take_back_what_is_late(&mut self, now: &Now, orders: &mut Vec<Order>) {
         let engine = &self.engine;
         let is_late = |order: &mut Order| perform(order).is_some_and(|(_, command)| engine.expired(now, command));
-        let late: Vec<(LinkNo, CommandNo)> =
-            self.orders.extract_if(.., is_late).filter_map(|order| perform(&order)).collect();
+        let late: Vec<(LinkNo, CommandNo)> = orders.extract_if(.., is_late).filter_map(|o| perform(&o)).collect();
         for (link, command) in late {
             let outcome = Outcome::NotSent("its time was over before the disk took it".into());
             let step = self.engine.handle(now, Event::Link { link, event: LinkEvent::Finished { command, outcome } });
+            self.absorb(now, step);
+        }
+    }
+
+    fn recall(&mut self, now: &Now, orders: &mut Vec<Order>) {
+        let asked: Vec<Order> = orders.extract_if(.., |order| matches!(order, Order::Recall { .. })).collect();
+        for order in asked {
+            let Order::Recall { command, device } = order else { continue };
+            let outcome = match self.store.snapshots().log(device) {
+                Ok(log) => Outcome::Done(recall::shown(&log)),
+                Err(error) => Outcome::Failed(format!("the log cannot be read: {}", chain(&error))),
+            };
+            let step = self.engine.handle(now, Event::Recalled { command, outcome });
             self.absorb(now, step);
         }
     }
@@ -252,8 +298,11 @@ impl Turn {
         }
     }
 
-    fn in_trouble(&mut self, now: &Now, error: &StoreError) {
-        let why = chain(error);
+    fn in_trouble(&mut self, now: &Now, error: StoreError) -> Result<(), StoreError> {
+        if !error.retryable() {
+            return Err(error);
+        }
+        let why = chain(&error);
         let pause = match &self.trouble {
             Some(before) => (before.pause * 2).min(LONGEST_PAUSE),
             None => {
@@ -261,13 +310,15 @@ impl Turn {
                 FIRST_PAUSE
             }
         };
-        self.trouble = Some(Trouble { why, pause, retry_at: now.mono + pause });
+        self.trouble = Some(Trouble { why, pause, retry_at: now.mono + pause, reopened: false });
+        Ok(())
     }
 }
 
 fn changed_device(change: &Change) -> Option<DeviceNo> {
     match change {
         Change::Device(device) => Some(device.no),
+        Change::ForgetDevice(no) => Some(*no),
         _ => None,
     }
 }

@@ -44,7 +44,7 @@ fn sighted(serial: &str) -> LinkEvent {
         access: Access::ReadWrite,
         limits: None,
     };
-    let operations = OperationSet::of(&[OperationKind::Write]);
+    let operations = OperationSet::of(&[OperationKind::Write, OperationKind::ConnectionLog]);
     let capabilities = Some(Capabilities { points: vec![point], operations, ..Capabilities::default() }.into());
     LinkEvent::Sighted(Sighting::new(Address::new(serial).unwrap(), identities, capabilities))
 }
@@ -140,6 +140,64 @@ fn where_a_link_ended_before_its_time_the_next_start_says_that_something_may_be_
     turn.close(&at(3_000)).unwrap();
     let (_, opened) = reopen(&disk);
     assert!(!opened.clean && opened.gap.is_some());
+}
+
+/// What is found when the disk is back leads to new changes; what they lead to goes out only after them.
+#[test]
+fn what_follows_from_a_commit_is_committed_before_it_goes_out() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    disk.fail(Some(ErrorKind::StorageFull));
+    ask(&mut turn, 2_000, 1, 3_000);
+    ask(&mut turn, 2_000, 2, 900_000);
+    assert_eq!(turn.settle(&at(2_000)).unwrap(), []);
+    disk.fail(None);
+    // The first was to go out and is too late now; so the second goes.
+    let orders = reopened(&mut turn, &disk, 10_000);
+    let sent: Vec<CommandNo> = orders.iter().filter_map(performed).collect();
+    assert_eq!(sent, [CommandNo(2)]);
+    let state = |no| turn.snapshots().command(CommandNo(no)).unwrap().unwrap().state;
+    assert_eq!((state(1), state(2)), (CommandState::Failed, CommandState::Sent));
+    assert!(turn.wake_at().unwrap() > Mono(10_000), "nothing is left to be done at once");
+}
+
+fn performed(order: &Order) -> Option<CommandNo> {
+    match order {
+        Order::Link { order: LinkOrder::Perform { command, .. }, .. } => Some(*command),
+        _ => None,
+    }
+}
+
+fn ask_for_the_log(turn: &mut Turn, ms: u64) -> Vec<Order> {
+    let device = DeviceId::new("urn:dev:dmgw:serial:1").unwrap();
+    let ask = Ask::Operate(Operate::new(device, Operation::ConnectionLog { own: false }));
+    turn.take(&at(ms), Event::Ask { to: 9, by: Principal::local_root(), ask });
+    turn.settle(&at(ms)).unwrap()
+}
+
+#[test]
+fn a_log_that_was_asked_for_is_the_result_of_its_command_and_no_order_leaves_the_turn() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
+    let before = disk.syncs();
+    let orders = ask_for_the_log(&mut turn, 3_000);
+    assert!(matches!(&orders[..], [Order::Reply { to: 9, reply: Reply::Accepted(_) }]), "{orders:?}");
+    assert_eq!(disk.syncs(), before + 4, "one commit to accept it, one to end it");
+    let command = turn.snapshots().command(CommandNo(1)).unwrap().unwrap();
+    assert_eq!(command.state, CommandState::Done);
+    let Some(Outcome::Done(values)) = &command.outcome else { panic!("{command:?}") };
+    let line = |no: usize| (values[2 * no].0.to_string(), values[2 * no].1.clone(), values[2 * no + 1].1.to_string());
+    let (path, time, what) = line(0);
+    assert_eq!((path.as_str(), time), ("log.0.at", Value::Time(at(2_000).wall)));
+    assert!(what.contains("device-gone") && line(2).2.contains("device-added"), "{values:?}");
+    let touched = turn.touched();
+    assert_eq!(touched.commands.last().map(|command| command.state), Some(CommandState::Done));
+}
+
+fn reopened(turn: &mut Turn, disk: &TornDisk, ms: u64) -> Vec<Order> {
+    turn.reopen_on(disk.clone()).unwrap();
+    turn.settle(&at(ms)).unwrap()
 }
 
 fn reopen(disk: &TornDisk) -> (Store, store::Opened) {

@@ -122,7 +122,7 @@ impl World {
                     let stored = self.turn.snapshots().command(no).expect("a store that reads");
                     self.tell(&stored.expect("a known command is in the store"));
                 }
-                Order::Reply { reply, .. } => panic!("{reply:?}"),
+                order => panic!("{order:?}"),
             }
         }
         for command in self.turn.touched().commands {

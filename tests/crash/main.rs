@@ -5,68 +5,25 @@
 //! acknowledged by then. The store that opens on the image must hold exactly what was acknowledged, or exactly that and
 //! the one commit under way. For some n the disk really stops, to show that the process notices.
 
-#[path = "support/torn_disk.rs"]
+#[path = "../support/torn_disk.rs"]
 mod torn_disk;
+mod witness;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dmgw::model::command::Expiry;
-use dmgw::model::record::Entry;
+use dmgw::model::record::{Entry, LONGEST_LOG};
 use dmgw::model::*;
-use dmgw::store::{Bounds, JournalId, Opening, Reader, Records, Settings, Store, StoreError};
+use dmgw::store::{Bounds, JournalId, Opening, Reader, Settings, Store, StoreError};
 use torn_disk::{Dice, TornDisk};
+use witness::{Witness, difference, held};
 
 const COMMITS: u64 = 270;
 const SYNCS: u64 = 500;
 const UP: &str = "up";
-
-/// What the store must hold: kept outside of it, by what `commit` said.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Witness {
-    shapes: BTreeMap<u32, Arc<Capabilities>>,
-    devices: BTreeMap<u32, Arc<Device>>,
-    commands: BTreeMap<u64, Arc<Command>>,
-    records: BTreeMap<(Stream, u64), Entry>,
-    readings: BTreeMap<u64, (DeviceNo, Mono, Value)>,
-    passed: BTreeMap<Stream, u64>,
-}
-
-impl Witness {
-    fn apply(&mut self, change: &Change) {
-        match change {
-            Change::Shape { no, capabilities } => drop(self.shapes.insert(no.0, capabilities.clone())),
-            Change::Device(device) => drop(self.devices.insert(device.no.0, device.clone())),
-            Change::Command(command) => drop(self.commands.insert(command.no.0, command.clone())),
-            Change::ForgetShape(no) => drop(self.shapes.remove(&no.0)),
-            Change::Forget { no, .. } => drop(self.commands.remove(&no.0)),
-            Change::Record(entry) => {
-                let stream = entry.record.stream();
-                let seq = self.next(stream);
-                self.records.insert((stream, seq), entry.clone());
-            }
-            Change::Passed { stream, seq, .. } => {
-                if *seq > self.passed.get(stream).copied().unwrap_or(0) {
-                    self.passed.insert(*stream, *seq);
-                }
-            }
-        }
-    }
-
-    fn next(&self, stream: Stream) -> u64 {
-        self.records.range((stream, 0)..=(stream, u64::MAX)).next_back().map_or(1, |((_, seq), _)| seq + 1)
-    }
-
-    /// What the reader has need not be there any more.
-    fn without_passed(&self) -> Witness {
-        let passed = |stream| self.passed.get(&stream).copied().unwrap_or(0);
-        let mut left = self.clone();
-        left.records.retain(|(stream, seq), _| *seq > passed(*stream));
-        left.readings.retain(|seq, _| *seq > passed(Stream::Telemetry));
-        left
-    }
-}
+const ONE: DeviceNo = DeviceNo(1);
 
 /// Every variant by name; a new one does not compile here until the run makes it too.
 fn variant(change: &Change) -> &'static str {
@@ -77,17 +34,39 @@ fn variant(change: &Change) -> &'static str {
         Change::ForgetShape(_) => "forget-shape",
         Change::Forget { .. } => "forget",
         Change::Record(_) => "record",
+        Change::About { .. } => "about",
+        Change::Was { .. } => "was",
+        Change::Key { .. } => "key",
+        Change::ForgetDevice(_) => "forget-device",
+        Change::Attempt(_) => "attempt",
+        Change::ForgetAttempt(_) => "forget-attempt",
         Change::Passed { .. } => "passed",
     }
 }
 
-const VARIANTS: [&str; 7] = ["shape", "device", "command", "forget-shape", "forget", "record", "passed"];
+const VARIANTS: [&str; 13] = [
+    "shape",
+    "device",
+    "command",
+    "forget-shape",
+    "forget",
+    "record",
+    "about",
+    "was",
+    "key",
+    "forget-device",
+    "attempt",
+    "forget-attempt",
+    "passed",
+];
 
 /// Seeded work for a store, and what it leads to.
 struct Run {
     dice: Dice,
     mono: u64,
     acknowledged: Witness,
+    /// The same with the commit that is being made up.
+    planned: Witness,
     /// Readings handed out so far, on disk or not.
     handed_out: BTreeMap<u64, (DeviceNo, Mono, Value)>,
     sendable_to: u64,
@@ -122,6 +101,7 @@ impl Run {
             dice: Dice(seed),
             mono: 1_000,
             acknowledged: Witness::default(),
+            planned: Witness::default(),
             handed_out: BTreeMap::new(),
             sendable_to: 0,
             variants: BTreeSet::new(),
@@ -134,18 +114,44 @@ impl Run {
 
     fn change(&mut self) -> Change {
         let no = self.dice.below(20);
-        match self.dice.below(9) {
+        match self.dice.below(15) {
             0 => {
                 let no = ShapeNo(self.dice.below(5) as u32);
                 Change::Shape { no, capabilities: Arc::new(capabilities(self.mono)) }
             }
             1 => Change::Device(Arc::new(device(no as u32, self.now()))),
-            2 | 3 => Change::Command(Arc::new(command(no, self.now()))),
+            2 | 3 => Change::Command(Arc::new(command(no, self.now(), self.dice.one_in(3)))),
             4 => Change::Forget { no: CommandNo(no), forgotten_to: Wall(0) },
-            5 => Change::Record(Entry { at: self.now(), of: None, record: result(self.dice.next()) }),
+            5 => Change::Record(Entry { at: self.now(), of: Some(ONE), record: result(self.dice.next()) }),
             6 => Change::Record(Entry { at: self.now(), of: None, record: up(self.dice.next()) }),
             7 => Change::ForgetShape(ShapeNo(self.dice.below(5) as u32)),
-            _ => self.pass(),
+            8 => self.pass(),
+            _ => self.change_of_a_device(),
+        }
+    }
+
+    /// Few devices, so that logs grow to their bound. One that is not there is not spoken of, as the engine does it too.
+    fn change_of_a_device(&mut self) -> Change {
+        let device = DeviceNo(self.dice.below(3) as u32);
+        if !self.planned.devices.contains_key(&device.0) {
+            return Change::Device(Arc::new(self::device(device.0, self.now())));
+        }
+        let salt = self.dice.below(4);
+        match self.dice.below(12) {
+            0 => {
+                let labels = [(name(&format!("l{salt}")), ["", "x", "y"][self.dice.below(3) as usize].to_owned())];
+                Change::About { device, about: Arc::new(About { labels: labels.into(), ..About::default() }) }
+            }
+            1 => Change::Was { device, connectivity: [Connectivity::Up, Connectivity::Gone][salt as usize % 2] },
+            2 => {
+                let identity = Identity::new(IdentityKind::Serial, &format!("acme:{salt}"), Proof::Seen).unwrap();
+                let key = (!self.dice.one_in(3)).then(|| Secret::new(format!("secret-{}", self.dice.next())));
+                Change::Key { identity, key }
+            }
+            3 if self.dice.one_in(4) => Change::ForgetDevice(device),
+            4 => Change::Attempt(attempt(salt, self.now())),
+            5 => Change::ForgetAttempt(attempt(salt, self.now()).stranger),
+            _ => Change::Record(Entry { at: self.now(), of: Some(device), record: up(self.dice.next()) }),
         }
     }
 
@@ -182,9 +188,16 @@ impl Run {
         self.mono += self.dice.below(400);
         self.hear(store);
         self.sendable_to = store.sendable_to();
-        let changes: Vec<Change> = (0..1 + self.dice.below(4)).map(|_| self.change()).collect();
-        let mut after = self.acknowledged.clone();
-        changes.iter().for_each(|change| after.apply(change));
+        let mut changes = Vec::new();
+        self.planned = self.acknowledged.clone();
+        for _ in 0..1 + self.dice.below(6) {
+            let change = self.change();
+            self.planned.apply(&change);
+            changes.push(change);
+        }
+        let mut after = self.planned.clone();
+        // Nothing is known of a device and there was never anything: the same.
+        after.about.retain(|_, about| !about.is_empty());
         self.variants.extend(changes.iter().map(variant));
         (changes, self.dice.one_in(3), after)
     }
@@ -203,12 +216,21 @@ fn device(no: u32, now: Now) -> Device {
     Device { place: Some(place), shape: ShapeNo(1), ..Device::new(DeviceNo(no), id, LifeCycle::Managed, &now) }
 }
 
-fn command(no: u64, now: Now) -> Command {
+fn attempt(salt: u64, now: Now) -> Attempt {
+    let who = (salt > 0).then(|| Address::new(&format!("acme:{salt}")).unwrap());
+    let stranger = Stranger { link: name("meters"), who };
+    let address = Address::new("7").unwrap();
+    Attempt { stranger, address, why: Denial::Rule, first: now, last: now, count: salt }
+}
+
+fn command(no: u64, now: Now, ended: bool) -> Command {
     let id = CommandId::new(&format!("c-{no}")).unwrap();
     let whom = Whom::Device { no: DeviceNo(1), id: DeviceId::new("urn:x:1").unwrap() };
     Command {
         expires: Expiry { wall: now.wall + Duration::from_secs(60), mono: now.mono + Duration::from_secs(60) },
         timeout: Duration::from_secs(5),
+        state: if ended { CommandState::Done } else { CommandState::Queued },
+        outcome: ended.then(|| Outcome::Done(vec![("a.b".parse().unwrap(), Value::Uint(now.mono.0))])),
         ..Command::new(CommandNo(no), id, name("somebody"), whom, Operation::Locate, now)
     }
 }
@@ -220,54 +242,6 @@ fn result(salt: u64) -> Record {
 
 fn up(salt: u64) -> Record {
     Record::DeviceUp { device: DeviceId::new(&format!("urn:x:{salt}")).unwrap() }
-}
-
-/// What a store holds, in the words of the witness. The gap records of its own start are not part of it.
-fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
-    let snapshots = store.snapshots();
-    let mut held = Witness {
-        shapes: state.shapes.iter().map(|(no, shape)| (no.0, shape.clone())).collect(),
-        devices: state.devices.iter().map(|device| (device.no.0, device.clone())).collect(),
-        commands: state.commands.iter().map(|command| (command.no.0, command.clone())).collect(),
-        ..Witness::default()
-    };
-    held.passed = snapshots.cursors().unwrap().into_iter().map(|(_, stream, seq)| (stream, seq)).collect();
-    for stream in [Stream::Vital, Stream::Events] {
-        let page = snapshots.page(stream, 0, usize::MAX).unwrap();
-        assert!(page.damaged.is_empty(), "{stream:?} {:?}", page.damaged);
-        let Records::Entries(entries) = page.records else { panic!() };
-        held.records.extend(entries.into_iter().map(|(seq, entry)| ((stream, seq), entry)));
-    }
-    if let Some(gap) = gap {
-        let events = take_last(&mut held);
-        let of_events =
-            matches!(&events, Record::Gap(gap) if (gap.stream, gap.count, gap.exact) == (Stream::Events, 0, false));
-        assert!(of_events, "{events:?}");
-        assert_eq!(take_last(&mut held), Record::Gap(gap.clone()));
-    }
-    held.readings = readings(store);
-    held
-}
-
-fn take_last(held: &mut Witness) -> Record {
-    let last = held.records.range((Stream::Vital, 0)..=(Stream::Vital, u64::MAX)).next_back();
-    let key = *last.expect("a record of the start").0;
-    held.records.remove(&key).expect("it was just seen").record
-}
-
-fn readings(store: &Store) -> BTreeMap<u64, (DeviceNo, Mono, Value)> {
-    let page = store.snapshots().page(Stream::Telemetry, 0, usize::MAX).unwrap();
-    assert!(page.damaged.is_empty(), "{:?}", page.damaged);
-    let Records::Readings(blocks) = page.records else { panic!() };
-    let mut all = BTreeMap::new();
-    for block in blocks {
-        let flat = block
-            .arrivals
-            .into_iter()
-            .flat_map(|heard| heard.readings.into_iter().map(move |reading| (heard.device, heard.at, reading.value)));
-        all.extend((block.seq..).zip(flat));
-    }
-    all
 }
 
 /// The store that opens on what a cut left. `before` was acknowledged; `after` is that with the commit under way.
@@ -329,24 +303,10 @@ fn covered(missing: Vec<(u64, Mono)>, gap: Option<&Gap>) -> Result<(), String> {
     if enough { Ok(()) } else { Err(format!("{} are missing, not {gap:?}", missing.len())) }
 }
 
-fn difference(wanted: &Witness, held: &Witness) -> String {
-    let (wanted, held) = (wanted.without_passed(), held.without_passed());
-    let lost = |name, lost: usize| format!("{lost} {name} lost or changed");
-    [
-        lost("shapes", wanted.shapes.iter().filter(|(no, row)| held.shapes.get(no) != Some(row)).count()),
-        lost("devices", wanted.devices.iter().filter(|(no, row)| held.devices.get(no) != Some(row)).count()),
-        lost("commands", wanted.commands.iter().filter(|(no, row)| held.commands.get(no) != Some(row)).count()),
-        lost("records", wanted.records.iter().filter(|(key, row)| held.records.get(key) != Some(row)).count()),
-        lost("readings", wanted.readings.iter().filter(|(seq, row)| held.readings.get(seq) != Some(row)).count()),
-        format!("cursors {:?}, not {:?}", held.passed, wanted.passed),
-    ]
-    .join(", ")
-}
-
 #[test]
 fn the_power_may_go_at_any_sync() {
     let (disk, seed) = (TornDisk::default(), seed());
-    let (mut run, mut checked) = (Run::new(seed), 0);
+    let (mut run, mut checked, mut longest) = (Run::new(seed), 0, 0);
     disk.keep_cuts(seed);
     let (mut store, _) = Store::open_on(disk.clone(), settings(), &opening(run.mono)).unwrap();
     for (_, image) in disk.cuts() {
@@ -364,6 +324,7 @@ fn the_power_may_go_at_any_sync() {
             checked += 1;
         }
         run.acknowledged = after;
+        longest = run.acknowledged.logs.values().map(Vec::len).max().unwrap_or(0).max(longest);
         if store.gathered() < gathered {
             assert_eq!(store.gathered(), 0);
             run.acknowledged.readings = run.handed_out.clone();
@@ -375,6 +336,7 @@ fn the_power_may_go_at_any_sync() {
     assert_eq!(checked, disk.syncs());
     assert!(checked >= SYNCS, "{checked} syncs");
     assert!(run.handed_out.len() > 3_000);
+    assert_eq!(longest, LONGEST_LOG, "a log grows to its bound");
 }
 
 #[test]

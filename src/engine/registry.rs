@@ -307,13 +307,15 @@ impl Slot {
         let DeviceNow { device, capabilities, live } = self.now.as_ref();
         let knows_nothing = weight(capabilities) == 0 && capabilities.operations == OperationSet::default();
         live.heard.is_some() || device.was != Connectivity::Unknown || !knows_nothing
+        let now = Arc::new(DeviceNow { device, capabilities, live: Live::default() });
+        Slot { now, link, touched: false, watched: false }
     }
 
     /// Last values stay with their points where the points have changed.
     fn replace(&mut self, device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) {
         let before = self.now.clone();
         let now = Arc::make_mut(&mut self.now);
-        if before.device.shape != device.shape {
+        if before.device.shape != device.shape && !before.live.values.is_empty() {
             let value_of = |point: &Point| {
                 let place = before.capabilities.place(point.no)?;
                 let same = before.capabilities.points.get(place).is_some_and(|before| before.kind == point.kind);

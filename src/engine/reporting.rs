@@ -182,6 +182,9 @@ fn take(capabilities: &Capabilities, live: &mut Live, at: Mono, reading: &mut Re
             Err(_) => reading.quality = Quality::Bad(BadReason::WrongType),
         }
     }
+    if live.values.is_empty() {
+        live.values = vec![None; capabilities.points.len()];
+    }
     if let Some(last) = live.values.get_mut(place) {
         *last = Some(LastValue { value: reading.value.clone(), quality: reading.quality, at, source: reading.source });
     }

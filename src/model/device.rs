@@ -314,6 +314,7 @@ pub struct Live {
     /// Points that are known not to be as desired.
     pub differs: Vec<PointNo>,
     /// By the place of the point in [`Capabilities::points`].
+    /// By the place of the point in [`Capabilities::points`]; empty as long as there was no reading.
     pub values: Vec<Option<LastValue>>,
 }
 

@@ -30,6 +30,7 @@ pub struct Store {
     failed: Option<Attempt>,
     /// Changes of a commit that seemed to fail and did not.
     landed: Vec<Change>,
+    commits: u64,
 }
 
 struct Attempt {
@@ -47,7 +48,7 @@ struct Work<'a> {
 impl Store {
     pub(super) fn new(shared: Arc<Shared>, settings: Settings, heads: Heads, path: Option<PathBuf>) -> Store {
         let gathered = Gathered::new(heads.telemetry.next);
-        Store { shared, settings, heads, gathered, path, failed: None, landed: Vec::new() }
+        Store { shared, settings, heads, gathered, path, failed: None, landed: Vec::new(), commits: 0 }
     }
 
     /// Takes readings in, for the next flush. Returns the number of the first; the others follow.
@@ -74,6 +75,11 @@ impl Store {
     pub fn vital_full(&self) -> bool {
         let bounds = &self.settings.bounds;
         self.heads.vital.rows + bounds.step(Stream::Vital) >= bounds.vital
+    }
+
+    /// How many were made since the start: what flash wears by.
+    pub fn commits(&self) -> u64 {
+        self.commits
     }
 
     pub fn snapshots(&self) -> Snapshots {
@@ -108,7 +114,10 @@ impl Store {
         let mut attempted = None;
         let written = self.write(now, &work, journal, &mut attempted);
         match (written, attempted) {
-            (Ok(()), heads) => self.moved(heads),
+            (Ok(()), heads) => {
+                self.commits += 1;
+                self.moved(heads);
+            }
             (Err(error), heads) => {
                 if let Some(heads) = heads {
                     self.failed = Some(Attempt { changes: all.to_vec(), heads });

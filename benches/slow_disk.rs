@@ -28,8 +28,8 @@ use percentile::percentile;
 use redb::backends::InMemoryBackend;
 use tokio::sync::{mpsc, oneshot};
 
-const DEVICES: usize = 20;
-const CLIENTS: u64 = 8;
+const DEVICES: usize = 128;
+const CLIENTS: u64 = 64;
 const EVERY: Duration = Duration::from_secs(1);
 const SPAN: Duration = Duration::from_secs(30);
 /// Between the end of a client's command and its next: at least so long, at most three times.
@@ -42,7 +42,7 @@ const PLANT: &str = r#"
 socket = "plant.sock"
 record = "record.jsonl"
 [device.relay]
-count = 20
+count = 128
 address = "relay-{n}"
 serial = "acme:relay-{n}"
 [device.relay.point."mains.power"]

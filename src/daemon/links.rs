@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
-use crate::links::Seam;
+use crate::links::{Keys, Seam};
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Name};
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -71,11 +71,12 @@ where
     R: Future<Output = ()> + Send + 'static,
 {
     let mut stop = place.stop.clone();
+    let keys: Keys = Arc::new(|_| None);
     let mut wait = FIRST_WAIT;
     loop {
         let (link, name) = (place.link, place.door.name.clone());
         let began = Instant::now();
-        let mut task = tokio::spawn(run(Seam { link, name, events: place.events.clone(), orders }));
+        let mut task = tokio::spawn(run(Seam { link, name, events: place.events.clone(), orders, keys: keys.clone() }));
         let ended = tokio::select! {
             ended = &mut task => ended,
             () = stopped(&mut stop) => return end(&place, task).await,

@@ -22,6 +22,7 @@
 //! implements [`runner::Polled`] and leaves the rest to [`runner::run`], which keeps the rules above.
 
 pub mod chance;
+pub mod proof;
 pub mod runner;
 pub mod sim;
 
@@ -29,6 +30,7 @@ use nix::time::{ClockId, clock_gettime};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+pub use self::proof::Keys;
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name};
 
 /// Why a link is down that was told to stop.
@@ -54,12 +56,13 @@ impl Driver {
 }
 
 /// What a link holds of the engine.
-#[derive(Debug)]
 pub struct Seam {
     pub link: LinkNo,
     pub name: Name,
     pub events: mpsc::Sender<Event>,
     pub orders: mpsc::Receiver<LinkOrder>,
+    /// Who shows which key is who it says to be.
+    pub keys: Keys,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -9,9 +9,11 @@
 //! dropped, and polls that come too late are skipped.
 //!
 //! Invariants: every `Perform` taken stands in exactly one place, a device's `waiting` or `begun`, until its `Finished`;
-//! every other order is counted in `took` once, when it is obeyed. A write is started once.
+//! every other order is counted in `took` once, when it is obeyed. A write is started once. What comes from a driver is
+//! bounded here, whichever driver it is; `Missed` is told at most once for each read or probe that began.
 
 mod ending;
+mod listening;
 mod orders;
 pub mod polled;
 mod request;
@@ -27,6 +29,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+use self::listening::Listening;
 pub use self::polled::{Miss, Notice, Polled, Seen};
 use self::request::Answered;
 use self::schedule::Schedule;
@@ -75,11 +78,15 @@ impl Admitted {
 }
 
 enum Begun {
-    Read,
-    Probe,
+    /// Of this address: the device may have another by the time it is answered.
+    Read(Address),
+    Probe(Address),
     Perform(CommandNo),
     /// Stands for so many orders.
     Aside {
+        orders: u16,
+    },
+    Listening {
         orders: u16,
     },
 }
@@ -107,6 +114,7 @@ struct Runner<P> {
     busy: HashSet<DeviceNo>,
     /// Whose turn came while it was busy.
     deferred: HashSet<DeviceNo>,
+    listening: Listening,
     took: u16,
 }
 
@@ -131,6 +139,7 @@ pub async fn run<P: Polled>(seam: Seam, credits: u16, pace: Pace, polled: Arc<P>
         begun: HashMap::new(),
         busy: HashSet::new(),
         deferred: HashSet::new(),
+        listening: Listening::default(),
         took: 0,
     };
     let ended = match runner.serve().await {
@@ -220,7 +229,8 @@ impl<P: Polled> Runner<P> {
     /// Not refused, and within its bounds.
     fn welcome(&mut self, who: &Sighting) -> bool {
         let sane = who.identities.len() <= MOST_IDENTITIES
-            && who.capabilities.as_ref().is_none_or(|capabilities| capabilities.check().is_ok());
+            && who.capabilities.as_ref().is_none_or(|capabilities| capabilities.check().is_ok())
+            && who.about.as_ref().is_none_or(|about| about.check().is_ok());
         if !sane {
             tracing::warn!(link = %self.seam.name, address = %who.address, "a device shows more than a device may have; left out");
         }
@@ -257,9 +267,7 @@ impl<P: Polled> Runner<P> {
         self.seam.tell(LinkEvent::Up { credits: self.credits }).await?;
         let planned = self.devices.values().filter(|admitted| !admitted.plan.is_empty());
         let addresses: Vec<Address> = planned.map(|admitted| admitted.address.clone()).collect();
-        if !addresses.is_empty() {
-            self.heed(0, addresses);
-        }
+        self.heed(0, addresses);
         Ok(())
     }
 
@@ -296,25 +304,49 @@ impl<P: Polled> Runner<P> {
             Err(broken) => (broken.id(), None),
         };
         let Some((device, begun)) = self.begun.remove(&id) else { return Ok(()) };
-        if let Begun::Aside { orders } = begun {
-            self.took += orders;
-            return Ok(());
+        match begun {
+            Begun::Aside { orders } => {
+                self.took += orders;
+                return Ok(());
+            }
+            Begun::Listening { orders } => {
+                self.said_whom(orders);
+                return Ok(());
+            }
+            _ => {}
         }
         self.busy.remove(&device);
         match (begun, answered) {
             (Begun::Perform(command), answered) => self.performed(device, command, answered).await?,
-            (Begun::Read, Some(Answered::Read(Ok(seen)))) => {
-                self.schedule.again(device, true, Instant::now());
-                self.heard(device, seen).await?;
+            (Begun::Read(address), Some(Answered::Read(seen))) => {
+                self.schedule.again(device, seen.is_ok(), Instant::now());
+                self.was_read(device, &address, seen).await?;
             }
-            (Begun::Probe, Some(Answered::Read(Ok(seen)))) => self.heard(device, seen).await?,
-            (Begun::Read, _) => self.schedule.again(device, false, Instant::now()),
-            (Begun::Probe | Begun::Aside { .. }, _) => {}
+            (Begun::Probe(address), Some(Answered::Read(seen))) => self.was_read(device, &address, seen).await?,
+            (Begun::Read(_), _) => self.schedule.again(device, false, Instant::now()),
+            (Begun::Probe(_) | Begun::Aside { .. } | Begun::Listening { .. }, _) => {}
         }
         if self.deferred.remove(&device) {
             self.ready.push_back(device);
         }
         Ok(())
+    }
+
+    /// What came of a read of this address. Where somebody else has the address by now, nobody can tell whose it is.
+    async fn was_read(
+        &mut self,
+        device: DeviceNo,
+        address: &Address,
+        seen: Result<Vec<Seen>, Miss>,
+    ) -> Result<(), EngineGone> {
+        let lives_there = self.by_address.get(address);
+        match seen {
+            Ok(seen) if lives_there.is_none_or(|there| *there == device) => self.heard(device, seen).await,
+            Err(_) if self.down.is_none() && lives_there == Some(&device) => {
+                self.seam.tell(LinkEvent::Missed { device }).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn performed(
@@ -323,11 +355,16 @@ impl<P: Polled> Runner<P> {
         command: CommandNo,
         answered: Option<Answered>,
     ) -> Result<(), EngineGone> {
-        let outcome = match answered {
-            Some(Answered::Performed(outcome)) => outcome,
-            _ => Outcome::Lost("the link gave up waiting for the answer".into()),
+        let (outcome, is_there) = match answered {
+            Some(Answered::Performed(outcome)) => {
+                let is_there = matches!(outcome, Outcome::Done(_) | Outcome::Failed(_));
+                (outcome, is_there)
+            }
+            Some(Answered::Probed(true)) => (Outcome::Done(Vec::new()), true),
+            Some(Answered::Probed(false)) => (Outcome::Failed("it does not answer".into()), false),
+            _ => (Outcome::Lost("the link gave up waiting for the answer".into()), false),
         };
-        if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
+        if is_there {
             self.schedule.answered(device, Instant::now());
         }
         self.finished(command, outcome).await

@@ -301,7 +301,7 @@ async fn a_hostile_plant_does_no_harm() {
         player.is_up().await;
         // The link may close before it has taken it all.
         let _ = link.write_all(line).await;
-        let done = b"{\"done\":{\"req\":77,\"outcome\":\"cancelled\"}}\n{\"progress\":{\"req\":7,\"share\":9}}\n";
+        let done = b"{\"done\":{\"req\":77,\"address\":\"x\",\"outcome\":\"cancelled\"}}\n{\"progress\":{\"req\":7,\"share\":9}}\n";
         let _ = link.write_all(done).await;
         drop(link);
         player.until("down", |player| !player.up).await;
@@ -329,7 +329,8 @@ async fn a_plant_that_claims_nothing_was_sent_is_not_believed() {
         }
     };
     let req = &order["perform"]["req"];
-    let claim = format!("{{\"done\":{{\"req\":{req},\"outcome\":{{\"not-sent\":\"believe me\"}}}}}}\n");
+    let claim =
+        format!("{{\"done\":{{\"req\":{req},\"address\":\"liar\",\"outcome\":{{\"not-sent\":\"believe me\"}}}}}}\n");
     to_link.write_all(claim.as_bytes()).await.unwrap();
     player.until("an outcome", |player| player.outcomes.contains_key(&command)).await;
     assert!(matches!(player.outcomes[&command], Outcome::Lost(_)), "{:?}", player.outcomes);

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dmgw::links::sim::{Settings, plant};
-use dmgw::links::{self, Driver, Seam, mono};
+use dmgw::links::{self, Driver, Keys, Seam, mono};
 use dmgw::model::order::Verdict;
 use dmgw::model::*;
 use tempfile::TempDir;
@@ -115,8 +116,9 @@ pub struct Player {
     pub asked: Vec<(u64, Address)>,
     pub heard: Vec<Heard>,
     pub gone: Vec<DeviceNo>,
-    pub changed: Vec<(DeviceNo, std::sync::Arc<Capabilities>)>,
+    pub changed: Vec<(DeviceNo, Arc<Capabilities>)>,
     pub progress: Vec<u16>,
+    pub missed: Vec<DeviceNo>,
     pub outcomes: BTreeMap<u64, Outcome>,
     pub performs: u64,
 }
@@ -127,10 +129,15 @@ impl Player {
     }
 
     pub fn link_with(settings: Settings, room_for_events: usize) -> Player {
+        Player::link_knowing(settings, room_for_events, Arc::new(|_| None))
+    }
+
+    /// With a store that has keys.
+    pub fn link_knowing(settings: Settings, room_for_events: usize, keys: Keys) -> Player {
         let driver = Driver::Sim(settings);
         let (orders, taken) = mpsc::channel(driver.credits().into());
         let (to_engine, events) = mpsc::channel(room_for_events);
-        let seam = Seam { link: LinkNo(3), name: Name::new("plant").unwrap(), events: to_engine, orders: taken };
+        let seam = Seam { link: LinkNo(3), name: Name::new("plant").unwrap(), events: to_engine, orders: taken, keys };
         Player {
             running: tokio::spawn(links::run(driver, seam)),
             orders,
@@ -148,6 +155,7 @@ impl Player {
             gone: Vec::new(),
             changed: Vec::new(),
             progress: Vec::new(),
+            missed: Vec::new(),
             outcomes: BTreeMap::new(),
             performs: 0,
         }
@@ -178,6 +186,7 @@ impl Player {
             LinkEvent::Gone { device } => self.gone.push(device),
             LinkEvent::Changed { device, capabilities } => self.changed.push((device, capabilities)),
             LinkEvent::Progress { share, .. } => self.progress.push(share),
+            LinkEvent::Missed { device } => self.missed.push(device),
             LinkEvent::Ended { why } => panic!("a link does not speak of its own end: {why}"),
         }
     }

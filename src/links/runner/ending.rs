@@ -32,6 +32,7 @@ impl<P: Polled> Runner<P> {
     pub(super) async fn finish(&mut self) -> Result<(), EngineGone> {
         // First: the engine sends nothing more, and keeps what comes back as not sent for the next start.
         self.seam.tell(LinkEvent::Down { why: STOPPING.into() }).await?;
+        self.down = Some(STOPPING.into());
         self.seam.orders.close();
         self.refuse_waiting(STOPPING).await?;
         self.answer_the_rest().await?;

@@ -36,7 +36,7 @@ impl<P: Polled> Runner<P> {
             }
             LinkOrder::Cancel { command } => self.cancel(command).await?,
             LinkOrder::Admit { device, address } => self.admit(device, address).await?,
-            LinkOrder::Refuse { address, until } => self.refuse(address, until).await?,
+            LinkOrder::Refuse { address, until } => return self.refuse(address, until).await,
             LinkOrder::Probe { device } if self.down.is_none() && !self.probes.contains(&device) => {
                 self.probes.push_back(device);
             }
@@ -86,11 +86,12 @@ impl<P: Polled> Runner<P> {
             Some(moved) => {
                 let before = std::mem::replace(&mut moved.address, address.clone());
                 let plan = moved.plan.clone();
+                self.schedule.plan(device, &address, &plan, Instant::now());
                 if self.by_address.get(&before) == Some(&device) {
                     self.by_address.remove(&before);
+                    self.ignore(0, before);
                 }
-                self.schedule.plan(device, &address, &plan, Instant::now());
-                self.heed(0, vec![address]);
+                self.heed(0, [address]);
             }
             None => {
                 let new = Admitted { address, plan: Arc::from([]), by_path: Box::from([]), waiting: VecDeque::new() };
@@ -109,31 +110,31 @@ impl<P: Polled> Runner<P> {
         let mut by_path: Box<[u16]> = (0..count).collect();
         by_path.sort_by_key(|place| points.get(usize::from(*place)).map(|point| &point.path));
         self.schedule.plan(device, &admitted.address, &points, Instant::now());
+        let ends = points.is_empty() && !admitted.plan.is_empty();
         admitted.plan = points;
         admitted.by_path = by_path;
         let address = admitted.address.clone();
-        self.heed(1, vec![address]);
-    }
-
-    /// While the link is down they wait: everybody with a plan is heeded when it comes up.
-    pub(super) fn heed(&mut self, orders: u16, addresses: Vec<Address>) {
-        if self.down.is_some() {
-            self.took += orders;
-            return;
+        match ends {
+            true => self.ignore(1, address),
+            false => self.heed(1, [address]),
         }
-        let polled = self.polled.clone();
-        self.aside(orders, async move { polled.heed(addresses).await });
     }
 
     async fn refuse(&mut self, address: Address, until: Option<Mono>) -> Result<(), EngineGone> {
-        if let Some(device) = self.by_address.remove(&address) {
-            self.drop_device(device, "the device is kept off the link").await?;
-        }
         if self.refused.len() >= MOST_REFUSED {
             let now = mono();
             self.refused.retain(|_, until| until.is_some_and(|until| until > now));
         }
-        self.refused.insert(address, until);
+        if self.refused.len() < MOST_REFUSED || self.refused.contains_key(&address) {
+            self.refused.insert(address.clone(), until);
+        }
+        match self.by_address.remove(&address) {
+            Some(device) => {
+                self.drop_device(device, "the device is kept off the link").await?;
+                self.ignore(1, address);
+            }
+            None => self.took += 1,
+        }
         Ok(())
     }
 

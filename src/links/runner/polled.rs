@@ -38,6 +38,9 @@ pub trait Polled: Send + Sync + 'static {
     /// From now on somebody listens to what these say unasked. Asked anew after each [`Notice::Attached`].
     fn heed(&self, addresses: Vec<Address>) -> impl Future<Output = ()> + Send;
 
+    /// Nobody listens to these any more, until they are heeded again.
+    fn ignore(&self, addresses: Vec<Address>) -> impl Future<Output = ()> + Send;
+
     /// Look who is there; each comes as a [`Notice::Sighted`].
     fn discover(&self) -> impl Future<Output = ()> + Send;
 

@@ -9,11 +9,13 @@ use super::polled::{Miss, Polled, Seen};
 use super::{Begun, Pace, Runner, Waiting};
 use crate::links::EngineGone;
 use crate::links::chance::Chance;
-use crate::model::{Address, DeviceNo, Outcome, PointPath};
+use crate::model::{Address, DeviceNo, Operation, Outcome, PointPath};
 
 pub enum Answered {
     Read(Result<Vec<Seen>, Miss>),
     Performed(Outcome),
+    /// Whether the device is there.
+    Probed(bool),
     Said,
 }
 
@@ -69,7 +71,12 @@ impl<P: Polled> Runner<P> {
     fn begin_command(&mut self, device: DeviceNo, address: Address, waiting: Waiting) {
         let polled = self.polled.clone();
         let Waiting { command, operation, deadline } = waiting;
+        let pace = self.pace;
         let begun = self.work.spawn(async move {
+            if operation == Operation::Probe {
+                let seen = timeout_at(deadline, read(polled, address, Vec::new(), pace)).await;
+                return Answered::Probed(matches!(seen, Ok((Ok(_), _))));
+            }
             let outcome = timeout_at(deadline, polled.perform(command, &address, &operation)).await;
             Answered::Performed(outcome.unwrap_or_else(|_| Outcome::Lost("sent; no answer came in time".into())))
         });
@@ -81,14 +88,11 @@ impl<P: Polled> Runner<P> {
         // Whoever is busy is being asked already; its answer shows that it is there.
         let Some(admitted) = self.devices.get(&device).filter(|_| !self.busy.contains(&device)) else { return };
         let points = admitted.plan.iter().find(|point| point.every.is_some()).map(|point| point.path.clone());
-        let read = read(
-            self.polled.clone(),
-            admitted.address.clone(),
-            points.into_iter().collect(),
-            Pace { retries: 0, ..self.pace },
-        );
+        let address = admitted.address.clone();
+        let read =
+            read(self.polled.clone(), address.clone(), points.into_iter().collect(), Pace { retries: 0, ..self.pace });
         let begun = self.work.spawn(async move { Answered::Read(read.await.0) });
-        self.begun.insert(begun.id(), (device, Begun::Probe));
+        self.begun.insert(begun.id(), (device, Begun::Probe(address)));
         self.busy.insert(device);
     }
 
@@ -108,13 +112,14 @@ impl<P: Polled> Runner<P> {
             // Planned anew since its turn came: it stands in the schedule again.
             return;
         }
-        let read = read(self.polled.clone(), admitted.address.clone(), points, Pace { retries, ..self.pace });
+        let address = admitted.address.clone();
+        let read = read(self.polled.clone(), address.clone(), points, Pace { retries, ..self.pace });
         // The points come back with the answer rather than being kept twice.
         let begun = self.work.spawn(async move {
             let (seen, asked) = read.await;
             Answered::Read(answers(seen, &asked))
         });
-        self.begun.insert(begun.id(), (device, Begun::Read));
+        self.begun.insert(begun.id(), (device, Begun::Read(address)));
         self.busy.insert(device);
     }
 }

@@ -1,5 +1,7 @@
 //! The runner against a scripted driver, in false time.
 
+mod whom;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +30,9 @@ impl Default for Ways {
 struct Scripted {
     ways: Mutex<BTreeMap<Address, Ways>>,
     log: Mutex<Vec<(Instant, String)>>,
+    listened: Mutex<Vec<String>>,
+    /// How long it takes to say whom to listen to.
+    listening: Mutex<Duration>,
     under_way: AtomicUsize,
     most: AtomicUsize,
     left: tokio::sync::Notify,
@@ -55,6 +60,14 @@ impl Scripted {
         true
     }
 
+    async fn listen(&self, what: &str, mut addresses: Vec<Address>) {
+        let span = *self.listening.lock().unwrap();
+        sleep(span).await;
+        addresses.sort();
+        let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
+        self.listened.lock().unwrap().push(format!("{what} {}", addresses.join(" ")));
+    }
+
     fn set(&self, address: &str, ways: Ways) {
         self.ways.lock().unwrap().insert(Address::new(address).unwrap(), ways);
     }
@@ -77,7 +90,12 @@ impl Polled for Scripted {
         Outcome::Done(Vec::new())
     }
 
-    async fn heed(&self, _: Vec<Address>) {}
+    async fn heed(&self, addresses: Vec<Address>) {
+        self.listen("heed", addresses).await;
+    }
+    async fn ignore(&self, addresses: Vec<Address>) {
+        self.listen("ignore", addresses).await;
+    }
     async fn discover(&self) {}
     async fn answer(&self, _: u64, _: Verdict, _: Option<Duration>) {}
     async fn leave(&self) {
@@ -106,7 +124,13 @@ async fn rig() -> Rig {
     let (to_engine, events) = mpsc::channel(1 << 16);
     let (notices, heard) = mpsc::channel(16);
     let devices = Arc::new(Scripted::default());
-    let seam = Seam { link: LinkNo(0), name: Name::new("test").unwrap(), events: to_engine, orders: taken };
+    let seam = Seam {
+        link: LinkNo(0),
+        name: Name::new("test").unwrap(),
+        events: to_engine,
+        orders: taken,
+        keys: Arc::new(|_| None),
+    };
     let running = tokio::spawn(run(seam, 64, PACE, devices.clone(), heard));
     let mut rig = Rig { devices, orders, events, notices: Some(notices), running };
     rig.notice(Notice::Attached).await;
@@ -152,9 +176,27 @@ impl Rig {
     }
 
     async fn perform(&self, command: u64, device: u32, within: Duration) {
+        self.operate(command, device, Operation::Lock, within).await;
+    }
+
+    async fn operate(&self, command: u64, device: u32, operation: Operation, within: Duration) {
         let deadline = mono() + within;
         let (command, device) = (CommandNo(command), DeviceNo(device));
-        self.order(LinkOrder::Perform { command, device, operation: Operation::Lock, deadline }).await;
+        self.order(LinkOrder::Perform { command, device, operation, deadline }).await;
+    }
+
+    fn missed(&mut self) -> Vec<u32> {
+        let mut missed = Vec::new();
+        while let Ok(Event::Link { event, .. }) = self.events.try_recv() {
+            if let LinkEvent::Missed { device } = event {
+                missed.push(device.0);
+            }
+        }
+        missed
+    }
+
+    fn listened(&self) -> Vec<String> {
+        std::mem::take(&mut self.devices.listened.lock().unwrap())
     }
 }
 

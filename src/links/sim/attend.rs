@@ -18,9 +18,11 @@ use tokio::time::{sleep, timeout};
 
 use super::lines::Lines;
 use super::port::{LINES, Port, seen};
-use super::wire::{FromPlant, ToPlant, VERSION, parse_line, write_line};
+use super::wire::{FromPlant, Shown, ToPlant, VERSION, parse_line, write_line};
 use crate::links::chance::Chance;
+use crate::links::proof::Proofs;
 use crate::links::runner::{Notice, Polled};
+use crate::model::Sighting;
 
 const GREETING: Duration = Duration::from_secs(5);
 const STUCK: Duration = Duration::from_secs(10);
@@ -44,7 +46,7 @@ enum Ended {
 }
 
 /// Ends when told to leave, or when the runner has ended.
-pub async fn run(socket: PathBuf, port: Arc<Port>, notices: mpsc::Sender<Notice>) {
+pub async fn run(socket: PathBuf, port: Arc<Port>, proofs: Proofs, notices: mpsc::Sender<Notice>) {
     let mut pause = FIRST_PAUSE;
     let mut chance = Chance::of(u64::from(std::process::id()), &socket.to_string_lossy());
     let leaving = port.leaving.notified();
@@ -58,7 +60,7 @@ pub async fn run(socket: PathBuf, port: Arc<Port>, notices: mpsc::Sender<Notice>
             Err(why) => why,
             Ok((lines, to_plant)) => {
                 pause = FIRST_PAUSE;
-                let why = converse(lines, to_plant, &port, &notices).await;
+                let why = converse(lines, to_plant, &port, &proofs, &notices).await;
                 port.detach();
                 tell_late(&port, &notices).await;
                 why
@@ -95,6 +97,7 @@ async fn converse(
     mut lines: Lines<OwnedReadHalf>,
     to_plant: OwnedWriteHalf,
     port: &Arc<Port>,
+    proofs: &Proofs,
     notices: &mpsc::Sender<Notice>,
 ) -> Ended {
     let (queue, queued) = mpsc::channel(LINES);
@@ -110,7 +113,11 @@ async fn converse(
         tokio::select! {
             read = lines.next() => match read {
                 Ok(Some(line)) => {
-                    if let Some(notice) = understand(line, port, &mut left_out) && notices.send(notice).await.is_err() {
+                    let said = match understand(line, &mut left_out) {
+                        Some(message) => notice(message, port, proofs).await,
+                        None => None,
+                    };
+                    if let Some(notice) = said && notices.send(notice).await.is_err() {
                         return Ended::NobodyListens;
                     }
                     tell_late(port, notices).await;
@@ -148,11 +155,10 @@ async fn tell_late(port: &Port, notices: &mpsc::Sender<Notice>) {
     }
 }
 
-/// An answer goes to whoever waits for it; the rest is for the runner. What makes no sense is left out: the request it
-/// was meant for, if any, runs into its deadline.
-fn understand(line: &[u8], port: &Port, left_out: &mut u64) -> Option<Notice> {
-    let message = match parse_line(line) {
-        Ok(message) => message,
+/// What makes no sense is left out: the request it was meant for, if any, runs into its deadline.
+fn understand(line: &[u8], left_out: &mut u64) -> Option<FromPlant> {
+    match parse_line(line) {
+        Ok(message) => Some(message),
         Err(bad) => {
             *left_out += 1;
             // The first of a connection, and each thousandth: whoever floods us does not flood the log.
@@ -160,9 +166,13 @@ fn understand(line: &[u8], port: &Port, left_out: &mut u64) -> Option<Notice> {
                 let bad = &bad as &dyn std::error::Error;
                 tracing::warn!(bad, left_out, "the plant says what cannot be understood; it is left out");
             }
-            return None;
+            None
         }
-    };
+    }
+}
+
+/// An answer goes to whoever waits for it; the rest is for the runner.
+async fn notice(message: FromPlant, port: &Port, proofs: &Proofs) -> Option<Notice> {
     match message {
         FromPlant::Values { req, .. } => match port.take(req, message)? {
             FromPlant::Values { address, values, .. } => Some(Notice::Spoke { address, values: seen(values) }),
@@ -173,11 +183,16 @@ fn understand(line: &[u8], port: &Port, left_out: &mut u64) -> Option<Notice> {
             None
         }
         FromPlant::Progress { req, share } => Some(Notice::Progress { command: port.command(req)?, share }),
-        FromPlant::Found(who) => Some(Notice::Sighted(who)),
+        FromPlant::Found(who) => Some(Notice::Sighted(judged(who, proofs).await)),
         FromPlant::Spoke { address, values } => Some(Notice::Spoke { address, values: seen(values) }),
-        FromPlant::Asks { exchange, who } => Some(Notice::Asks { exchange, who }),
+        FromPlant::Asks { exchange, who } => Some(Notice::Asks { exchange, who: judged(who, proofs).await }),
         FromPlant::Changed { address, capabilities } => Some(Notice::Changed { address, capabilities }),
         FromPlant::Gone { address } => Some(Notice::Gone { address }),
         FromPlant::Hello { .. } => None,
     }
+}
+
+async fn judged(mut who: Shown, proofs: &Proofs) -> Sighting {
+    let (identities, key) = (std::mem::take(&mut who.identities), who.key.take());
+    who.sighting(proofs.judge(identities, key).await)
 }

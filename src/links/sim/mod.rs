@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use self::port::Port;
 use super::Seam;
+use super::proof::Proofs;
 use super::runner::{self, Pace};
 use crate::units;
 
@@ -82,7 +83,8 @@ pub async fn run(settings: Settings, credits: u16, seam: Seam) {
     let (to_runner, notices) = mpsc::channel(NOTICES);
     let port = Arc::new(Port::default());
     let mut tasks = JoinSet::new();
-    tasks.spawn(attend::run(settings.socket.clone(), port.clone(), to_runner));
+    let proofs = Proofs::new(seam.keys.clone());
+    tasks.spawn(attend::run(settings.socket.clone(), port.clone(), proofs, to_runner));
     runner::run(seam, credits, settings.pace(), port, notices).await;
     tasks.shutdown().await;
 }

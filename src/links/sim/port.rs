@@ -1,6 +1,7 @@
 //! Where requests meet the connection: who waits for which answer.
 //!
-//! Invariants: a request stands in `pending` from before its line is queued until its answer is taken or its future is
+//! Invariants: an answer is taken only by the request whose number and address it bears and whose kind it fits; any other
+//! ends nothing. Numbers are never used again. A request stands in `pending` from before its line is queued until its answer is taken or its future is
 //! dropped; when the connection ends `pending` is emptied, which ends every request. Locks are held for a moment and
 //! never across a wait. Values that were handed to a request that gave up in the same moment go to `late`, which
 //! `attend` passes on: what the plant has written is not lost.
@@ -24,7 +25,20 @@ const HEED_AT_ONCE: usize = 500;
 
 struct Pending {
     answer: oneshot::Sender<FromPlant>,
+    address: Address,
+    /// None: it is a read.
     command: Option<CommandNo>,
+}
+
+impl Pending {
+    fn is_answered_by(&self, answer: &FromPlant) -> bool {
+        match answer {
+            FromPlant::Values { address, .. } => self.command.is_none() && self.address == *address,
+            FromPlant::Done { address, .. } => self.command.is_some() && self.address == *address,
+            FromPlant::Failed { address, .. } => self.address == *address,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -71,9 +85,10 @@ impl Port {
 
     /// Gives an answer to whoever waits for it; what nobody waits for comes back.
     pub fn take(&self, req: u64, answer: FromPlant) -> Option<FromPlant> {
-        match lock(&self.pending).remove(&req) {
-            Some(pending) => pending.answer.send(answer).err(),
-            None => Some(answer),
+        let mut pending = lock(&self.pending);
+        match pending.get(&req).is_some_and(|pending| pending.is_answered_by(&answer)) {
+            true => pending.remove(&req)?.answer.send(answer).err(),
+            false => Some(answer),
         }
     }
 
@@ -94,13 +109,14 @@ impl Port {
 
     async fn ask(
         &self,
+        address: &Address,
         command: Option<CommandNo>,
         message: impl FnOnce(u64) -> ToPlant,
     ) -> Result<FromPlant, Unanswered> {
         let req = self.last.fetch_add(1, Ordering::Relaxed);
         let line = line(&message(req)).map_err(Unanswered::NotSent)?;
         let (answer, wait) = oneshot::channel();
-        lock(&self.pending).insert(req, Pending { answer, command });
+        lock(&self.pending).insert(req, Pending { answer, address: address.clone(), command });
         let mut asking = Asking { port: self, req, wait };
         // Detached before: nothing went out. Detached after: `detach` has seen the request and ends it.
         let lines = lock(&self.lines).clone().ok_or_else(|| Unanswered::NotSent(DETACHED.into()))?;
@@ -129,7 +145,7 @@ impl Drop for Asking<'_> {
 impl Polled for Port {
     async fn read(&self, address: &Address, points: &[PointPath]) -> Result<Vec<Seen>, Miss> {
         let asked = |req| ToPlant::Read { req, address: address.clone(), points: points.to_vec() };
-        match self.ask(None, asked).await {
+        match self.ask(address, None, asked).await {
             Ok(FromPlant::Values { values, .. }) => Ok(seen(values)),
             Ok(FromPlant::Failed { why, .. }) => Err(Miss(why)),
             Ok(_) => Err(Miss("the plant answered a read with something else".into())),
@@ -139,7 +155,7 @@ impl Polled for Port {
 
     async fn perform(&self, command: CommandNo, address: &Address, operation: &Operation) -> Outcome {
         let asked = |req| ToPlant::Perform { req, address: address.clone(), operation: operation.clone() };
-        match self.ask(Some(command), asked).await {
+        match self.ask(address, Some(command), asked).await {
             Ok(FromPlant::Done { outcome: outcome @ (Outcome::Done(_) | Outcome::Failed(_)), .. }) => outcome,
             Ok(FromPlant::Failed { why, .. }) => Outcome::Failed(why),
             // The plant cannot know that nothing reached it.
@@ -153,6 +169,13 @@ impl Polled for Port {
         for some in addresses.chunks(HEED_AT_ONCE) {
             // Not connected: they are heeded anew when it is.
             let _ = self.say(&ToPlant::Heed { addresses: some.to_vec() }).await;
+        }
+    }
+
+    async fn ignore(&self, addresses: Vec<Address>) {
+        for some in addresses.chunks(HEED_AT_ONCE) {
+            // Not connected: nobody is heeded.
+            let _ = self.say(&ToPlant::Ignore { addresses: some.to_vec() }).await;
         }
     }
 

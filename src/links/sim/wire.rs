@@ -2,20 +2,20 @@
 //!
 //! The gateway opens with `hello`; the plant answers with its own. `found` answers `discover`, once for each device that
 //! is there. Each `read` is answered by `values` or `failed`, each `perform` by any number of `progress` and one `done`;
-//! a device that is silent answers nothing. A device speaks unasked once it is heeded on this
-//! connection: before that nobody knows its numbers, and what it said would be lost. `values` carries the address too, so that an answer that comes after its
-//! deadline is still of use. `spoke`, `asks`, `changed`, `gone` come unasked; `asks` is answered by `answer`. After `bye`
+//! a device that is silent answers nothing. A device speaks unasked once it is heeded on this connection, until it is
+//! ignored: before and after nobody knows its numbers, and what it said would be lost. Every answer carries the address
+//! too: one under a wrong number is known as such, and values that come after their deadline are still of use. `spoke`, `asks`, `changed`, `gone` come unasked; `asks` is answered by `answer`. After `bye`
 //! the plant says nothing new and closes once all is written: whoever reads to the end has lost nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::operation::optional_seconds;
 use crate::model::order::Verdict;
-use crate::model::{Address, Capabilities, Operation, Outcome, PointPath, Sighting, Value};
+use crate::model::{About, Address, Capabilities, Identity, Operation, Outcome, PointPath, Secret, Sighting, Value};
 
 pub const LONGEST_LINE: usize = 64 * 1024;
 pub const VERSION: u8 = 1;
@@ -29,6 +29,10 @@ pub enum ToPlant {
     Discover,
     /// From now on somebody listens to what these say.
     Heed {
+        addresses: Vec<Address>,
+    },
+    /// Nobody listens to these any more.
+    Ignore {
         addresses: Vec<Address>,
     },
     /// Without points: are you there?
@@ -55,15 +59,42 @@ pub enum ToPlant {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FromPlant {
     Hello { version: u8 },
-    Found(Sighting),
+    Found(Shown),
     Values { req: u64, address: Address, values: Vec<(PointPath, Value)> },
-    Failed { req: u64, why: String },
+    Failed { req: u64, address: Address, why: String },
     Spoke { address: Address, values: Vec<(PointPath, Value)> },
-    Asks { exchange: u64, who: Sighting },
+    Asks { exchange: u64, who: Shown },
     Changed { address: Address, capabilities: Arc<Capabilities> },
     Gone { address: Address },
     Progress { req: u64, share: u16 },
-    Done { req: u64, outcome: Outcome },
+    Done { req: u64, address: Address, outcome: Outcome },
+}
+
+/// Who a device says it is, and the key that it shows for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shown {
+    pub address: Address,
+    #[serde(default)]
+    pub identities: Vec<Identity>,
+    #[serde(default)]
+    pub capabilities: Option<Arc<Capabilities>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Arc<About>>,
+    /// A simulated wire has no listeners but its two ends.
+    #[serde(default, serialize_with = "revealed", skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
+}
+
+fn revealed<S: Serializer>(key: &Option<Secret>, to: S) -> Result<S::Ok, S::Error> {
+    key.as_ref().map(Secret::reveal).serialize(to)
+}
+
+impl Shown {
+    /// With these identities, once they are judged.
+    pub fn sighting(self, identities: Vec<Identity>) -> Sighting {
+        Sighting { address: self.address, identities, capabilities: self.capabilities, about: self.about }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -129,8 +160,15 @@ mod tests {
             FromPlant::Hello { version: 1 },
             FromPlant::Values { req: 1, address: address.clone(), values: values.clone() },
             FromPlant::Spoke { address: address.clone(), values: values.clone() },
-            FromPlant::Gone { address },
-            FromPlant::Done { req: 9, outcome: Outcome::Done(values) },
+            FromPlant::Gone { address: address.clone() },
+            FromPlant::Done { req: 9, address: address.clone(), outcome: Outcome::Done(values) },
+            FromPlant::Found(Shown {
+                address,
+                identities: Vec::new(),
+                capabilities: None,
+                about: Some(Arc::new(About { application: Some("heating".into()), ..About::default() })),
+                key: Some(Secret::new("k1".into())),
+            }),
         ] {
             assert_eq!(back(&message), message);
         }
@@ -139,7 +177,7 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_neither_written_nor_read() {
         let mut line = b"kept".to_vec();
-        let long = FromPlant::Failed { req: 1, why: "x".repeat(LONGEST_LINE) };
+        let long = FromPlant::Failed { req: 1, address: Address::new("m-1").unwrap(), why: "x".repeat(LONGEST_LINE) };
         assert!(matches!(write_line(&long, &mut line), Err(BadLine::TooLong(_))));
         assert_eq!(line, b"kept");
         assert!(matches!(parse_line(&vec![b' '; LONGEST_LINE + 1]), Err(BadLine::TooLong(_))));

@@ -1,35 +1,68 @@
-//! One simulated device: what it answers, what it says unasked. Pure; times are milliseconds since the plant's start, so
-//! tests use the same devices without a socket.
+//! One simulated device: who it is, and what it says unasked; [`asked`] has what it answers. Pure; times are milliseconds
+//! since the plant's start, so tests use the same devices without a socket.
+//!
+//! Invariant: whoever asks a device something brings it to the present with [`SimDevice::turn`] first.
+
+mod asked;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::asked::{Answer, Performed, Reply};
 use super::fault::{Script, Turn, millis};
-use super::settings::{Kind, Misdeed, Mode, PointSettings, capabilities};
+use super::misdeed::Misdeed;
+use super::parts::Switched;
+use super::settings::{Kind, Mode, PointSettings, Sleeps, filled};
+use super::shape::capabilities;
 use super::value::Generator;
 use crate::links::chance::Chance;
+use crate::links::sim::wire::Shown;
 use crate::model::order::Verdict;
-use crate::model::{Address, Capabilities, Identity, Operation, Outcome, PointPath, Sighting, Value};
+use crate::model::{About, Address, Capabilities, Identity, PointPath, Secret, Value};
 
 /// A device that gets no answer asks again after this time.
 const ASK_AGAIN: u64 = 5_000;
 
 pub type Values = Vec<(PointPath, Value)>;
 
+/// What all devices of a kind show until one of them changes.
+#[derive(Clone)]
+pub struct Shape {
+    pub capabilities: Arc<Capabilities>,
+    pub about: Arc<About>,
+}
+
 pub struct SimDevice {
+    /// Where it is now.
     pub address: Address,
+    home: Address,
+    n: u32,
     identities: Vec<Identity>,
+    key: Option<Secret>,
     kind: Arc<Kind>,
     capabilities: Arc<Capabilities>,
+    about: Arc<About>,
+    /// The firmware that it can fall back to.
+    before: Option<String>,
     generators: BTreeMap<PointPath, Generator>,
+    switched: Switched,
     chance: Chance,
     script: Script,
+    /// As of its last turn.
+    now: u64,
     /// Requests and readings so far.
     count: u64,
     asking: Asking,
+    heeded: bool,
     /// When it speaks next; none while nobody heeds it.
     speaks: Option<u64>,
+    sleep: Option<Sleep>,
+    /// Until then it neither speaks nor hears.
+    restarts: u64,
+    later: Vec<(u64, Later)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -39,6 +72,20 @@ enum Asking {
     At(u64),
     In,
     Refused,
+}
+
+/// Of one that sleeps.
+#[derive(Clone, Copy)]
+struct Sleep {
+    wakes: u64,
+    /// It hears until then.
+    until: u64,
+}
+
+/// What a command leads to when it has taken its time.
+enum Later {
+    Changed,
+    Firmware { version: String, before: Option<String> },
 }
 
 /// What it says unasked.
@@ -52,41 +99,34 @@ pub enum Said {
     Turn(Turn),
 }
 
-pub enum Answer {
-    Silence,
-    Values { values: Values, wrong: bool },
-    Garbage,
-    Failed(String),
-    Done(Outcome),
-}
-
-/// An answer and how long it takes.
-pub struct Reply {
-    pub after: Duration,
-    pub answer: Answer,
-}
-
 impl SimDevice {
-    pub fn new(
-        name: &str,
-        kind: &Arc<Kind>,
-        capabilities: &Arc<Capabilities>,
-        n: u32,
-        seed: u64,
-    ) -> Result<SimDevice, String> {
+    pub fn new(name: &str, kind: &Arc<Kind>, shape: &Shape, n: u32, seed: u64) -> Result<SimDevice, String> {
         let address = kind.address_of(name, n).map_err(|e| e.to_string())?;
         let identities = kind.identities_of(&address, n).map_err(|e| e.to_string())?;
         let faults = kind.fault.iter().filter(|fault| fault.only.is_none_or(|only| only == n));
+        let mut chance = Chance::of(seed, address.as_str());
+        let sleeps = kind.sleeps.filter(|sleeps| sleeps.at_first);
         Ok(SimDevice {
+            n,
             identities,
+            key: kind.key_of(n),
             generators: generators(&kind.point)?,
-            chance: Chance::of(seed, address.as_str()),
+            switched: Switched::default(),
             script: Script::new(faults.cloned().map(Arc::new)),
+            now: 0,
             count: 0,
             asking: if matches!(kind.mode, Mode::Asks(_)) { Asking::At(0) } else { Asking::Never },
+            heeded: false,
             speaks: None,
-            capabilities: capabilities.clone(),
+            sleep: sleeps.map(|sleeps| Sleep { wakes: chance.draw() % millis(sleeps.every).max(1), until: 0 }),
+            restarts: 0,
+            later: Vec::new(),
+            chance,
+            capabilities: shape.capabilities.clone(),
+            about: shape.about.clone(),
+            before: None,
             kind: kind.clone(),
+            home: address.clone(),
             address,
         })
     }
@@ -99,22 +139,31 @@ impl SimDevice {
         self.capabilities.clone()
     }
 
-    pub fn sighting(&self) -> Sighting {
-        Sighting {
+    pub fn shown(&self) -> Shown {
+        Shown {
             address: self.address.clone(),
             identities: self.identities.clone(),
             capabilities: Some(self.capabilities.clone()),
-            about: None,
+            about: Some(self.about.clone()).filter(|about| !about.is_empty()),
+            key: self.key.clone(),
         }
     }
 
     /// Answers to a look-round: who must ask first does not.
     pub fn is_found(&self) -> bool {
-        self.may_speak() && !self.suffers(|misdeed| matches!(misdeed, Misdeed::Silent | Misdeed::Vanish))
+        self.may_speak() && !self.is_mute() && !self.is_asleep()
     }
 
     fn suffers(&self, what: impl Fn(&Misdeed) -> bool) -> bool {
-        self.script.active().any(what)
+        self.script.suffers(what)
+    }
+
+    fn is_mute(&self) -> bool {
+        self.now < self.restarts || self.suffers(|misdeed| matches!(misdeed, Misdeed::Silent | Misdeed::Vanish))
+    }
+
+    fn is_asleep(&self) -> bool {
+        self.sleep.is_some_and(|sleep| self.now >= sleep.until)
     }
 
     /// Somebody connected: whoever has to, asks to be let in.
@@ -125,31 +174,47 @@ impl SimDevice {
     }
 
     pub fn disconnected(&mut self) {
-        self.speaks = None;
+        self.ignored();
     }
 
     /// Somebody listens to it from now on.
-    pub fn heeded(&mut self, now: u64) {
+    pub fn heeded(&mut self) {
+        self.heeded = true;
         if let (None, Mode::Speaks(every) | Mode::Asks(every)) = (self.speaks, self.kind.mode) {
-            self.speaks = Some(now.saturating_add(1 + self.chance.draw() % millis(every).max(1)));
+            self.speaks = Some(self.now.saturating_add(1 + self.chance.draw() % millis(every).max(1)));
         }
     }
 
-    pub fn answered(&mut self, now: u64, verdict: Verdict, wait: Option<Duration>) {
+    /// Nobody listens to it any more.
+    pub fn ignored(&mut self) {
+        (self.heeded, self.speaks) = (false, None);
+    }
+
+    /// False where it did not hear the answer.
+    pub fn answered(&mut self, verdict: Verdict, wait: Option<Duration>) -> bool {
+        if !self.hears() {
+            return false;
+        }
         self.asking = match (verdict, wait) {
             (Verdict::Accepted, _) => Asking::In,
             (Verdict::Refused, None) => Asking::Refused,
-            (Verdict::Refused | Verdict::Later, wait) => Asking::At(now.saturating_add(wait.map_or(ASK_AGAIN, millis))),
+            (Verdict::Refused | Verdict::Later, wait) => {
+                Asking::At(self.now.saturating_add(wait.map_or(ASK_AGAIN, millis)))
+            }
         };
+        true
     }
 
     /// When it has something to do.
     pub fn next(&self, connected: bool) -> Option<u64> {
+        let wakes = self.sleep.map(|sleep| sleep.wakes);
         let asks = match self.asking {
-            Asking::At(at) if connected => Some(at),
+            Asking::At(at) if connected => Some(at.max(wakes.filter(|_| self.is_asleep()).unwrap_or(0))),
             _ => None,
         };
-        [self.script.next(), asks, self.speaks.filter(|_| self.may_speak())].into_iter().flatten().min()
+        let speaks = self.speaks.filter(|_| self.may_speak() && self.sleep.is_none());
+        let later = self.later.iter().map(|(at, _)| *at).min();
+        [self.script.next(), asks, speaks, wakes, later].into_iter().flatten().min()
     }
 
     fn may_speak(&self) -> bool {
@@ -159,29 +224,47 @@ impl SimDevice {
     /// What it says at this moment.
     pub fn tick(&mut self, now: u64, connected: bool) -> Vec<Said> {
         let mut said = self.turn(now);
-        let mute = self.suffers(|misdeed| matches!(misdeed, Misdeed::Silent | Misdeed::Vanish));
+        said.extend(self.wake());
         if let Asking::At(at) = self.asking
             && at <= now
             && connected
+            && !self.is_asleep()
         {
             self.asking = Asking::At(now + ASK_AGAIN);
-            said.extend((!mute).then_some(Said::Asks));
+            said.extend((!self.is_mute()).then_some(Said::Asks));
         }
         if let (true, Some(at), Mode::Speaks(every) | Mode::Asks(every)) =
-            (self.may_speak(), self.speaks.filter(|at| *at <= now), self.kind.mode)
+            (self.may_speak() && self.sleep.is_none(), self.speaks.filter(|at| *at <= now), self.kind.mode)
         {
-            // Times that passed are skipped.
-            let every = millis(every).max(1);
-            self.speaks = Some(at.saturating_add(every.saturating_mul((now - at) / every + 1)));
-            if !mute {
-                said.extend(self.speak(now));
-            }
+            self.speaks = Some(after(at, millis(every), now));
+            said.extend(self.speak());
         }
         said
     }
 
-    fn speak(&mut self, now: u64) -> Vec<Said> {
+    /// A sleeper that nobody heeds says that it is there.
+    fn wake(&mut self) -> Vec<Said> {
+        let (Some(sleep), Some(Sleeps { every, awake, .. })) = (&mut self.sleep, self.kind.sleeps) else {
+            return Vec::new();
+        };
+        if sleep.wakes > self.now {
+            return Vec::new();
+        }
+        sleep.wakes = after(sleep.wakes, millis(every), self.now);
+        sleep.until = self.now.saturating_add(millis(awake));
+        match (self.may_speak() && !self.is_mute(), self.heeded) {
+            (true, true) => self.speak(),
+            (true, false) => vec![Said::Found],
+            (false, _) => Vec::new(),
+        }
+    }
+
+    fn speak(&mut self) -> Vec<Said> {
+        if self.is_mute() || self.switched.off {
+            return Vec::new();
+        }
         let readable = self.capabilities.points.iter().filter(|point| point.access.reads());
+        let readable = readable.filter(|point| self.switched.is_on(&point.path));
         let points: Vec<PointPath> = readable.map(|point| point.path.clone()).collect();
         let answer = self.values(&points);
         self.count += 1;
@@ -189,143 +272,77 @@ impl SimDevice {
             Answer::Values { values, wrong } => Said::Spoke { values, wrong },
             _ => Said::Garbage,
         }];
-        said.extend(self.turn(now));
+        said.extend(self.turn(self.now));
         said
     }
 
-    /// Faults that begin or end now, and what they make it say.
+    /// What commands have led to and which faults begin or end now, and what that makes it say.
     pub fn turn(&mut self, now: u64) -> Vec<Said> {
-        let mut said = Vec::new();
+        self.now = now;
+        let due = self.later.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>();
+        let mut said: Vec<Said> = due.into_iter().map(|(_, later)| self.become_so(later)).collect();
+        said.retain(|_| !self.is_mute());
         for turn in self.script.advance(now, self.count) {
-            match &turn.fault.what {
-                Misdeed::Vanish => said.push(if turn.begun { Said::Gone } else { self.back(now) }),
-                Misdeed::Change { without, with } => {
-                    let mut points = self.kind.point.clone();
-                    if turn.begun {
-                        points.retain(|path, _| !without.contains(&path.component));
-                        points.extend(with.clone());
-                    }
-                    self.capabilities = Arc::new(capabilities(&points, &self.kind.operations));
-                    // Checked when the plant was read.
-                    self.generators = generators(&points).unwrap_or_default();
-                    said.push(Said::Changed);
-                }
-                _ => {}
-            }
+            said.extend(self.suffer(&turn));
             said.push(Said::Turn(turn));
         }
         said
     }
 
-    fn back(&mut self, now: u64) -> Said {
+    fn become_so(&mut self, later: Later) -> Said {
+        match later {
+            Later::Changed => Said::Changed,
+            Later::Firmware { version, before } => {
+                self.before = before;
+                if let Some(name) = asked::firmware() {
+                    Arc::make_mut(&mut self.about).versions.insert(name, version);
+                }
+                Said::Found
+            }
+        }
+    }
+
+    /// A fault begins or ends.
+    fn suffer(&mut self, turn: &Turn) -> Option<Said> {
+        match &turn.fault.what {
+            Misdeed::Vanish => Some(if turn.begun { Said::Gone } else { self.back() }),
+            Misdeed::Move { to } => {
+                let away = Address::new(&filled(to, self.n)).ok().filter(|_| turn.begun);
+                self.address = away.unwrap_or_else(|| self.home.clone());
+                self.ignored();
+                (!self.is_mute() && !self.is_asleep()).then(|| self.back())
+            }
+            Misdeed::Change { without, with } => {
+                let mut points = self.kind.point.clone();
+                if turn.begun {
+                    points.retain(|path, _| !without.contains(&path.component));
+                    points.extend(with.clone());
+                }
+                let sleeps = self.kind.sleeps.filter(|_| self.sleep.is_some());
+                self.capabilities = Arc::new(capabilities(&self.kind, &points, sleeps));
+                // Checked when the plant was read.
+                self.generators = generators(&points).unwrap_or_default();
+                Some(Said::Changed)
+            }
+            _ => None,
+        }
+    }
+
+    fn back(&mut self) -> Said {
         match self.kind.mode {
             Mode::Asks(_) => {
-                self.asking = Asking::At(now + ASK_AGAIN);
+                self.asking = Asking::At(self.now + ASK_AGAIN);
                 Said::Asks
             }
             _ => Said::Found,
         }
     }
+}
 
-    fn delay(&self) -> Duration {
-        let slow =
-            self.script.active().map(|misdeed| if let Misdeed::Slow(by) = misdeed { *by } else { Duration::ZERO });
-        self.kind.slow + slow.sum::<Duration>()
-    }
-
-    pub fn read(&mut self, points: &[PointPath]) -> Reply {
-        let after = self.delay();
-        self.count += 1;
-        let mute = self.suffers(|misdeed| matches!(misdeed, Misdeed::Silent | Misdeed::Vanish));
-        Reply { after, answer: if mute { Answer::Silence } else { self.values(points) } }
-    }
-
-    fn values(&mut self, points: &[PointPath]) -> Answer {
-        if self.suffers(|misdeed| *misdeed == Misdeed::Garbage) {
-            return Answer::Garbage;
-        }
-        if self.suffers(|misdeed| *misdeed == Misdeed::OtherPoint) {
-            let other = "other.0.point".parse().map(|path| (path, Value::Int(1)));
-            return Answer::Values { values: other.into_iter().collect(), wrong: true };
-        }
-        if self.suffers(|misdeed| *misdeed == Misdeed::WrongType) {
-            let wrong = points.iter().map(|path| (path.clone(), Value::text("wrong"))).collect();
-            return Answer::Values { values: wrong, wrong: true };
-        }
-        let mut values = Vec::with_capacity(points.len());
-        for path in points {
-            match self.generators.get_mut(path) {
-                Some(generator) => values.push((path.clone(), generator.give(&mut self.chance))),
-                None => return Answer::Failed(format!("there is no point {path}")),
-            }
-        }
-        Answer::Values { values, wrong: false }
-    }
-
-    /// True where an order reaches the device.
-    pub fn is_there(&self) -> bool {
-        !self.suffers(|misdeed| *misdeed == Misdeed::Vanish)
-    }
-
-    /// A silent device obeys all the same: that is why nobody may say that it did not.
-    pub fn perform(&mut self, operation: &Operation) -> Reply {
-        self.count += 1;
-        let takes = self.kind.takes.get(&operation.kind()).map_or(Duration::ZERO, |span| span.0);
-        let after = self.delay() + takes;
-        if !self.is_there() {
-            return Reply { after, answer: Answer::Silence };
-        }
-        let outcome = match self.obey(operation) {
-            Ok(values) => Outcome::Done(values),
-            Err(why) => Outcome::Failed(why),
-        };
-        let answer = match self.suffers(|misdeed| *misdeed == Misdeed::Silent) {
-            true => Answer::Silence,
-            false if self.suffers(|misdeed| *misdeed == Misdeed::Garbage) => Answer::Garbage,
-            false => Answer::Done(outcome),
-        };
-        Reply { after, answer }
-    }
-
-    /// How long it tells its progress for.
-    pub fn takes(&self, operation: &Operation) -> Option<Duration> {
-        self.kind.takes.get(&operation.kind()).map(|span| span.0)
-    }
-
-    fn obey(&mut self, operation: &Operation) -> Result<Values, String> {
-        if !self.capabilities.operations.has(operation.kind()) {
-            return Err(format!("this device cannot {}", operation.kind()));
-        }
-        match operation {
-            Operation::Read { points } => match self.values(points) {
-                Answer::Values { values, .. } => Ok(values),
-                Answer::Failed(why) => Err(why),
-                _ => Err("the device answered with nonsense".into()),
-            },
-            Operation::Write { point, value } => self.write(point, value.clone()),
-            Operation::FactoryReset => {
-                self.generators.values_mut().for_each(Generator::reset);
-                Ok(Vec::new())
-            }
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    fn write(&mut self, path: &PointPath, value: Value) -> Result<Values, String> {
-        let point = self.capabilities.point(path).ok_or_else(|| format!("there is no point {path}"))?;
-        if !point.access.writes() {
-            return Err(format!("{path} cannot be written"));
-        }
-        let value = value.into_kind(point.kind).map_err(|e| e.to_string())?;
-        let fits = |x| point.limits.as_ref().is_none_or(|limits| limits.allow(x));
-        if !value.number().is_none_or(fits) {
-            return Err(format!("{value} is outside the limits of {path}"));
-        }
-        if let Some(generator) = self.generators.get_mut(path) {
-            generator.write(value.clone());
-        }
-        Ok(vec![(path.clone(), value)])
-    }
+/// The next time of a row of times; those that passed are skipped.
+fn after(at: u64, every: u64, now: u64) -> u64 {
+    let every = every.max(1);
+    at.saturating_add(every.saturating_mul(now.saturating_sub(at) / every + 1))
 }
 
 fn generators(points: &BTreeMap<PointPath, PointSettings>) -> Result<BTreeMap<PointPath, Generator>, String> {

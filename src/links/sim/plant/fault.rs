@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::settings::{Fault, Misdeed};
+use super::misdeed::{Fault, Misdeed};
 
 struct Round {
     at: u64,
@@ -31,36 +31,6 @@ pub fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-impl Fault {
-    pub fn check(&self) -> Result<(), String> {
-        if self.at.is_some() == self.after.is_some() {
-            return Err(
-                "a fault begins `at` a time or `after` a number of requests and readings: write one of them".into()
-            );
-        }
-        if self.lasts.is_some() && self.times.is_some() {
-            return Err("a fault ends by `lasts` or by `times`: write one of them".into());
-        }
-        match (self.again, self.at, self.lasts) {
-            (None, ..) => Ok(()),
-            (Some(again), Some(_), Some(lasts)) if again > lasts => Ok(()),
-            _ => Err("a fault that comes `again` needs `at`, and `lasts` shorter than `again`".into()),
-        }
-    }
-
-    pub fn name(&self) -> &'static str {
-        match self.what {
-            Misdeed::Silent => "silent",
-            Misdeed::Slow(_) => "slow",
-            Misdeed::WrongType => "wrong-type",
-            Misdeed::OtherPoint => "other-point",
-            Misdeed::Garbage => "garbage",
-            Misdeed::Vanish => "vanish",
-            Misdeed::Change { .. } => "change",
-        }
-    }
-}
-
 impl Script {
     pub fn new(faults: impl Iterator<Item = Arc<Fault>>) -> Script {
         let scripted = |fault| Scripted { fault, now: None, rounds: 0, over: false };
@@ -74,6 +44,10 @@ impl Script {
 
     pub fn next(&self) -> Option<u64> {
         self.faults.iter().filter_map(Scripted::next).min()
+    }
+
+    pub fn suffers(&self, what: impl Fn(&Misdeed) -> bool) -> bool {
+        self.active().any(what)
     }
 
     pub fn active(&self) -> impl Iterator<Item = &Misdeed> {

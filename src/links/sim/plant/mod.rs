@@ -1,15 +1,18 @@
 //! The simulated plant: `dmgw sim PLANT.toml`, a process of its own that plays scripted devices over a Unix socket.
 //!
-//! Read in this order: [`settings`] (the file), [`value`], [`fault`] and [`device`] (what one device does, pure),
-//! [`works`] (all of them, pure), [`witness`] (the record), then the one task that serves. It outlives its gateways: it
+//! Read in this order: [`settings`] and [`misdeed`] (the file), [`value`], [`fault`], [`parts`], [`shape`] and [`device`]
+//! (what one device does, pure), [`works`] (all of them, pure), [`witness`] (the record), then the one task that serves. It outlives its gateways: it
 //! takes one connection after the other and goes on with its numbers.
 
 pub mod device;
 mod error;
 pub mod fault;
+pub mod misdeed;
 mod outbox;
+pub mod parts;
 mod serve;
 pub mod settings;
+pub mod shape;
 pub mod value;
 mod witness;
 pub mod works;
@@ -30,7 +33,7 @@ use self::works::Works;
 /// Until `stop`; then the record is complete.
 pub async fn run(plant: Plant, stop: impl Future<Output = ()>) -> Result<(), PlantError> {
     let works = Works::new(&plant)?;
-    let witness = Witness::open(&plant.record, plant.append, works.len())
+    let witness = Witness::open(&plant.record, plant.append, works.serials())
         .map_err(|source| PlantError::Record { path: plant.record.clone(), source })?;
     let listener = listen(&plant.socket).map_err(|source| PlantError::Socket { path: plant.socket.clone(), source })?;
     let mut server = Server::new(works, witness);

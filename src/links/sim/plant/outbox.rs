@@ -7,6 +7,7 @@ use crate::links::sim::wire::{FromPlant, write_line};
 /// Above this nothing new is said and no request is read.
 pub const FULL: usize = 1024 * 1024;
 
+#[derive(Clone)]
 pub struct Sent {
     pub place: usize,
     pub message: FromPlant,

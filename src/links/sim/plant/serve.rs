@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep_until};
 
-use super::device::{Answer, Reply, Said};
+use super::device::{Answer, Performed, Reply, Said, SimDevice};
 use super::fault::millis;
 use super::outbox::{Outbox, Sent};
 use super::witness::{Entry, FLUSH, Witness};
@@ -19,10 +19,13 @@ use super::works::Works;
 use crate::links::mono;
 use crate::links::sim::lines::Lines;
 use crate::links::sim::wire::{FromPlant, ToPlant, VERSION, parse_order};
+use crate::model::order::Verdict;
 use crate::model::{Address, Operation};
 
 /// Answers that may wait at a time; above that nothing is read.
 const MOST_DELAYED: usize = 10_000;
+/// A number that no gateway gets to.
+const NEVER_ASKED: u64 = u64::MAX;
 
 enum Due {
     Say(Sent),
@@ -36,6 +39,8 @@ pub struct Server {
     outbox: Outbox,
     delayed: BTreeMap<(u64, u64), Due>,
     last: u64,
+    /// The request before, of this connection.
+    before: Option<u64>,
     flush: Option<Instant>,
     leaving: bool,
 }
@@ -49,6 +54,7 @@ impl Server {
             outbox: Outbox::default(),
             delayed: BTreeMap::new(),
             last: 0,
+            before: None,
             flush: None,
             leaving: false,
         }
@@ -101,6 +107,7 @@ impl Server {
     pub async fn serve(&mut self, gateway: UnixStream) -> io::Result<()> {
         (self.outbox, self.leaving) = (Outbox::default(), false);
         self.delayed.clear();
+        self.before = None;
         self.witness.write(&Entry::Connected { mono: mono() })?;
         let now = self.now();
         self.works.connected(now);
@@ -132,35 +139,38 @@ impl Server {
 
     fn record(&mut self, bytes: usize) -> io::Result<()> {
         for Sent { place, message, wrong } in self.outbox.took(bytes) {
-            let (FromPlant::Values { values, .. } | FromPlant::Spoke { values, .. }) = message else { continue };
+            let (FromPlant::Values { address, values, .. } | FromPlant::Spoke { address, values }) = message else {
+                continue;
+            };
             let Some(device) = self.works.get(place) else { continue };
             match wrong {
-                false => self.witness.readings(place, device.serial(), &values)?,
-                true => self.witness.write(&Entry::Wrong { device: device.serial(), mono: mono() })?,
+                false => self.witness.readings(place, device, &address, &values)?,
+                true => {
+                    let (device, address) = (device.serial(), &address);
+                    self.witness.write(&Entry::Wrong { device, address, mono: mono() })?;
+                }
             }
         }
         Ok(())
     }
 
     fn obey(&mut self, order: ToPlant) -> io::Result<()> {
-        let now = self.now();
         match order {
             ToPlant::Hello { .. } => self.outbox.push(plain(FromPlant::Hello { version: VERSION })),
             ToPlant::Discover => {
                 self.works.found().for_each(|who| self.outbox.push(plain(FromPlant::Found(who))));
             }
-            ToPlant::Heed { addresses } => addresses.iter().for_each(|address| self.works.heed(address, now)),
+            ToPlant::Heed { addresses } => return addresses.iter().try_for_each(|address| self.listen(address, true)),
+            ToPlant::Ignore { addresses } => {
+                return addresses.iter().try_for_each(|address| self.listen(address, false));
+            }
             ToPlant::Read { req, address, points } => {
-                self.request(req, &address, |works, place| works.with(place, now, |device| device.read(&points)))?;
+                let Some(place) = self.reached(req, &address) else { return Ok(()) };
+                let Some(reply) = self.with(place, |device| device.read(&points))? else { return Ok(()) };
+                self.reply(req, place, reply);
             }
-            ToPlant::Perform { req, address, operation } => self.perform(req, &address, &operation)?,
-            ToPlant::Answer { exchange, verdict, wait } => {
-                if let Some(place) = self.works.answer(now, exchange, verdict, wait)
-                    && let Some(device) = self.works.get(place)
-                {
-                    self.witness.write(&Entry::Answer { device: device.serial(), verdict, wait, mono: mono() })?;
-                }
-            }
+            ToPlant::Perform { req, address, operation } => return self.perform(req, &address, &operation),
+            ToPlant::Answer { exchange, verdict, wait } => return self.answer(exchange, verdict, wait),
             ToPlant::Bye => {
                 self.leaving = true;
                 self.delayed.clear();
@@ -169,51 +179,77 @@ impl Server {
         Ok(())
     }
 
-    fn perform(&mut self, req: u64, address: &Address, operation: &Operation) -> io::Result<()> {
+    /// Says first what the present makes the device say.
+    fn with<T>(&mut self, place: usize, ask: impl FnOnce(&mut SimDevice) -> T) -> io::Result<Option<T>> {
         let now = self.now();
-        if let Some(place) = self.works.find(address)
-            && let Some((said, reached)) = self.works.with(place, now, |device| device.is_there())
-        {
-            self.say(place, said)?;
-            let Some(device) = self.works.get(place) else { return Ok(()) };
-            self.witness.order(place, device.serial(), operation, reached)?;
-            let takes = device.takes(operation).filter(|_| reached);
-            for quarter in takes.into_iter().flat_map(|takes| (1..4).map(move |quarter| (quarter, takes))) {
-                let (share, after) = (250 * quarter.0, quarter.1 * u32::from(quarter.0) / 4);
-                self.delay(after, Due::Say(plain(FromPlant::Progress { req, share })));
-            }
-        }
-        self.request(req, address, |works, place| works.with(place, now, |device| device.perform(operation)))
+        let Some((said, done)) = self.works.with(place, now, ask) else { return Ok(None) };
+        self.say(place, said)?;
+        Ok(Some(done))
     }
 
-    fn request(
-        &mut self,
-        req: u64,
-        address: &Address,
-        ask: impl FnOnce(&mut Works, usize) -> Option<(Vec<Said>, Reply)>,
-    ) -> io::Result<()> {
-        let Some(place) = self.works.find(address) else {
-            self.outbox.push(plain(FromPlant::Failed { req, why: format!("there is no device at {address}") }));
+    fn listen(&mut self, address: &Address, on: bool) -> io::Result<()> {
+        let Some(place) = self.works.find(address) else { return Ok(()) };
+        self.with(place, |device| if on { device.heeded() } else { device.ignored() })?;
+        let Some(device) = self.works.get(place).map(SimDevice::serial) else { return Ok(()) };
+        let mono = mono();
+        self.witness.write(&match on {
+            true => Entry::Heed { device, address, mono },
+            false => Entry::Ignore { device, address, mono },
+        })
+    }
+
+    fn answer(&mut self, exchange: u64, verdict: Verdict, wait: Option<Duration>) -> io::Result<()> {
+        let Some(place) = self.works.asker(exchange) else { return Ok(()) };
+        if self.with(place, |device| device.answered(verdict, wait))? != Some(true) {
             return Ok(());
-        };
-        let Some((said, reply)) = ask(&mut self.works, place) else { return Ok(()) };
-        self.say(place, said)?;
-        let (message, wrong) = match reply.answer {
-            Answer::Silence => return Ok(()),
-            Answer::Garbage => {
-                self.delay(reply.after, Due::Garbage);
-                return Ok(());
-            }
-            Answer::Values { values, wrong } => (FromPlant::Values { req, address: address.clone(), values }, wrong),
-            Answer::Failed(why) => (FromPlant::Failed { req, why }, false),
-            Answer::Done(outcome) => (FromPlant::Done { req, outcome }, false),
+        }
+        let Some(device) = self.works.get(place) else { return Ok(()) };
+        let (address, device, mono) = (&device.address, device.serial(), mono());
+        self.witness.write(&Entry::Answer { device, address, verdict, wait, mono })
+    }
+
+    fn perform(&mut self, req: u64, address: &Address, operation: &Operation) -> io::Result<()> {
+        let Some(place) = self.reached(req, address) else { return Ok(()) };
+        let Some(performed) = self.with(place, |device| device.perform(operation))? else { return Ok(()) };
+        let Performed { reached, obeyed, progress, reply } = performed;
+        if let Some(device) = self.works.get(place) {
+            self.witness.order(place, device, operation, reached, obeyed)?;
+        }
+        for quarter in progress.into_iter().flat_map(|takes| (1..4).map(move |quarter| (quarter, takes))) {
+            let (share, after) = (250 * quarter.0, quarter.1 * u32::from(quarter.0) / 4);
+            self.delay(after, Due::Say(plain(FromPlant::Progress { req, share })));
+        }
+        self.reply(req, place, reply);
+        Ok(())
+    }
+
+    /// Who is asked. Where nobody ever was the plant says so; where somebody was there is nobody to answer.
+    fn reached(&mut self, req: u64, address: &Address) -> Option<usize> {
+        if !self.works.is_known(address) {
+            let why = format!("there is no device at {address}");
+            self.outbox.push(plain(FromPlant::Failed { req, address: address.clone(), why }));
+        }
+        self.works.find(address)
+    }
+
+    fn reply(&mut self, req: u64, place: usize, Reply { after, answer, twice, astray }: Reply) {
+        let Some(address) = self.works.get(place).map(|device| device.address.clone()) else { return };
+        let before = self.before.replace(req);
+        let req = if astray { before.unwrap_or(NEVER_ASKED) } else { req };
+        let (message, wrong) = match answer {
+            Answer::Silence => return,
+            Answer::Garbage => return self.delay(after, Due::Garbage),
+            Answer::Values { values, wrong } => (FromPlant::Values { req, address, values }, wrong),
+            Answer::Failed(why) => (FromPlant::Failed { req, address, why }, false),
+            Answer::Done(outcome) => (FromPlant::Done { req, address, outcome }, false),
         };
         let sent = Sent { place, message, wrong };
-        match reply.after {
-            Duration::ZERO => self.outbox.push(sent),
-            after => self.delay(after, Due::Say(sent)),
+        for sent in twice.then(|| sent.clone()).into_iter().chain([sent]) {
+            match after {
+                Duration::ZERO => self.outbox.push(sent),
+                after => self.delay(after, Due::Say(sent)),
+            }
         }
-        Ok(())
     }
 
     fn delay(&mut self, after: Duration, due: Due) {
@@ -225,9 +261,10 @@ impl Server {
     fn say(&mut self, place: usize, said: Vec<Said>) -> io::Result<()> {
         for said in said {
             if let Said::Turn(turn) = &said {
-                let device = self.works.get(place).map_or("", |device| device.serial());
-                let entry = Entry::Fault { device, fault: turn.fault.name(), begun: turn.begun, mono: mono() };
-                self.witness.write(&entry)?;
+                let Some(device) = self.works.get(place) else { continue };
+                let (address, device, mono) = (&device.address, device.serial(), mono());
+                let (fault, begun) = (turn.fault.name(), turn.begun);
+                self.witness.write(&Entry::Fault { device, address, fault, begun, mono })?;
                 continue;
             }
             if self.works.is_connected() && !self.leaving {
@@ -243,8 +280,8 @@ impl Server {
         let address = device.address.clone();
         let (message, wrong) = match said {
             Said::Spoke { values, wrong } => (FromPlant::Spoke { address, values }, wrong),
-            Said::Asks => (FromPlant::Asks { exchange, who: device.sighting() }, false),
-            Said::Found => (FromPlant::Found(device.sighting()), false),
+            Said::Asks => (FromPlant::Asks { exchange, who: device.shown() }, false),
+            Said::Found => (FromPlant::Found(device.shown()), false),
             Said::Gone => (FromPlant::Gone { address }, false),
             Said::Changed => (FromPlant::Changed { address, capabilities: device.capabilities() }, false),
             Said::Garbage => return self.outbox.garbage(),

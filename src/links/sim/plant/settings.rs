@@ -1,4 +1,5 @@
-//! PLANT.toml: what devices there are, how they behave and when they misbehave.
+//! PLANT.toml: what devices there are, and how they behave; when they misbehave stands in [`misdeed`](super::misdeed).
+//! `config/demo/plant.toml` shows most of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,12 +8,12 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::PlantError;
+use super::misdeed::Fault;
 use super::value::Source;
 use crate::model::id::BadId;
 use crate::model::operation::OperationKind;
 use crate::model::{
-    Access, Address, Capabilities, Identity, IdentityKind, Limits, Name, OperationSet, Point, PointNo, PointPath,
-    Proof, ValueKind,
+    Access, Address, Component, Identity, IdentityKind, Limits, Name, PointPath, Proof, Secret, ValueKind,
 };
 use crate::units;
 
@@ -48,17 +49,36 @@ pub struct Kind {
     pub identities: Vec<FurtherIdentity>,
     #[serde(default)]
     pub mode: Mode,
-    /// What it can beside reading and writing its points.
+    /// A pattern: the key that it shows when it is found or asks.
+    pub key: Option<Secret>,
+    /// It sleeps most of the time: it wakes, says its points, hears for a while, and sleeps again.
+    pub sleeps: Option<Sleeps>,
+    /// What it can beside reading and writing its points. `power-mode` makes it a sleeper or wakes it for good,
+    /// `update` and `fall-back` change its version of `firmware`.
     #[serde(default)]
     pub operations: Vec<OperationKind>,
     /// How long it takes to answer.
     #[serde(default, deserialize_with = "units::span_text")]
     pub slow: Duration,
-    /// How long an operation takes; it tells its progress meanwhile.
+    /// How long an operation takes; it tells its progress meanwhile. While it restarts it neither speaks nor hears.
     #[serde(default)]
     pub takes: BTreeMap<OperationKind, Span>,
     #[serde(default)]
     pub point: BTreeMap<PointPath, PointSettings>,
+    /// Services and peripherals without points: `"modem"`, `"relay.1"`.
+    #[serde(default)]
+    pub components: Vec<Part>,
+    /// What it tells about itself, beside these and its source of power.
+    #[serde(default)]
+    pub versions: BTreeMap<Name, String>,
+    #[serde(default)]
+    pub labels: BTreeMap<Name, String>,
+    pub application: Option<String>,
+    pub hardware: Option<String>,
+    /// Latitude and longitude.
+    pub location: Option<(f64, f64)>,
+    pub security: Option<u8>,
+    pub access: Option<u8>,
     #[serde(default)]
     pub fault: Vec<Fault>,
 }
@@ -66,6 +86,36 @@ pub struct Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(transparent)]
 pub struct Span(#[serde(deserialize_with = "units::span_text")] pub Duration);
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sleeps {
+    /// From one waking to the next.
+    #[serde(deserialize_with = "units::span_text")]
+    pub every: Duration,
+    /// It hears for so long after it woke.
+    #[serde(deserialize_with = "units::span_text")]
+    pub awake: Duration,
+    /// From the start, or only once its power mode is `sleep`.
+    #[serde(default = "yes")]
+    pub at_first: bool,
+}
+
+/// A component as people write it: its name and, where there are several, its instance.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Part(pub Component);
+
+impl TryFrom<String> for Part {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Part, String> {
+        let (name, instance) = text.split_once('.').unwrap_or((&text, "0"));
+        let instance =
+            instance.parse().map_err(|_| format!("{text:?} is not a component; write \"relay\" or \"relay.1\""))?;
+        Ok(Part(Component { name: Name::new(name).map_err(|e| e.to_string())?, instance }))
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,51 +149,12 @@ pub struct PointSettings {
     pub value: Source,
 }
 
-/// Begins at a time since the start, or after so many requests and readings; ends the same ways, or not at all.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    #[serde(default, deserialize_with = "units::some_span_text")]
-    pub at: Option<Duration>,
-    pub after: Option<u64>,
-    #[serde(default, deserialize_with = "units::some_span_text")]
-    pub lasts: Option<Duration>,
-    pub times: Option<u64>,
-    /// From one beginning to the next.
-    #[serde(default, deserialize_with = "units::some_span_text")]
-    pub again: Option<Duration>,
-    /// Only the n-th of its kind.
-    pub only: Option<u32>,
-    #[serde(rename = "do")]
-    pub what: Misdeed,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Misdeed {
-    /// Hears and obeys, but says nothing.
-    Silent,
-    /// Takes so much longer to answer.
-    Slow(#[serde(deserialize_with = "units::span_text")] Duration),
-    /// Answers with text where numbers belong.
-    WrongType,
-    /// Answers with another point than asked.
-    OtherPoint,
-    /// Answers with a line that nobody understands.
-    Garbage,
-    /// Leaves, and says so; nothing reaches it.
-    Vanish,
-    /// Has other components for a while.
-    Change {
-        #[serde(default)]
-        without: Vec<Name>,
-        #[serde(default)]
-        with: BTreeMap<PointPath, PointSettings>,
-    },
-}
-
 fn one() -> u32 {
     1
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Plant {
@@ -180,32 +191,12 @@ impl Kind {
         let further = self.identities.iter().map(|it| Identity::new(it.kind, &filled(&it.value, n), it.proof));
         std::iter::once(serial).chain(further).collect()
     }
+
+    pub fn key_of(&self, n: u32) -> Option<Secret> {
+        self.key.as_ref().map(|pattern| Secret::new(filled(pattern.reveal(), n)))
+    }
 }
 
-fn filled(pattern: &str, n: u32) -> String {
+pub fn filled(pattern: &str, n: u32) -> String {
     pattern.replace("{n}", &n.to_string())
-}
-
-/// What a device made of these points can do. Point numbers mean nothing outside their device.
-pub fn capabilities(points: &BTreeMap<PointPath, PointSettings>, operations: &[OperationKind]) -> Capabilities {
-    let point = |(no, (path, it)): (usize, (&PointPath, &PointSettings))| Point {
-        no: PointNo(no as u16),
-        path: path.clone(),
-        kind: it.kind,
-        unit: it.unit.clone(),
-        access: it.access,
-        limits: it.limits.clone(),
-    };
-    let mut kinds = operations.to_vec();
-    if points.values().any(|it| it.access.reads()) {
-        kinds.push(OperationKind::Read);
-    }
-    if points.values().any(|it| it.access.writes()) {
-        kinds.push(OperationKind::Write);
-    }
-    Capabilities {
-        points: points.iter().enumerate().map(point).collect(),
-        operations: OperationSet::of(&kinds),
-        ..Capabilities::default()
-    }
 }

@@ -30,6 +30,26 @@ pub enum Source {
     Status(Vec<Value>),
     /// What was written last.
     Echo(Value),
+    /// Falls with time and with each answer, down to 0.
+    Battery {
+        #[serde(default = "full")]
+        start: f64,
+        #[serde(default)]
+        per_hour: f64,
+        #[serde(default)]
+        per_answer: f64,
+    },
+}
+
+/// What wears a battery down.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wear {
+    pub hours: f64,
+    pub answers: u64,
+}
+
+fn full() -> f64 {
+    100.0
 }
 
 fn one() -> i64 {
@@ -64,6 +84,7 @@ impl Generator {
         let first = match source {
             Source::Counter { start, .. } => Value::Int(*start),
             Source::Walk { start, .. } => Value::Float(*start),
+            Source::Battery { start, .. } => charge(*start, kind),
             Source::Constant(value) | Source::Echo(value) => value.clone(),
             Source::Status(values) => values.first().cloned().ok_or("a status needs at least one value")?,
         };
@@ -72,7 +93,11 @@ impl Generator {
     }
 
     /// The value now; moves on to the next.
-    pub fn give(&mut self, chance: &mut Chance) -> Value {
+    pub fn give(&mut self, chance: &mut Chance, wear: Wear) -> Value {
+        if let Source::Battery { start, per_hour, per_answer } = self.source {
+            let left = start - per_hour * wear.hours - per_answer * wear.answers as f64;
+            return charge(left, self.kind).into_kind(self.kind).unwrap_or_else(|_| self.held.clone());
+        }
         let given = self.held.clone();
         let next = match &self.source {
             Source::Counter { step, .. } => self.held.number().map(|n| Value::Int((n as i64).wrapping_add(*step))),
@@ -84,7 +109,7 @@ impl Generator {
             Source::Status(values) if chance.share() < TURNS => {
                 values.get((chance.draw() % values.len().max(1) as u64) as usize).cloned()
             }
-            Source::Constant(_) | Source::Status(_) | Source::Echo(_) => None,
+            Source::Constant(_) | Source::Status(_) | Source::Echo(_) | Source::Battery { .. } => None,
         };
         if let Some(next) = next.and_then(|next| next.into_kind(self.kind).ok()) {
             self.held = next;
@@ -99,11 +124,24 @@ impl Generator {
         }
     }
 
+    /// A count does not outlive the power.
+    pub fn restart(&mut self) {
+        if matches!(self.source, Source::Counter { .. }) {
+            self.reset();
+        }
+    }
+
     pub fn reset(&mut self) {
         if let Ok(new) = Generator::new(&self.source, self.kind) {
             *self = new;
         }
     }
+}
+
+/// In thousandths, or whole where the point counts.
+fn charge(left: f64, kind: ValueKind) -> Value {
+    let left = left.max(0.0);
+    Value::Float(if kind == ValueKind::Float { (left * 1_000.0).round() / 1_000.0 } else { left.ceil() })
 }
 
 #[cfg(test)]
@@ -112,7 +150,7 @@ mod tests {
 
     fn given(source: Source, kind: ValueKind, n: usize) -> Vec<Value> {
         let (mut generator, mut chance) = (Generator::new(&source, kind).unwrap(), Chance::new(7));
-        (0..n).map(|_| generator.give(&mut chance)).collect()
+        (0..n).map(|_| generator.give(&mut chance, Wear::default())).collect()
     }
 
     #[test]
@@ -134,9 +172,22 @@ mod tests {
     fn an_echo_holds_what_was_written() {
         let mut echo = Generator::new(&Source::Echo(Value::Bool(false)), ValueKind::Bool).unwrap();
         echo.write(Value::Bool(true));
-        assert_eq!(echo.give(&mut Chance::new(0)), Value::Bool(true));
+        assert_eq!(echo.give(&mut Chance::new(0), Wear::default()), Value::Bool(true));
         echo.reset();
-        assert_eq!(echo.give(&mut Chance::new(0)), Value::Bool(false));
+        assert_eq!(echo.give(&mut Chance::new(0), Wear::default()), Value::Bool(false));
+    }
+
+    #[test]
+    fn a_battery_falls_with_time_and_use_and_not_below_nothing() {
+        let source = Source::Battery { start: 100.0, per_hour: 2.0, per_answer: 0.5 };
+        let level = |kind, hours, answers| {
+            let mut battery = Generator::new(&source, kind).unwrap();
+            battery.give(&mut Chance::new(0), Wear { hours, answers })
+        };
+        assert_eq!(level(ValueKind::Float, 0.0, 0), Value::Float(100.0));
+        assert_eq!(level(ValueKind::Float, 3.0, 1), Value::Float(93.5));
+        assert_eq!(level(ValueKind::Float, 60.0, 0), Value::Float(0.0));
+        assert_eq!(level(ValueKind::Int, 3.0, 1), Value::Int(94));
     }
 
     #[test]

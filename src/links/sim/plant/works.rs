@@ -1,22 +1,29 @@
 //! All devices of a plant, and whose turn is next. Pure; times are milliseconds since the plant's start.
+//!
+//! Invariant: at an address answers and speaks whoever came there last; those that were there before are covered until it
+//! leaves. An address that somebody has left stays known, with nobody there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::PlantError;
-use super::device::{Said, SimDevice};
-use super::settings::{Kind, Misdeed, Plant, capabilities};
+use super::device::{Said, Shape, SimDevice};
+use super::misdeed::Misdeed;
+use super::settings::{Kind, Plant, filled};
+use super::shape::{about, capabilities};
 use super::value::Generator;
-use crate::links::sim::wire::{FromPlant, LONGEST_LINE, write_line};
-use crate::model::order::Verdict;
-use crate::model::{Address, Sighting};
+use crate::links::sim::wire::{FromPlant, LONGEST_LINE, Shown, write_line};
+use crate::model::Address;
 
 /// More is a mistake in the file.
 const MOST_DEVICES: u32 = 100_000;
 
 pub struct Works {
     devices: Vec<SimDevice>,
-    by_address: HashMap<Address, usize>,
+    /// Who is there; who came last, last.
+    by_address: HashMap<Address, Vec<usize>>,
+    /// As `by_address` has it.
+    addresses: Vec<Address>,
     due: BTreeSet<(u64, usize)>,
     stands: Vec<Option<u64>>,
     /// Who waits for the answer to which exchange.
@@ -30,6 +37,7 @@ impl Works {
         let mut works = Works {
             devices: Vec::new(),
             by_address: HashMap::new(),
+            addresses: Vec::new(),
             due: BTreeSet::new(),
             stands: Vec::new(),
             exchanges: BTreeMap::new(),
@@ -46,17 +54,21 @@ impl Works {
 
     fn add(&mut self, name: &str, kind: &Kind, seed: u64) -> Result<(), String> {
         check(kind)?;
-        let shape = Arc::new(capabilities(&kind.point, &kind.operations));
-        shape.check()?;
+        let at_first = kind.sleeps.filter(|sleeps| sleeps.at_first);
+        let shape =
+            Shape { capabilities: Arc::new(capabilities(kind, &kind.point, at_first)), about: Arc::new(about(kind)) };
+        shape.capabilities.check()?;
+        shape.about.check()?;
         let kind = Arc::new(kind.clone());
         for n in 1..=kind.count {
             let device = SimDevice::new(name, &kind, &shape, n, seed)?;
             if n == 1 {
-                fits_a_line(device.sighting())?;
+                fits_a_line(device.shown())?;
             }
-            if self.by_address.insert(device.address.clone(), self.devices.len()).is_some() {
+            if self.by_address.insert(device.address.clone(), vec![self.devices.len()]).is_some() {
                 return Err(format!("two devices have the address {}; put {{n}} into the pattern", device.address));
             }
+            self.addresses.push(device.address.clone());
             self.devices.push(device);
         }
         Ok(())
@@ -71,7 +83,16 @@ impl Works {
     }
 
     pub fn find(&self, address: &Address) -> Option<usize> {
-        self.by_address.get(address).copied()
+        self.by_address.get(address)?.last().copied()
+    }
+
+    /// Somebody lives there or did.
+    pub fn is_known(&self, address: &Address) -> bool {
+        self.by_address.contains_key(address)
+    }
+
+    pub fn serials(&self) -> impl Iterator<Item = &str> {
+        self.devices.iter().map(SimDevice::serial)
     }
 
     pub fn get(&self, place: usize) -> Option<&SimDevice> {
@@ -107,14 +128,14 @@ impl Works {
         (0..self.devices.len()).for_each(|place| self.stand(place));
     }
 
-    pub fn heed(&mut self, address: &Address, now: u64) {
-        if let Some(place) = self.find(address) {
-            self.with(place, now, |device| device.heeded(now));
-        }
+    pub fn found(&self) -> impl Iterator<Item = Shown> {
+        let there =
+            self.devices.iter().enumerate().filter(|(place, device)| device.is_found() && !self.is_covered(*place));
+        there.map(|(_, device)| device.shown())
     }
 
-    pub fn found(&self) -> impl Iterator<Item = Sighting> {
-        self.devices.iter().filter(|device| device.is_found()).map(SimDevice::sighting)
+    fn is_covered(&self, place: usize) -> bool {
+        self.addresses.get(place).is_none_or(|address| self.find(address) != Some(place))
     }
 
     /// A device asks under a number of its own.
@@ -125,17 +146,9 @@ impl Works {
         self.last_exchange
     }
 
-    /// Whom the answer was for.
-    pub fn answer(
-        &mut self,
-        now: u64,
-        exchange: u64,
-        verdict: Verdict,
-        wait: Option<std::time::Duration>,
-    ) -> Option<usize> {
-        let place = self.exchanges.remove(&exchange)?;
-        self.with(place, now, |device| device.answered(now, verdict, wait));
-        Some(place)
+    /// Whom the answer is for.
+    pub fn asker(&mut self, exchange: u64) -> Option<usize> {
+        self.exchanges.remove(&exchange)
     }
 
     pub fn next(&self) -> Option<u64> {
@@ -148,13 +161,22 @@ impl Works {
         if at > now {
             return None;
         }
-        let said = self.devices.get_mut(place)?.tick(now, self.connected);
+        let mut said = self.devices.get_mut(place)?.tick(now, self.connected);
         self.stand(place);
+        if self.is_covered(place) {
+            said.retain(|said| matches!(said, Said::Turn(_)));
+        }
         Some((place, said))
     }
 
+    /// It may have moved, and may have something to do at another time than before.
     fn stand(&mut self, place: usize) {
         let (Some(device), Some(stands)) = (self.devices.get(place), self.stands.get_mut(place)) else { return };
+        if let Some(before) = self.addresses.get_mut(place).filter(|before| **before != device.address) {
+            let before = std::mem::replace(before, device.address.clone());
+            self.by_address.entry(before).or_default().retain(|there| *there != place);
+            self.by_address.entry(device.address.clone()).or_default().push(place);
+        }
         let next = device.next(self.connected);
         if let Some(before) = std::mem::replace(stands, next) {
             self.due.remove(&(before, place));
@@ -171,20 +193,26 @@ fn check(kind: &Kind) -> Result<(), String> {
     }
     for fault in &kind.fault {
         fault.check()?;
-        if let Misdeed::Change { with, .. } = &fault.what {
-            for (path, point) in with {
-                Generator::new(&point.value, point.kind).map_err(|why| format!("point {path}: {why}"))?;
+        match &fault.what {
+            Misdeed::Change { with, .. } => {
+                for (path, point) in with {
+                    Generator::new(&point.value, point.kind).map_err(|why| format!("point {path}: {why}"))?;
+                }
             }
+            Misdeed::Move { to } => {
+                Address::new(&filled(to, kind.count)).map_err(|e| e.to_string())?;
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-fn fits_a_line(sighting: Sighting) -> Result<(), String> {
+fn fits_a_line(shown: Shown) -> Result<(), String> {
     // With room for what the pattern of an address may grow by.
     let most = LONGEST_LINE - 1024;
     let mut line = Vec::new();
-    match write_line(&FromPlant::Found(sighting), &mut line) {
+    match write_line(&FromPlant::Found(shown), &mut line) {
         Ok(()) if line.len() <= most => Ok(()),
         _ => Err(format!("it has more points than fit a line of {most} bytes")),
     }

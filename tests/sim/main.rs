@@ -1,5 +1,7 @@
 //! The sim link and its plant, from outside: a test plays the engine, the plant's own record is the witness.
 
+mod liars;
+mod lives;
 mod player;
 mod random;
 mod speed;

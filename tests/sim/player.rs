@@ -56,19 +56,27 @@ impl Plant {
         }
     }
 
+    pub fn record_file(&self) -> PathBuf {
+        self.folder.path().join("record.jsonl")
+    }
+
     pub async fn kill(&mut self) {
         let Some((running, _stop)) = self.running.take() else { return };
         running.abort();
         let _ = running.await;
     }
 
-    /// Stops it and reads its record.
-    pub async fn record(&mut self) -> Record {
+    pub async fn end(&mut self) {
         if let Some((running, stop)) = self.running.take() {
             stop.send(()).unwrap();
             running.await.unwrap().unwrap();
         }
-        Record::read(&self.folder.path().join("record.jsonl"))
+    }
+
+    /// Stops it and reads its record.
+    pub async fn record(&mut self) -> Record {
+        self.end().await;
+        Record::read(&self.record_file())
     }
 }
 
@@ -77,16 +85,26 @@ pub struct Record(Vec<(String, serde_json::Value)>);
 
 impl Record {
     fn read(path: &Path) -> Record {
+        // A line that was cut off says nothing.
         let line = |line: &str| {
-            let entries: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
-            entries.into_iter().next().unwrap()
+            let entries: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
+            entries.into_iter().next()
         };
-        Record(std::fs::read_to_string(path).unwrap().lines().map(line).collect())
+        Record(std::fs::read_to_string(path).unwrap().lines().filter_map(line).collect())
     }
 
     pub fn of(&self, kind: &str, device: &str) -> Vec<&serde_json::Value> {
         let wanted = |(it, entry): &&(String, serde_json::Value)| it == kind && entry["device"] == device;
         self.0.iter().filter(wanted).map(|(_, entry)| entry).collect()
+    }
+
+    /// Kind and entry of all that is said of this device, in their order.
+    pub fn about(&self, device: &str) -> Vec<(&str, &serde_json::Value)> {
+        self.0
+            .iter()
+            .filter(|(_, entry)| entry["device"] == device)
+            .map(|(kind, entry)| (kind.as_str(), entry))
+            .collect()
     }
 
     pub fn readings(&self) -> usize {
@@ -114,6 +132,7 @@ pub struct Player {
     pub downs: Vec<String>,
     pub sighted: BTreeMap<Address, Sighting>,
     pub asked: Vec<(u64, Address)>,
+    pub askers: Vec<Sighting>,
     pub heard: Vec<Heard>,
     pub gone: Vec<DeviceNo>,
     pub changed: Vec<(DeviceNo, Arc<Capabilities>)>,
@@ -151,6 +170,7 @@ impl Player {
             downs: Vec::new(),
             sighted: BTreeMap::new(),
             asked: Vec::new(),
+            askers: Vec::new(),
             heard: Vec::new(),
             gone: Vec::new(),
             changed: Vec::new(),
@@ -181,7 +201,10 @@ impl Player {
                 self.give_back(1);
             }
             LinkEvent::Sighted(who) => drop(self.sighted.insert(who.address.clone(), who)),
-            LinkEvent::Asked { exchange, who } => self.asked.push((exchange, who.address)),
+            LinkEvent::Asked { exchange, who } => {
+                self.asked.push((exchange, who.address.clone()));
+                self.askers.push(who);
+            }
             LinkEvent::Heard(heard) => self.heard.push(heard),
             LinkEvent::Gone { device } => self.gone.push(device),
             LinkEvent::Changed { device, capabilities } => self.changed.push((device, capabilities)),

@@ -1,11 +1,13 @@
-//! One simulated device: who it is, and what it says unasked; [`asked`] has what it answers. Pure; times are milliseconds
-//! since the plant's start, so tests use the same devices without a socket.
+//! One simulated device: who it is, and when it says what unasked; [`asked`] has what it answers, [`turns`] what commands
+//! and faults make of it. Pure; times are milliseconds since the plant's start, so tests use the same devices without a
+//! socket.
 //!
 //! Invariant: whoever asks a device something brings it to the present with [`SimDevice::turn`] first.
 
 mod asked;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +17,7 @@ pub use self::asked::{Answer, Performed, Reply};
 use super::fault::{Script, Turn, millis};
 use super::misdeed::Misdeed;
 use super::parts::Switched;
-use super::settings::{Kind, Mode, PointSettings, Sleeps, filled};
-use super::shape::capabilities;
+use super::settings::{Kind, Mode, PointSettings, Sleeps};
 use super::value::Generator;
 use crate::links::chance::Chance;
 use crate::links::sim::wire::Shown;
@@ -274,68 +275,6 @@ impl SimDevice {
         }];
         said.extend(self.turn(self.now));
         said
-    }
-
-    /// What commands have led to and which faults begin or end now, and what that makes it say.
-    pub fn turn(&mut self, now: u64) -> Vec<Said> {
-        self.now = now;
-        let due = self.later.extract_if(.., |(at, _)| *at <= now).collect::<Vec<_>>();
-        let mut said: Vec<Said> = due.into_iter().map(|(_, later)| self.become_so(later)).collect();
-        said.retain(|_| !self.is_mute());
-        for turn in self.script.advance(now, self.count) {
-            said.extend(self.suffer(&turn));
-            said.push(Said::Turn(turn));
-        }
-        said
-    }
-
-    fn become_so(&mut self, later: Later) -> Said {
-        match later {
-            Later::Changed => Said::Changed,
-            Later::Firmware { version, before } => {
-                self.before = before;
-                if let Some(name) = asked::firmware() {
-                    Arc::make_mut(&mut self.about).versions.insert(name, version);
-                }
-                Said::Found
-            }
-        }
-    }
-
-    /// A fault begins or ends.
-    fn suffer(&mut self, turn: &Turn) -> Option<Said> {
-        match &turn.fault.what {
-            Misdeed::Vanish => Some(if turn.begun { Said::Gone } else { self.back() }),
-            Misdeed::Move { to } => {
-                let away = Address::new(&filled(to, self.n)).ok().filter(|_| turn.begun);
-                self.address = away.unwrap_or_else(|| self.home.clone());
-                self.ignored();
-                (!self.is_mute() && !self.is_asleep()).then(|| self.back())
-            }
-            Misdeed::Change { without, with } => {
-                let mut points = self.kind.point.clone();
-                if turn.begun {
-                    points.retain(|path, _| !without.contains(&path.component));
-                    points.extend(with.clone());
-                }
-                let sleeps = self.kind.sleeps.filter(|_| self.sleep.is_some());
-                self.capabilities = Arc::new(capabilities(&self.kind, &points, sleeps));
-                // Checked when the plant was read.
-                self.generators = generators(&points).unwrap_or_default();
-                Some(Said::Changed)
-            }
-            _ => None,
-        }
-    }
-
-    fn back(&mut self) -> Said {
-        match self.kind.mode {
-            Mode::Asks(_) => {
-                self.asking = Asking::At(self.now + ASK_AGAIN);
-                Said::Asks
-            }
-            _ => Said::Found,
-        }
     }
 }
 

@@ -165,7 +165,7 @@ impl Server {
                 return addresses.iter().try_for_each(|address| self.listen(address, false));
             }
             ToPlant::Read { req, address, points } => {
-                let Some(place) = self.reached(req, &address) else { return Ok(()) };
+                let Some(place) = self.reached(req, &address)? else { return Ok(()) };
                 let Some(reply) = self.with(place, |device| device.read(&points))? else { return Ok(()) };
                 self.reply(req, place, reply);
             }
@@ -188,7 +188,7 @@ impl Server {
     }
 
     fn listen(&mut self, address: &Address, on: bool) -> io::Result<()> {
-        let Some(place) = self.works.find(address) else { return Ok(()) };
+        let Some(place) = self.resident(address)? else { return Ok(()) };
         self.with(place, |device| if on { device.heeded() } else { device.ignored() })?;
         let Some(device) = self.works.get(place).map(SimDevice::serial) else { return Ok(()) };
         let mono = mono();
@@ -209,7 +209,7 @@ impl Server {
     }
 
     fn perform(&mut self, req: u64, address: &Address, operation: &Operation) -> io::Result<()> {
-        let Some(place) = self.reached(req, address) else { return Ok(()) };
+        let Some(place) = self.reached(req, address)? else { return Ok(()) };
         let Some(performed) = self.with(place, |device| device.perform(operation))? else { return Ok(()) };
         let Performed { reached, obeyed, progress, reply } = performed;
         if let Some(device) = self.works.get(place) {
@@ -224,12 +224,20 @@ impl Server {
     }
 
     /// Who is asked. Where nobody ever was the plant says so; where somebody was there is nobody to answer.
-    fn reached(&mut self, req: u64, address: &Address) -> Option<usize> {
+    fn reached(&mut self, req: u64, address: &Address) -> io::Result<Option<usize>> {
         if !self.works.is_known(address) {
             let why = format!("there is no device at {address}");
             self.outbox.push(plain(FromPlant::Failed { req, address: address.clone(), why }));
         }
-        self.works.find(address)
+        self.resident(address)
+    }
+
+    /// Who is there at present: the request itself may have been what makes it leave.
+    fn resident(&mut self, address: &Address) -> io::Result<Option<usize>> {
+        if let Some(place) = self.works.find(address) {
+            self.with(place, |_| ())?;
+        }
+        Ok(self.works.find(address))
     }
 
     fn reply(&mut self, req: u64, place: usize, Reply { after, answer, twice, astray }: Reply) {

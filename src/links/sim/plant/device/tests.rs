@@ -1,16 +1,14 @@
 //! One device in false time, without a socket.
 
 use super::*;
-use crate::links::sim::plant::shape::about;
+use crate::links::sim::plant::shape::{about, capabilities};
 use crate::model::{Operation, Outcome, Part};
 
 fn device(toml: &str) -> SimDevice {
     let kind: Kind = toml::from_str(toml).unwrap();
     let at_first = kind.sleeps.filter(|sleeps| sleeps.at_first);
-    let shape = Shape {
-        capabilities: Arc::new(capabilities(&kind, &kind.point, at_first)),
-        about: Arc::new(about(&kind)),
-    };
+    let shape =
+        Shape { capabilities: Arc::new(capabilities(&kind, &kind.point, at_first)), about: Arc::new(about(&kind)) };
     SimDevice::new("d", &Arc::new(kind), &shape, 1, 7).unwrap()
 }
 
@@ -92,7 +90,8 @@ fn a_sleeper_hears_nothing_but_for_a_while_after_it_woke() {
 
 #[test]
 fn a_power_mode_makes_a_sleeper_and_wakes_it_for_good() {
-    let mut device = counting("sleeps = { every = '60s', awake = '5s', at_first = false }\noperations = ['power-mode']");
+    let mut device =
+        counting("sleeps = { every = '60s', awake = '5s', at_first = false }\noperations = ['power-mode']");
     assert_eq!(device.capabilities().sleeps, None);
     device.turn(1_000);
     done(&mut device, r#"{"power-mode":{"mode":"sleep"}}"#);
@@ -151,7 +150,8 @@ fn what_is_switched_off_neither_answers_nor_speaks() {
     };
     done(&mut device, r#"{"deactivate":{"part":{"instance":{"name":"relay","instance":1}}}}"#);
     assert_eq!((seen(&mut device), read(&mut device, "relay.1.x")), (1, None));
-    for refused in [r#"{"read":{"points":["relay.0.x","relay.1.x"]}}"#, r#"{"write":{"point":"relay.1.x","value":2}}"#] {
+    for refused in [r#"{"read":{"points":["relay.0.x","relay.1.x"]}}"#, r#"{"write":{"point":"relay.1.x","value":2}}"#]
+    {
         assert!(matches!(told(&mut device, refused).1, Some(Outcome::Failed(why)) if why.contains("switched off")));
     }
     device.heeded();

@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_disk_that_stands_still_holds_up_few_threads_and_nobody_for_long() {
-        let (begun, (free, held)) = (Arc::new(AtomicUsize::new(0)), std::sync::mpsc::channel::<()>());
+        let (begun, (free, held)) = (Arc::new(AtomicUsize::new(0)), std::sync::mpsc::sync_channel::<()>(1));
         let (counted, held) = (begun.clone(), std::sync::Mutex::new(held));
         let proofs = Proofs::new(Arc::new(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);

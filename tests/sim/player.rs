@@ -98,6 +98,10 @@ impl Record {
         self.0.iter().filter(wanted).map(|(_, entry)| entry).collect()
     }
 
+    pub fn all(&self, kind: &str) -> impl Iterator<Item = &serde_json::Value> {
+        self.0.iter().filter(move |(it, _)| it == kind).map(|(_, entry)| entry)
+    }
+
     /// Kind and entry of all that is said of this device, in their order.
     pub fn about(&self, device: &str) -> Vec<(&str, &serde_json::Value)> {
         self.0
@@ -108,7 +112,7 @@ impl Record {
     }
 
     pub fn readings(&self) -> usize {
-        self.0.iter().filter(|(kind, _)| kind == "reading").count()
+        self.all("reading").count()
     }
 
     pub fn values(&self, device: &str, point: &str) -> Vec<Value> {

@@ -1,5 +1,7 @@
-//! A long run of anything in any order: no credit is lost or doubled, every command ends once.
+//! A long run of anything in any order: no credit is lost or doubled, every command ends once, and what became of it is
+//! what the witness says.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dmgw::links::chance::Chance;
@@ -7,7 +9,7 @@ use dmgw::links::sim::Settings;
 use dmgw::model::order::Verdict;
 use dmgw::model::*;
 
-use super::player::{Plant, Player, address, write};
+use super::player::{Plant, Player, Record, address, write};
 
 const PLANT: &str = "
 [device.d]
@@ -26,6 +28,24 @@ after = 40
 times = 5
 only = 2
 do = { slow = '80ms' }
+[[device.d.fault]]
+after = 10
+only = 3
+do = 'twice'
+[[device.d.fault]]
+after = 10
+only = 4
+do = { late = '40ms' }
+[[device.d.fault]]
+after = 30
+times = 30
+only = 5
+do = 'wrong-question'
+[[device.d.fault]]
+after = 60
+times = 10
+only = 1
+do = { move = { to = 'nowhere' } }
 [device.s]
 count = 3
 mode = { speaks = '5ms' }
@@ -41,13 +61,18 @@ value = { counter = {} }
 
 const NAMES: [&str; 9] = ["d-1", "d-2", "d-3", "d-4", "d-5", "s-1", "s-2", "s-3", "q"];
 
-async fn anything(player: &mut Player, plant: &mut Plant, chance: &mut Chance) {
+/// What each command writes.
+type Written = BTreeMap<u64, i64>;
+
+async fn anything(player: &mut Player, plant: &mut Plant, chance: &mut Chance, written: &mut Written) {
     let device = (chance.draw() % NAMES.len() as u64) as u32;
     let name = NAMES[device as usize];
     match chance.draw() % 40 {
         0..12 => {
             let within = Duration::from_millis(chance.draw() % 100);
-            player.perform(device, write("a.n", Value::Int(chance.draw() as i64)), within).await;
+            let value = chance.draw() as i64;
+            let command = player.perform(device, write("a.n", Value::Int(value)), within).await;
+            written.insert(command, value);
         }
         12..15 => {
             // Mostly one that is still waiting.
@@ -80,6 +105,31 @@ async fn anything(player: &mut Player, plant: &mut Plant, chance: &mut Chance) {
     assert!(player.credits <= player.given);
 }
 
+/// Nothing is carried out twice, nothing that was said not to be sent, and nothing is said to be done that was not.
+fn check(player: &Player, written: &Written, record: &Record) {
+    let mut obeyed: BTreeMap<i64, Vec<bool>> = BTreeMap::new();
+    for order in record.all("order") {
+        if let Some(value) = order["operation"]["write"]["value"].as_i64() {
+            obeyed.entry(value).or_default().push(order["obeyed"] == true);
+        }
+    }
+    let mut done = 0;
+    for (command, value) in written {
+        let seen = obeyed.get(value).map_or(&[][..], Vec::as_slice);
+        assert!(seen.len() <= 1, "command {command} was carried out {} times", seen.len());
+        match &player.outcomes[command] {
+            Outcome::Done(values) => {
+                assert_eq!((seen, &values[0].1), (&[true][..], &Value::Int(*value)), "command {command}");
+                done += 1;
+            }
+            Outcome::NotSent(_) | Outcome::Cancelled => assert!(seen.is_empty(), "command {command} was sent"),
+            Outcome::Failed(_) => assert!(seen != [true], "command {command} was carried out"),
+            Outcome::Lost(_) => {}
+        }
+    }
+    assert!(done > 10, "{done} done");
+}
+
 async fn run(seed: u64) {
     println!("seed {seed}");
     let mut chance = Chance::new(seed);
@@ -87,8 +137,9 @@ async fn run(seed: u64) {
     let short = Duration::from_millis(50);
     let settings = Settings { timeout: short, slowest: short, ..Settings::at(plant.socket()) };
     let mut player = Player::link_with(settings, 16);
+    let mut written = Written::new();
     for _ in 0..1_000 {
-        anything(&mut player, &mut plant, &mut chance).await;
+        anything(&mut player, &mut plant, &mut chance, &mut written).await;
     }
     plant.begin_if_dead();
     player.is_up().await;
@@ -99,6 +150,7 @@ async fn run(seed: u64) {
         .await;
     assert!(player.ups >= 2 && player.performs > 100);
     player.stop().await;
+    check(&player, &written, &plant.record().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

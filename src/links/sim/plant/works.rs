@@ -217,3 +217,54 @@ fn fits_a_line(shown: Shown) -> Result<(), String> {
         _ => Err(format!("it has more points than fit a line of {most} bytes")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn works(devices: &str) -> Result<Works, PlantError> {
+        let text = format!("socket = 's'\nrecord = 'r'\n{devices}");
+        Works::new(&Plant::parse(&text, Path::new("plant.toml")).unwrap())
+    }
+
+    fn until(works: &mut Works, now: u64) {
+        while works.tick(now).is_some() {}
+    }
+
+    #[test]
+    fn whoever_comes_to_an_address_covers_who_lives_there_until_it_leaves() {
+        let visit =
+            "[device.a]\n[device.b]\n[[device.b.fault]]\nat = '1s'\nlasts = '1s'\ndo = { move = { to = 'a' } }\n";
+        let mut works = works(visit).unwrap();
+        let (a, b) = (Address::new("a").unwrap(), Address::new("b").unwrap());
+        let serials = |works: &Works| {
+            let serial = |address| works.find(address).and_then(|place| works.get(place)).map(SimDevice::serial);
+            [serial(&a), serial(&b)].map(|serial| serial.map(str::to_owned))
+        };
+        let home = [Some("sim:a".to_owned()), Some("sim:b".to_owned())];
+        assert_eq!(serials(&works), home);
+        until(&mut works, 1_000);
+        assert_eq!(serials(&works), [Some("sim:b".to_owned()), None]);
+        assert!(works.is_known(&b), "somebody lived there");
+        let found: Vec<Address> = works.found().map(|shown| shown.address).collect();
+        assert_eq!(found, [a.clone()], "the covered one is not heard");
+        until(&mut works, 2_000);
+        assert_eq!(serials(&works), home);
+    }
+
+    #[test]
+    fn two_may_have_one_serial_number_but_not_one_address() {
+        assert_eq!(works("[device.a]\nserial = 'x:1'\n[device.b]\nserial = 'x:1'\n").unwrap().len(), 2);
+        assert!(works("[device.a]\n[device.b]\naddress = 'a'\n").is_err());
+    }
+
+    #[test]
+    fn a_plant_that_cannot_be_is_refused() {
+        let nowhere = "[device.a]\n[[device.a.fault]]\nat = '1s'\ndo = { move = { to = 'no where' } }\n";
+        for bad in [nowhere, "[device.a]\nsecurity = 9\n", "[device.a]\nlocation = [100.0, 0.0]\n"] {
+            assert!(works(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::links::{EngineGone, mono};
 use crate::model::{Address, CommandNo, DeviceNo, LinkOrder, Mono, Operation, Outcome, PlanPoint};
 
 /// Further strangers are not remembered: each time they show up, the engine is asked again.
-const MOST_REFUSED: usize = 4096;
+pub(super) const MOST_REFUSED: usize = 4096;
 
 impl<P: Polled> Runner<P> {
     pub(super) async fn obey(&mut self, order: LinkOrder) -> Result<(), EngineGone> {

@@ -1,5 +1,6 @@
 //! Who is missed, probed, listened to and turned away.
 
+use super::super::orders::MOST_REFUSED;
 use super::*;
 use crate::model::about::LONGEST_TEXT;
 use crate::model::{About, Capabilities};
@@ -132,6 +133,26 @@ async fn who_is_kept_off_until_a_time_is_heard_of_after_it() {
         match rig.event().await {
             LinkEvent::Took { .. } => {}
             LinkEvent::Sighted(who) => break assert_eq!(who.address, address("d1")),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_so_many_refusals_are_remembered_and_those_in_force_stay() {
+    let mut rig = rig().await;
+    let until = Some(mono() + Duration::from_secs(3600));
+    for n in 0..=MOST_REFUSED {
+        rig.order(LinkOrder::Refuse { address: address(&format!("d{n}")), until }).await;
+    }
+    sleep(Duration::from_millis(10)).await;
+    for n in [0, MOST_REFUSED - 1, MOST_REFUSED] {
+        rig.notice(Notice::Sighted(Sighting::new(address(&format!("d{n}")), Vec::new(), None))).await;
+    }
+    loop {
+        match rig.event().await {
+            LinkEvent::Took { .. } => {}
+            LinkEvent::Sighted(who) => break assert_eq!(who.address, address(&format!("d{MOST_REFUSED}"))),
             other => panic!("{other:?}"),
         }
     }

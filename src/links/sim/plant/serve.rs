@@ -157,9 +157,7 @@ impl Server {
     fn obey(&mut self, order: ToPlant) -> io::Result<()> {
         match order {
             ToPlant::Hello { .. } => self.outbox.push(plain(FromPlant::Hello { version: VERSION })),
-            ToPlant::Discover => {
-                self.works.found().for_each(|who| self.outbox.push(plain(FromPlant::Found(who))));
-            }
+            ToPlant::Discover => return self.discover(),
             ToPlant::Heed { addresses } => return addresses.iter().try_for_each(|address| self.listen(address, true)),
             ToPlant::Ignore { addresses } => {
                 return addresses.iter().try_for_each(|address| self.listen(address, false));
@@ -174,6 +172,18 @@ impl Server {
             ToPlant::Bye => {
                 self.leaving = true;
                 self.delayed.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn discover(&mut self) -> io::Result<()> {
+        for place in 0..self.works.len() {
+            let now = self.now();
+            let Some((said, shown)) = self.works.look(place, now) else { continue };
+            self.say(place, said)?;
+            if let Some(shown) = shown {
+                self.outbox.push(plain(FromPlant::Found(shown)));
             }
         }
         Ok(())

@@ -128,10 +128,10 @@ impl Works {
         (0..self.devices.len()).for_each(|place| self.stand(place));
     }
 
-    pub fn found(&self) -> impl Iterator<Item = Shown> {
-        let there =
-            self.devices.iter().enumerate().filter(|(place, device)| device.is_found() && !self.is_covered(*place));
-        there.map(|(_, device)| device.shown())
+    /// What a device shows to a look-round at this moment, if it answers; what the moment makes it say comes first.
+    pub fn look(&mut self, place: usize, now: u64) -> Option<(Vec<Said>, Option<Shown>)> {
+        let (said, shown) = self.with(place, now, |device| device.is_found().then(|| device.shown()))?;
+        Some((said, shown.filter(|_| !self.is_covered(place))))
     }
 
     fn is_covered(&self, place: usize) -> bool {
@@ -248,10 +248,22 @@ mod tests {
         until(&mut works, 1_000);
         assert_eq!(serials(&works), [Some("sim:b".to_owned()), None]);
         assert!(works.is_known(&b), "somebody lived there");
-        let found: Vec<Address> = works.found().map(|shown| shown.address).collect();
-        assert_eq!(found, [a.clone()], "the covered one is not heard");
+        let found = found(&mut works, 1_000);
+        assert_eq!(found, std::slice::from_ref(&a), "the covered one is not heard");
         until(&mut works, 2_000);
         assert_eq!(serials(&works), home);
+    }
+
+    fn found(works: &mut Works, now: u64) -> Vec<Address> {
+        (0..works.len()).filter_map(|place| works.look(place, now)?.1).map(|shown| shown.address).collect()
+    }
+
+    #[test]
+    fn a_look_round_finds_who_is_awake_now() {
+        let mut works = works("[device.a]\n[device.b]\nsleeps = { every = '10s', awake = '1s' }\n").unwrap();
+        let woke = (0..10_000).find(|now| works.tick(*now).is_some()).unwrap();
+        assert_eq!(found(&mut works, woke + 999).len(), 2);
+        assert_eq!(found(&mut works, woke + 1_000).len(), 1);
     }
 
     #[test]

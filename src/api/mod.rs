@@ -30,6 +30,8 @@ use crate::store::Snapshots;
 use crate::view::View;
 use fault::Fault;
 
+/// Bytes of a request that no settings can forbid: a client that sends much sends it in parts of this size.
+pub const ALWAYS_TAKEN: usize = 64 << 10;
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Connections that are told why they may not stay, at once.
 const DOORSTEP: usize = 8;

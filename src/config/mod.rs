@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::engine::Admission;
+use crate::api::ALWAYS_TAKEN;
+use crate::engine::{Admission, AdmissionRule};
 use crate::links::{self, Driver};
-use crate::model::{Name, Stream};
+use crate::model::registration::MOST_AT_ONCE;
+use crate::model::{Name, OperationKind, OperationSet, Stream};
 use crate::store::block::MOST_READINGS;
 use crate::units::{show_span, size_text, span_text};
 
@@ -30,6 +32,8 @@ const LEAST_ROWS: u64 = 16;
 const MOST_ROWS: u64 = 10_000_000;
 /// A settings file larger than this is not a settings file.
 const LARGEST_FILE: u64 = 1 << 20;
+/// Each new device is held against all of them.
+const MOST_RULES: usize = 256;
 /// The kernel's bound on the path of a Unix socket, without the ending zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -55,8 +59,11 @@ section!(Config {
     socket: Socket = Socket::default(),
     log: Log = Log::default(),
     clock: Clock = Clock::default(),
+    devices: Devices = Devices::default(),
     commands: Commands = Commands::default(),
     limits: Limits = Limits::default(),
+    /// `[[admission]]`: the first that fits a new device decides; without one, its link does.
+    admission: Vec<AdmissionRule> = Vec::new(),
     link: BTreeMap<Name, Link> = BTreeMap::new(),
 });
 
@@ -145,6 +152,25 @@ pub enum Trust {
     Always,
 }
 
+section!(Devices {
+    #[serde(deserialize_with = "span_text")]
+    contest: Duration = Duration::from_secs(5),
+    #[serde(deserialize_with = "span_text")]
+    keep_retired: Duration = Duration::from_secs(365 * 24 * 3_600),
+    quarantine: OperationSet = OperationSet::of(&ONLY_LOOKS),
+});
+
+/// What quarantine allows if nobody says otherwise.
+const ONLY_LOOKS: [OperationKind; 7] = [
+    OperationKind::Read,
+    OperationKind::Diagnose,
+    OperationKind::SelfTest,
+    OperationKind::SoftwareList,
+    OperationKind::ConnectionLog,
+    OperationKind::ConnectivityGet,
+    OperationKind::Probe,
+];
+
 section!(Commands {
     #[serde(deserialize_with = "span_text")]
     timeout: Duration = Duration::from_secs(10),
@@ -156,10 +182,16 @@ section!(Commands {
     remember: Duration = Duration::from_secs(3_600),
     #[serde(deserialize_with = "span_text")]
     grace: Duration = Duration::from_secs(5),
+    #[serde(deserialize_with = "span_text")]
+    guard: Duration = Duration::from_secs(60),
 });
 
 section!(Limits {
     devices: usize = 100_000,
+    pending: usize = 1_000,
+    points: usize = 200_000,
+    attempts: usize = 1_024,
+    targets: usize = 1_000,
     commands: usize = 20_000,
     waiting: usize = 256,
     orders: usize = 1_000,
@@ -211,7 +243,7 @@ impl Config {
             ("journal.vital", journal.vital, LEAST_ROWS, MOST_ROWS),
             ("journal.events", journal.events, LEAST_ROWS, MOST_ROWS),
             ("journal.telemetry", journal.telemetry, LEAST_ROWS, MOST_ROWS),
-            ("limits.body", limits.body, 1_024, 16 << 20),
+            ("limits.body", limits.body, ALWAYS_TAKEN as u64, 16 << 20),
         ];
         for (key, count, least, most) in wide {
             if !(least..=most).contains(&count) {
@@ -220,6 +252,10 @@ impl Config {
         }
         let counts = [
             ("limits.devices", limits.devices, 1_000_000),
+            ("limits.pending", limits.pending, 1_000_000),
+            ("limits.points", limits.points, 10_000_000),
+            ("limits.attempts", limits.attempts, 65_536),
+            ("limits.targets", limits.targets, MOST_AT_ONCE),
             ("limits.commands", limits.commands, 1_000_000),
             ("limits.waiting", limits.waiting, 1_000_000),
             ("limits.orders", limits.orders, 1_000_000),
@@ -260,10 +296,21 @@ impl Config {
         if let Some((name, _)) = self.link.iter().find(|(_, link)| link.driver().is_none()) {
             return Some(("link", format!("{name} has no driver; add [link.{name}.sim], or take the link away")));
         }
+        if self.admission.len() > MOST_RULES {
+            let rules = self.admission.len();
+            return Some(("admission", format!("has {rules} rules; at most {MOST_RULES}")));
+        }
+        if let Some(name) = self.rule_without_a_link() {
+            return Some(("admission", format!("has a rule for link {name}, which is not configured")));
+        }
         if self.link.len() > 256 {
             return Some(("link", format!("there are {} links; at most 256", self.link.len())));
         }
         None
+    }
+
+    fn rule_without_a_link(&self) -> Option<&Name> {
+        self.admission.iter().filter_map(|rule| rule.link.as_ref()).find(|name| !self.link.contains_key(*name))
     }
 
     /// Spans with which the gateway would do nothing but be busy, or nothing at all.
@@ -276,6 +323,9 @@ impl Config {
             ("commands.timeout", commands.timeout, Duration::from_millis(100)),
             ("commands.expiry", commands.expiry, Duration::from_secs(1)),
             ("commands.longest_expiry", commands.longest_expiry, commands.expiry),
+            ("commands.guard", commands.guard, Duration::from_secs(1)),
+            ("devices.contest", self.devices.contest, Duration::from_millis(100)),
+            ("devices.keep_retired", self.devices.keep_retired, Duration::from_secs(60)),
             ("limits.answer", limits.answer, Duration::from_millis(100)),
         ];
         let (key, span, least) = spans.into_iter().chain(silent).chain(every).find(|(_, span, least)| span < least)?;

@@ -29,6 +29,7 @@ fn the_shipped_file_shows_the_defaults_in_its_comments() {
     let text = uncommented(SHIPPED);
     let mut config = parse(&text).unwrap();
     assert!(!std::mem::take(&mut config.link).is_empty(), "an example of a link");
+    assert!(!std::mem::take(&mut config.admission).is_empty(), "an example of a rule");
     assert_eq!(config, Config::default());
 }
 
@@ -37,7 +38,7 @@ fn the_shipped_file_shows_the_defaults_in_its_comments() {
 fn the_shipped_file_teaches_every_key() {
     let text = uncommented(SHIPPED);
     let table: toml::Table = text.parse().unwrap();
-    for section in ["gateway", "store", "journal", "socket", "log", "clock", "commands", "limits"] {
+    for section in ["gateway", "store", "journal", "socket", "log", "clock", "devices", "commands", "limits"] {
         let missing = format!("[{section}]\nno_such_key = 1\n");
         let error = parse(&missing).unwrap_err();
         let keys: Vec<&str> = error.lines().next().unwrap().split('`').skip(1).step_by(2).skip(1).collect();
@@ -93,6 +94,12 @@ fn a_bound_of_nothing_or_beyond_reason_is_refused_by_its_key() {
         ("[store]\nreserve = 9223372036854775807\n", "store.reserve"),
         ("[journal]\ntelemetry = 0\n", "journal.telemetry"),
         ("[limits]\nbody = \"1B\"\n", "limits.body"),
+        ("[limits]\nbody = \"32KiB\"\n", "limits.body"),
+        ("[limits]\ntargets = 1001\n", "limits.targets"),
+        ("[limits]\npending = 0\n", "limits.pending"),
+        ("[devices]\ncontest = \"0s\"\n", "devices.contest"),
+        ("[devices]\nkeep_retired = \"1s\"\n", "devices.keep_retired"),
+        ("[commands]\nguard = \"0s\"\n", "commands.guard"),
         ("[limits]\nanswer = \"0s\"\n", "limits.answer"),
         ("[commands]\nexpiry = \"8d\"\n", "commands.longest_expiry"),
         ("[link.a]\nsilent_after = \"0s\"\nsim = { socket = \"x\" }\n", "link.silent_after"),
@@ -105,6 +112,23 @@ fn a_bound_of_nothing_or_beyond_reason_is_refused_by_its_key() {
     assert!(parse("[store]\nflush_busy = \"2m\"\n").unwrap_err().contains("store.flush_busy"));
     assert!(parse("[link.a]\n").unwrap_err().contains("a has no driver"));
     assert!(parse("[gateway]\nid = \"two words\"\n").unwrap_err().contains("gateway.id"));
+}
+
+#[test]
+fn rules_of_admission_are_read_in_their_order_and_checked() {
+    let link = "[link.plant.sim]\nsocket = \"/x\"\n";
+    let rules = "[[admission]]\nlink = \"plant\"\nidentity = \"serial:acme:*\"\nproof = \"seen\"\nthen = \"hold\"\n\
+                 [[admission]]\nthen = \"quarantine\"\n";
+    let config = parse(&format!("{rules}{link}")).unwrap();
+    let then: Vec<Admission> = config.admission.iter().map(|rule| rule.then).collect();
+    assert_eq!(then, [Admission::Hold, Admission::Quarantine]);
+    assert!(parse(rules).unwrap_err().contains("a rule for link plant, which is not configured"));
+    let error = parse("[[admission]]\nidentity = \"acme\"\nthen = \"accept\"\n").unwrap_err();
+    assert!(error.starts_with("dmgw.toml:2:12: ") && error.contains("KIND:VALUE"), "{error}");
+    assert!(parse("[[admission]]\nidentiy = \"serial:*\"\nthen = \"accept\"\n").unwrap_err().contains("\"identity\""));
+    let many = "[[admission]]\nthen = \"hold\"\n".repeat(MOST_RULES + 1);
+    assert!(parse(&many).unwrap_err().contains("at most 256"));
+    assert!(parse("[devices]\nquarantine = [\"raed\"]\n").unwrap_err().contains("Did you mean \"read\"?"));
 }
 
 #[test]
@@ -129,8 +153,14 @@ fn the_parts_and_the_settings_agree_on_the_defaults() {
         (of.timeout, of.expiry, of.longest_expiry),
         (engine.command_timeout, engine.command_expiry, engine.longest_expiry)
     );
-    assert_eq!((of.remember, of.grace), (engine.remember, engine.grace));
+    assert_eq!((of.remember, of.grace, of.guard), (engine.remember, engine.grace, engine.guard));
+    let of = &config.devices;
+    assert_eq!((of.contest, of.keep_retired, of.quarantine), (engine.contest, engine.keep_retired, engine.quarantine));
     let of = &config.limits;
     assert_eq!((of.devices, of.commands, of.orders), (engine.most_devices, engine.most_commands, engine.most_waiting));
-    assert_eq!(of.come_back, engine.come_back);
+    assert_eq!(
+        (of.pending, of.points, of.attempts, of.targets),
+        (engine.most_pending, engine.most_points, engine.most_attempts, engine.most_targets)
+    );
+    assert_eq!((of.waiting, of.come_back), (engine.most_queued, engine.come_back));
 }

@@ -53,7 +53,8 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
         }
     };
     tell(&opened);
-    let turn = Turn::new(engine_settings(&config), store, opened.state, &opened.now);
+    let settings = engine::Settings { seed: seed()?, ..engine_settings(&config) };
+    let turn = Turn::new(settings, store, opened.state, &opened.now);
 
     let (events, taken) = mpsc::channel(config.limits.event_queue);
     let asks = Arc::new(Asks::new(events.clone(), config.limits.asks));
@@ -131,12 +132,28 @@ fn engine_settings(config: &Config) -> engine::Settings {
         remember: config.commands.remember,
         grace: config.commands.grace,
         come_back: config.limits.come_back,
+        admission: config.admission.clone(),
+        quarantine: config.devices.quarantine,
+        contest: config.devices.contest,
+        guard: config.commands.guard,
+        keep_retired: config.devices.keep_retired,
+        seed: 0,
         most_devices: config.limits.devices,
+        most_pending: config.limits.pending,
+        most_points: config.limits.points,
+        most_attempts: config.limits.attempts,
+        most_targets: config.limits.targets,
         most_commands: config.limits.commands,
         most_queued: config.limits.waiting,
         most_waiting: config.limits.orders,
-        ..engine::Settings::default()
     }
+}
+
+/// Another one at each start: what the engine makes hard to guess rests on it.
+fn seed() -> anyhow::Result<u64> {
+    let random = u128::from_be_bytes(clock::random_id().context("cannot get random bytes")?);
+    // Six bits of the one half are fixed; the other half has chance in their place.
+    Ok((random >> 64) as u64 ^ (random as u64).rotate_left(16))
 }
 
 fn store_settings(config: &Config) -> store::Settings {

@@ -5,8 +5,8 @@
 //! grows beyond what the engine holds. No task and no channel of its own, but one watch counter: it goes up whenever a
 //! command changed, so that whoever waits for the end of a command sleeps until then.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::model::device::DeviceNow;
-use crate::model::{Command, CommandId, CommandNo, DeviceId, DeviceNo, Mono, Name, Now};
+use crate::model::{Attempt, Command, CommandId, CommandNo, DeviceId, DeviceNo, Mono, Name, Now};
 use crate::nearest;
 
 const SHARDS: usize = 64;
@@ -31,10 +31,11 @@ pub enum Known {
 }
 
 pub struct View {
-    /// In ascending order of their numbers; only ever longer.
+    /// In ascending order of their numbers.
     devices: ArcSwap<Vec<(DeviceNo, Slot)>>,
     by_id: Shards<DeviceId, Slot>,
     commands: Shards<CommandId, Known>,
+    attempts: ArcSwap<Vec<Attempt>>,
     health: ArcSwap<Health>,
     ended: watch::Sender<u64>,
     /// The daemon stops: nobody need wait any longer.
@@ -118,6 +119,7 @@ impl Default for View {
             devices: ArcSwap::default(),
             by_id: Shards::new(),
             commands: Shards::new(),
+            attempts: ArcSwap::default(),
             health: ArcSwap::default(),
             ended: watch::Sender::new(0),
             released: AtomicBool::new(false),
@@ -151,6 +153,24 @@ impl View {
         // Numbers ascend, so this finds the list in order but for a slip of the engine.
         all.sort_by_key(|(no, _)| *no);
         self.devices.store(Arc::new(all));
+    }
+
+    /// Those that are no more. Whoever holds one still reads it as it was.
+    pub fn forget_devices(&self, gone: &[DeviceNo]) {
+        let known = self.devices.load();
+        let ids: Vec<DeviceId> =
+            gone.iter().filter_map(|no| slot(&known, *no)).map(|slot| slot.load().device.id.clone()).collect();
+        if ids.is_empty() {
+            return;
+        }
+        self.by_id.change(ids.into_iter().map(|id| (id, None)));
+        let gone: BTreeSet<DeviceNo> = gone.iter().copied().collect();
+        let left = known.iter().filter(|(no, _)| !gone.contains(no)).cloned().collect();
+        self.devices.store(Arc::new(left));
+    }
+
+    pub fn publish_attempts(&self, attempts: Vec<Attempt>) {
+        self.attempts.store(Arc::new(attempts));
     }
 
     /// Those that had ended before the start.
@@ -202,13 +222,42 @@ impl View {
 
     /// Up to `limit` devices with numbers above `after`, ascending.
     pub fn devices(&self, after: Option<DeviceNo>, limit: usize) -> Vec<Arc<DeviceNow>> {
+        self.devices_that(|_| true, after, limit)
+    }
+
+    /// Of those only the ones that fit.
+    pub fn devices_that(
+        &self,
+        fits: impl Fn(&DeviceNow) -> bool,
+        after: Option<DeviceNo>,
+        limit: usize,
+    ) -> Vec<Arc<DeviceNow>> {
         let all = self.devices.load();
         let from = after.map_or(0, |after| all.partition_point(|(no, _)| *no <= after));
-        all.iter().skip(from).take(limit).map(|(_, slot)| slot.load_full()).collect()
+        let fitting = all.iter().skip(from).map(|(_, slot)| slot.load_full()).filter(|device| fits(device));
+        fitting.take(limit).collect()
+    }
+
+    /// Who was turned away.
+    pub fn attempts(&self) -> Arc<Vec<Attempt>> {
+        self.attempts.load_full()
     }
 
     pub fn command(&self, id: &CommandId) -> Option<Known> {
         self.commands.get(id)
+    }
+
+    /// In the order in which they were asked.
+    pub fn open_commands(&self) -> Vec<Arc<Command>> {
+        let mut open = Vec::new();
+        for shard in &self.commands.0 {
+            open.extend(shard.load().values().filter_map(|known| match known {
+                Known::Open(command) => Some(command.clone()),
+                Known::Ended(_) => None,
+            }));
+        }
+        open.sort_by_key(|command| command.no);
+        open
     }
 
     pub fn count_commands(&self) -> usize {

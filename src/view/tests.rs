@@ -82,6 +82,39 @@ fn a_device_that_comes_and_changes_in_one_batch_is_there_once() {
 }
 
 #[test]
+fn a_forgotten_device_is_gone_by_number_and_by_id_and_may_come_again() {
+    let view = plant();
+    let id = view.numbered(DeviceNo(10)).unwrap().device.id.clone();
+    view.forget_devices(&[DeviceNo(10), DeviceNo(99)]);
+    assert!(view.numbered(DeviceNo(10)).is_none() && view.device(&id).is_none());
+    assert_eq!(view.devices(None, 9).iter().map(|d| d.device.no.0).collect::<Vec<_>>(), [0, 20]);
+    view.publish_devices([device(30, id.as_str())]);
+    assert_eq!(view.device(&id).unwrap().device.no, DeviceNo(30));
+}
+
+#[test]
+fn a_page_of_those_that_fit_is_as_long_as_asked() {
+    let view = plant();
+    let late = |device: &DeviceNow| device.device.no.0 > 0;
+    let numbers = |after, limit| -> Vec<u32> {
+        view.devices_that(late, after, limit).iter().map(|device| device.device.no.0).collect()
+    };
+    assert_eq!((numbers(None, 1), numbers(Some(DeviceNo(10)), 9)), (vec![10], vec![20]));
+}
+
+#[test]
+fn open_commands_are_listed_in_their_order_and_ended_ones_are_not() {
+    let view = View::default();
+    let numbered = |no: u64, state| {
+        let command = Command::clone(&command(&format!("c-{no}"), state));
+        Arc::new(Command { no: CommandNo(no), ..command })
+    };
+    let all = [(9, CommandState::Queued), (2, CommandState::Sent), (3, CommandState::Done)];
+    view.publish_commands(all.into_iter().map(|(no, state)| numbered(no, state)).collect(), Vec::new());
+    assert_eq!(view.open_commands().iter().map(|command| command.no.0).collect::<Vec<_>>(), [2, 9]);
+}
+
+#[test]
 fn a_forgotten_command_is_gone() {
     let view = View::default();
     let id = CommandId::new("c-1").unwrap();

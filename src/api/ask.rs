@@ -1,5 +1,7 @@
 //! Asking: an operation, a call-back, a look for devices; and what became of a command.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -13,11 +15,11 @@ use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
 use super::look::no_device;
-use super::shown::{Answer, CommandShown};
+use super::shown::{Answer, CommandShown, CommandsShown};
 use super::{Door, Here, cut, journal};
 use crate::asks::AskError;
 use crate::model::event::Operate;
-use crate::model::{Ask, CommandId, Principal, Refusal, Reply};
+use crate::model::{Ask, Child, ChildPart, Command, CommandId, CommandNo, OperationKind, Principal, Refusal, Reply};
 use crate::nearest;
 use crate::view::Known;
 
@@ -29,13 +31,25 @@ pub struct Wait {
     wait: f64,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    after: Option<u64>,
+    limit: Option<usize>,
+}
+
 pub type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// What stands after the `?`.
 pub fn query<T>(asked: Asked<T>) -> Result<T, Fault> {
-    let says =
-        |error: QueryRejection| Fault::bad(cut(&error.body_text()), "correct what stands after the ? and ask again");
-    asked.map(|Query(query)| query).map_err(says)
+    asked.map(|Query(query)| query).map_err(|error| {
+        let says = error.body_text();
+        let hint = match says.find("unknown ").and_then(|at| nearest::meant(&says[at..])) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => "correct what stands after the ? and ask again".into(),
+        };
+        Fault::bad(cut(&says), hint)
+    })
 }
 
 /// The body, if it comes in time, is not too large and is what it should be.
@@ -85,16 +99,29 @@ pub async fn ask(State(door): Here, waits: Asked<Wait>, sent: Body) -> Result<(S
             let open = command.state.is_open();
             Ok((if open { StatusCode::ACCEPTED } else { StatusCode::OK }, Json(Answer::Accepted(command))))
         }
-        Reply::Known(_) => {
-            let Ask::Operate(Operate { id: Some(id), .. }) = &ask else { return Err(Fault::from(AskError::NotKnown)) };
-            match door.command(id, wait).await? {
-                Some(command) => Ok((StatusCode::OK, Json(Answer::Known(command)))),
-                None => Err(Fault::from(AskError::NotKnown)),
-            }
-        }
-        Reply::Guarded { .. } | Reply::Registered(_) => Err(Fault::from(AskError::NotKnown)),
+        Reply::Known(no) => Ok((StatusCode::OK, Json(Answer::Known(door.asked_before(&ask, no, wait).await?)))),
+        Reply::Registered(each) => Ok((StatusCode::OK, Json(Answer::Registered(each)))),
+        Reply::Guarded { token, within } => Err(Fault::guarded(would(&ask), token, within)),
         Reply::Done => Ok((StatusCode::OK, Json(Answer::Done))),
         Reply::Refused(refusal) => Err(door.refused(&ask, refusal)),
+    }
+}
+
+/// What would happen.
+fn would(ask: &Ask) -> String {
+    let Ask::Operate(Operate { device, devices, operation, .. }) = ask else {
+        return "this cannot be undone".into();
+    };
+    let whom = match (device, &devices[..]) {
+        (Some(device), _) => device.to_string(),
+        (None, [one]) => one.to_string(),
+        (None, many) => format!("each of {} devices", many.len()),
+    };
+    match operation.kind() {
+        OperationKind::FactoryReset => format!("factory-reset would set {whom} back to how it left its factory"),
+        OperationKind::Erase => format!("erase would delete all that {whom} has stored"),
+        OperationKind::Lock => format!("lock would keep everybody out of {whom}"),
+        kind => format!("{kind} on {whom} cannot be undone"),
     }
 }
 
@@ -114,6 +141,24 @@ pub async fn command(
             format!("there is no command {}", cut(&id)),
             "it was never accepted here, or is forgotten: ids are kept until their expiry and a while longer",
         )),
+    }
+}
+
+/// Those that have not ended.
+pub async fn commands(State(door): Here, range: Asked<Open>) -> Result<Json<CommandsShown>, Fault> {
+    let range = query(range)?;
+    let limit = door.limit(range.limit)?;
+    let after = range.after.map(CommandNo);
+    let open = door.view.open_commands().into_iter().filter(|command| after.is_none_or(|after| command.no > after));
+    let open: Vec<Arc<Command>> = open.take(limit).collect();
+    let after = (open.len() == limit).then(|| open.last().map(|last| last.no)).flatten();
+    Ok(Json(CommandsShown { commands: open.iter().map(|command| CommandShown::of(command)).collect(), after }))
+}
+
+fn number(child: &Child) -> Option<CommandNo> {
+    match child.part {
+        ChildPart::Command(no) => Some(no),
+        ChildPart::Refused(_) => None,
     }
 }
 
@@ -138,12 +183,44 @@ impl Door {
         };
         match known {
             None => Ok(None),
-            Some(Known::Open(command)) => Ok(Some(CommandShown::of(&command))),
-            Some(Known::Ended(no)) => {
-                let stored = journal::read(self, move |snapshots| snapshots.command(no)).await?;
-                Ok(stored.as_ref().map(CommandShown::of))
-            }
+            Some(Known::Open(command)) => self.shown(&command).await.map(Some),
+            Some(Known::Ended(no)) => self.stored(no).await,
         }
+    }
+
+    async fn asked_before(&self, ask: &Ask, no: CommandNo, wait: Duration) -> Result<CommandShown, Fault> {
+        let known = match ask {
+            Ask::Operate(Operate { id: Some(id), .. }) => self.command(id, wait).await?,
+            _ => None,
+        };
+        match known {
+            Some(command) => Ok(command),
+            None => self.stored(no).await?.ok_or_else(|| Fault::from(AskError::NotKnown)),
+        }
+    }
+
+    async fn stored(&self, no: CommandNo) -> Result<Option<CommandShown>, Fault> {
+        match journal::read(self, move |snapshots| snapshots.command(no)).await? {
+            Some(command) => self.shown(&command).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Of a command to many the parts too: those that are open stand in the view, the others in the store. There are at
+    /// most `limits.targets`.
+    async fn shown(&self, command: &Command) -> Result<CommandShown, Fault> {
+        if command.device().is_some() {
+            return Ok(CommandShown::of(command));
+        }
+        let parts: BTreeSet<CommandNo> = command.children().iter().filter_map(number).collect();
+        let open = self.view.open_commands().into_iter().filter(|open| parts.contains(&open.no));
+        let mut found: BTreeMap<CommandNo, Command> = open.map(|open| (open.no, Command::clone(&open))).collect();
+        let ended: Vec<CommandNo> = parts.into_iter().filter(|no| !found.contains_key(no)).collect();
+        let stored = journal::read(self, move |snapshots| {
+            ended.into_iter().map(|no| Ok((no, snapshots.command(no)?))).collect::<Result<Vec<_>, _>>()
+        });
+        found.extend(stored.await?.into_iter().filter_map(|(no, command)| Some((no, command?))));
+        Ok(CommandShown::of_many(command, |no| found.get(&no).cloned()))
     }
 
     /// The engine says what is wrong; what was probably meant stands in the view.
@@ -168,5 +245,25 @@ impl Door {
             _ => return fault,
         };
         Fault { hint, ..fault }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DeviceId, Operation};
+
+    #[test]
+    fn what_cannot_be_undone_says_what_would_happen_to_whom() {
+        let device = |no| DeviceId::new(&format!("urn:{no}")).unwrap();
+        let one = Operate::new(device(1), Operation::Erase);
+        assert_eq!(would(&Ask::Operate(one.clone())), "erase would delete all that urn:1 has stored");
+        let many = Operate { device: None, devices: vec![device(1), device(2)], ..one };
+        assert!(would(&Ask::Operate(many)).contains("each of 2 devices"));
+        for kind in OperationKind::ALL.iter().filter(|kind| kind.is_dangerous()) {
+            let operation = serde_json::from_value(serde_json::json!(kind.name())).unwrap();
+            let says = would(&Ask::Operate(Operate::new(device(1), operation)));
+            assert!(says.contains(" would "), "{says}");
+        }
     }
 }

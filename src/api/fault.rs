@@ -1,13 +1,16 @@
 //! What a request is told when it fails: `{"error": {"kind", "message", "hint"}}`, with the status that fits. The kind is
 //! for programs, the message says what happened, the hint what to do.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::asks::AskError;
-use crate::model::Refusal;
+use crate::model::{Name, Refusal};
+use crate::units::show_span;
 
 /// Seconds after which it is worth coming back.
 const RETRY_AFTER: &str = "1";
@@ -18,6 +21,15 @@ pub struct Fault {
     pub kind: &'static str,
     pub message: String,
     pub hint: String,
+    /// What the second step needs, where there is one.
+    pub guard: Option<Guard>,
+}
+
+/// With this token the very same may be asked again, within so many seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Guard {
+    pub token: Name,
+    pub within: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,11 +42,14 @@ pub struct Told {
     pub kind: String,
     pub message: String,
     pub hint: String,
+    /// Of what is dangerous: `token` and `within`.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
 }
 
 impl Fault {
     pub fn new(status: StatusCode, kind: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Fault {
-        Fault { status, kind, message: message.into(), hint: hint.into() }
+        Fault { status, kind, message: message.into(), hint: hint.into(), guard: None }
     }
 
     pub fn bad(message: impl Into<String>, hint: impl Into<String>) -> Fault {
@@ -49,8 +64,19 @@ impl Fault {
         Fault::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message, hint)
     }
 
+    /// Nothing was done yet: what is asked cannot be undone, and must be asked again with the token.
+    pub fn guarded(message: String, token: Name, within: Duration) -> Fault {
+        let hint = format!(
+            "nothing was done yet; to do it, ask the very same again within {}, with \"token\": \"{token}\"",
+            show_span(within)
+        );
+        let guard = Some(Guard { token, within: within.as_secs_f64() });
+        Fault { guard, ..Fault::new(StatusCode::PRECONDITION_REQUIRED, "guarded", message, hint) }
+    }
+
     pub fn body(&self) -> Body {
-        Body { error: Told { kind: self.kind.into(), message: self.message.clone(), hint: self.hint.clone() } }
+        let Fault { message, hint, guard, .. } = self.clone();
+        Body { error: Told { kind: self.kind.into(), message, hint, guard } }
     }
 }
 
@@ -122,6 +148,22 @@ mod tests {
             assert_eq!((fault.status.as_u16(), fault.message.as_str()), (status, "no"));
             assert!(!fault.hint.is_empty());
         }
+    }
+
+    #[test]
+    fn a_guard_tells_its_token_beside_the_message() {
+        let token = Name::new("t-1").unwrap();
+        let fault = Fault::guarded("all of it would go".into(), token, Duration::from_secs(60));
+        assert_eq!(fault.status, StatusCode::PRECONDITION_REQUIRED);
+        let shown = serde_json::to_value(fault.body()).unwrap();
+        let error = &shown["error"];
+        assert_eq!((&error["kind"], &error["token"]), (&"guarded".into(), &"t-1".into()));
+        assert_eq!(error["within"], 60.0);
+        assert!(error["hint"].as_str().unwrap().contains("within 1m, with \"token\": \"t-1\""), "{error}");
+        assert_eq!(serde_json::from_value::<Body>(shown).unwrap(), fault.body());
+        let plain = serde_json::to_value(Fault::bad("no", "yes").body()).unwrap();
+        assert!(plain["error"].get("token").is_none());
+        assert_eq!(serde_json::from_value::<Body>(plain).unwrap().error.guard, None);
     }
 
     #[test]

@@ -5,14 +5,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::ask::{Asked, query};
 use super::fault::Fault;
-use super::shown::{ClockShown, Counts, DeviceShown, Devices, LinkShown, Status};
+use super::shown::{AttemptShown, ClockShown, Counts, DeviceShown, Devices, LinkShown, LogShown, Seen, Status};
 use super::{Door, Here, cut, journal};
 use crate::model::device::{Connectivity, DeviceNow};
-use crate::model::{DeviceNo, LifeCycle, Mono};
+use crate::model::record::Entry;
+use crate::model::{About, DeviceNo, LifeCycle, Mono, Name, Now};
+use crate::store::{Snapshots, StoreError};
 use crate::view::{LinkNow, LinkState, NoDevice};
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,6 +23,21 @@ use crate::view::{LinkNow, LinkState, NoDevice};
 pub struct Range {
     after: Option<u32>,
     limit: Option<usize>,
+    link: Option<Name>,
+    life: Option<LifeCycle>,
+    connectivity: Option<Connectivity>,
+    group: Option<Name>,
+}
+
+impl Range {
+    fn fits(&self, known: &DeviceNow) -> bool {
+        let device = &known.device;
+        let link = device.place.as_ref().map(|place| &place.link);
+        self.link.as_ref().is_none_or(|wanted| link == Some(wanted))
+            && self.life.is_none_or(|wanted| device.life == wanted)
+            && self.connectivity.is_none_or(|wanted| known.live.connectivity == wanted)
+            && self.group.as_ref().is_none_or(|wanted| device.groups.contains(wanted))
+    }
 }
 
 pub async fn status(State(door): Here) -> Json<Status> {
@@ -90,17 +108,50 @@ fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
 pub async fn devices(State(door): Here, range: Asked<Range>) -> Result<Json<Devices>, Fault> {
     let range = query(range)?;
     let limit = door.limit(range.limit)?;
-    let found = door.view.devices(range.after.map(DeviceNo), limit);
-    let now = (door.mono)();
+    let found = door.view.devices_that(|device| range.fits(device), range.after.map(DeviceNo), limit);
+    let (now, health) = (door.now(), door.view.health());
+    let seen = Seen { now: &now, health: &health };
     let after = (found.len() == limit).then(|| found.last().map(|last| last.device.no)).flatten();
-    Ok(Json(Devices { devices: found.iter().map(|device| DeviceShown::of(device, now)).collect(), after }))
+    Ok(Json(Devices { devices: found.iter().map(|device| DeviceShown::of(device, &seen)).collect(), after }))
 }
 
-pub async fn device(State(door): Here, Path(word): Path<String>) -> Result<Json<DeviceShown>, Fault> {
-    match door.view.find(&word) {
-        Ok(device) => Ok(Json(DeviceShown::with_detail(&device, (door.mono)()))),
-        Err(missing) => Err(no_device(&word, &missing)),
+/// Of a device, or `…/log`, its log: ids may hold slashes, so the path is looked at here.
+pub async fn device(State(door): Here, Path(word): Path<String>) -> Result<Response, Fault> {
+    match (door.view.find(&word), word.strip_suffix("/log")) {
+        (Ok(found), _) => device_shown(&door, &found).await.map(IntoResponse::into_response),
+        (Err(_), Some(word)) => log(&door, word).await.map(IntoResponse::into_response),
+        (Err(missing), None) => Err(no_device(&word, &missing)),
     }
+}
+
+async fn device_shown(door: &Door, found: &DeviceNow) -> Result<Json<DeviceShown>, Fault> {
+    let no = found.device.no;
+    let about = journal::read(door, move |snapshots| about(&snapshots, no)).await?;
+    let merged = found.device.merged.and_then(|no| door.view.numbered(no)).map(|other| other.device.id.clone());
+    let (now, health) = (door.now(), door.view.health());
+    Ok(Json(DeviceShown::with_detail(found, &Seen { now: &now, health: &health }, about, merged)))
+}
+
+async fn log(door: &Door, word: &str) -> Result<Json<LogShown>, Fault> {
+    let found = door.view.find(word).map_err(|missing| no_device(word, &missing))?;
+    let no = found.device.no;
+    let entries = journal::read(door, move |snapshots| log_of(&snapshots, no)).await?;
+    Ok(Json(LogShown::of(found.device.id.clone(), entries)))
+}
+
+/// What is known of a device beside what it can do.
+fn about(_: &Snapshots, _: DeviceNo) -> Result<About, StoreError> {
+    Ok(About::default())
+}
+
+/// What happened to a device, the oldest first.
+fn log_of(_: &Snapshots, _: DeviceNo) -> Result<Vec<Entry>, StoreError> {
+    Ok(Vec::new())
+}
+
+/// Who was turned away; there are at most `limits.attempts`, and one for all the others.
+pub async fn attempts(State(door): Here) -> Json<Vec<AttemptShown>> {
+    Json(door.view.attempts().iter().map(AttemptShown::of).collect())
 }
 
 pub fn no_device(word: &str, missing: &NoDevice) -> Fault {
@@ -120,6 +171,12 @@ pub fn no_device(word: &str, missing: &NoDevice) -> Fault {
 }
 
 impl Door {
+    /// By the clock as the loop knew it last.
+    fn now(&self) -> Now {
+        let (last, mono) = (self.view.health().now, (self.mono)());
+        Now { mono, wall: last.wall_at(mono), ..last }
+    }
+
     pub fn limit(&self, asked: Option<usize>) -> Result<usize, Fault> {
         let most = self.limits.page;
         match asked {
@@ -128,5 +185,46 @@ impl Door {
             // Who wants more gets a page, and is told where to go on.
             Some(limit) => Ok(limit.min(most)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::device::Live;
+    use crate::model::{Address, Device, DeviceId, Place};
+
+    fn device(link: &str, life: LifeCycle, connectivity: Connectivity, groups: &[&str]) -> DeviceNow {
+        let name = |text: &&str| Name::new(text).unwrap();
+        let id = DeviceId::new("urn:a").unwrap();
+        let device = Device {
+            place: Some(Place { link: name(&link), address: Address::new("1").unwrap() }),
+            groups: groups.iter().map(name).collect(),
+            ..Device::new(DeviceNo(1), id, life, &Now::default())
+        };
+        let live = Live { connectivity, ..Live::default() };
+        DeviceNow { device: Arc::new(device), capabilities: Arc::default(), live }
+    }
+
+    #[test]
+    fn a_list_holds_what_fits_all_that_was_asked() {
+        let device = device("plant", LifeCycle::Managed, Connectivity::Silent, &["line-a", "night"]);
+        let fits = |asked: &str| {
+            let uri = format!("/v1/devices?{asked}").parse().unwrap();
+            query::<Range>(axum::extract::Query::try_from_uri(&uri)).unwrap().fits(&device)
+        };
+        for asked in ["", "link=plant", "life=managed&connectivity=silent", "group=night&link=plant"] {
+            assert!(fits(asked), "{asked}");
+        }
+        for asked in ["link=plan", "life=pending", "connectivity=up&link=plant", "group=line"] {
+            assert!(!fits(asked), "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_no_device_can_be_is_told_the_right_one() {
+        let uri = "/v1/devices?life=manged".parse().unwrap();
+        let fault = query::<Range>(axum::extract::Query::try_from_uri(&uri)).unwrap_err();
+        assert_eq!((fault.status.as_u16(), fault.hint.as_str()), (400, "did you mean managed?"));
     }
 }

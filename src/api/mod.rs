@@ -66,12 +66,15 @@ pub struct Bounds {
 type Here = State<Arc<Door>>;
 
 /// Each with its method, as a 404 names them.
-pub const ROUTES: [&str; 10] = [
+pub const ROUTES: [&str; 13] = [
     "POST /v1/ask",
+    "GET /v1/commands",
     "GET /v1/commands/{id}",
     "GET /v1/status",
     "GET /v1/devices",
     "GET /v1/devices/{id}",
+    "GET /v1/devices/{id}/log",
+    "GET /v1/attempts",
     "GET /v1/links",
     "GET /v1/journal/vital",
     "GET /v1/journal/events",
@@ -83,10 +86,12 @@ fn routes(door: Arc<Door>) -> Router {
     Router::new()
         .route("/v1/ask", post(ask::ask))
         // Ids may hold slashes.
+        .route("/v1/commands", get(ask::commands))
         .route("/v1/commands/{*id}", get(ask::command))
         .route("/v1/status", get(look::status))
         .route("/v1/devices", get(look::devices))
         .route("/v1/devices/{*id}", get(look::device))
+        .route("/v1/attempts", get(look::attempts))
         .route("/v1/links", get(look::links))
         .route("/v1/journal/ack", post(journal::ack))
         .route("/v1/journal/{stream}", get(journal::page))

@@ -2,11 +2,15 @@
 //!
 //! Times are milliseconds since 1970 by the gateway's clock as it stands now; spans are seconds.
 
+mod command;
+mod device;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::command::Priority;
-use crate::model::device::{Connectivity, DeviceNow, LastValue};
 use crate::model::*;
+
+pub use command::{Answer, ChildShown, CommandShown, CommandsShown, ManyCounts};
+pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, PointShown, Seen};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -78,98 +82,6 @@ pub struct StreamShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct DeviceShown {
-    pub no: DeviceNo,
-    pub id: DeviceId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Name>,
-    /// Where it is, or was last; absent where it was never seen.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<Name>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<Address>,
-    pub life: LifeCycle,
-    pub connectivity: Connectivity,
-    /// Seconds since it was heard; absent where it was not, since the daemon started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub heard: Option<f64>,
-    pub first_seen: Wall,
-    /// Only where one device is asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<Detail>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Detail {
-    pub identities: Vec<Identity>,
-    pub operations: OperationSet,
-    pub points: Vec<PointShown>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PointShown {
-    pub point: PointPath,
-    pub kind: ValueKind,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<Name>,
-    pub access: Access,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limits: Option<Limits>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quality: Option<Quality>,
-    /// Seconds since it arrived.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub age: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Wall>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Devices {
-    pub devices: Vec<DeviceShown>,
-    /// Ask with `after` this for the next page; absent on the last one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<DeviceNo>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CommandShown {
-    pub id: CommandId,
-    pub state: CommandState,
-    /// Absent where it is for many.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub device: Option<DeviceId>,
-    pub operation: Operation,
-    pub by: Name,
-    pub priority: Priority,
-    pub asked: Wall,
-    pub expires: Wall,
-    /// Seconds that the device may take.
-    pub timeout: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sent: Option<Wall>,
-    /// In parts of a thousand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub progress: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Outcome>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<Wall>,
-}
-
-/// What an ask is answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Answer {
-    Accepted(CommandShown),
-    /// The same id was asked before.
-    Known(CommandShown),
-    Done,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PageShown {
     pub journal: String,
     pub stream: Stream,
@@ -210,74 +122,56 @@ pub struct ReadingShown {
     pub source: Option<Wall>,
 }
 
-fn age(now: Mono, then: Mono) -> f64 {
-    now.since(then).as_secs_f64()
+/// What became of a device's connection, life and hardware; the oldest of it goes first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogShown {
+    pub device: DeviceId,
+    pub records: Vec<LoggedShown>,
 }
 
-impl DeviceShown {
-    pub fn of(known: &DeviceNow, now: Mono) -> DeviceShown {
-        let device = &known.device;
-        DeviceShown {
-            no: device.no,
-            id: device.id.clone(),
-            name: device.name.clone(),
-            link: device.place.as_ref().map(|place| place.link.clone()),
-            address: device.place.as_ref().map(|place| place.address.clone()),
-            life: device.life,
-            connectivity: known.live.connectivity,
-            heard: known.live.heard.map(|heard| age(now, heard)),
-            first_seen: device.first_seen.wall,
-            detail: None,
-        }
-    }
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoggedShown {
+    pub time: Wall,
+    pub boot: Boot,
+    pub record: Record,
+}
 
-    pub fn with_detail(known: &DeviceNow, now: Mono) -> DeviceShown {
-        let values = known.live.values.iter().map(Option::as_ref).chain(std::iter::repeat(None));
-        let points = known.capabilities.points.iter().zip(values);
-        let detail = Detail {
-            identities: known.device.identities.clone(),
-            operations: known.capabilities.operations,
-            points: points.map(|(point, last)| PointShown::of(point, last, now)).collect(),
-        };
-        DeviceShown { detail: Some(detail), ..DeviceShown::of(known, now) }
+impl LogShown {
+    pub fn of(device: DeviceId, entries: Vec<record::Entry>) -> LogShown {
+        let shown =
+            |entry: record::Entry| LoggedShown { time: entry.at.wall, boot: entry.at.boot, record: entry.record };
+        LogShown { device, records: entries.into_iter().map(shown).collect() }
     }
 }
 
-impl PointShown {
-    fn of(point: &Point, last: Option<&LastValue>, now: Mono) -> PointShown {
-        PointShown {
-            point: point.path.clone(),
-            kind: point.kind,
-            unit: point.unit.clone(),
-            access: point.access,
-            limits: point.limits.clone(),
-            value: last.map(|last| last.value.clone()),
-            quality: last.map(|last| last.quality),
-            age: last.map(|last| age(now, last.at)),
-            source: last.and_then(|last| last.source),
-        }
-    }
+/// Who was turned away, folded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptShown {
+    pub link: Name,
+    /// Absent: all together for whom there was no room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<Address>,
+    /// Where it was the last time.
+    pub address: Address,
+    /// Why, the last time: for programs, and as a sentence.
+    pub why: Denial,
+    pub says: String,
+    pub first: Wall,
+    pub last: Wall,
+    pub count: u64,
 }
 
-impl CommandShown {
-    pub fn of(command: &Command) -> CommandShown {
-        CommandShown {
-            id: command.id.clone(),
-            state: command.state,
-            device: match &command.whom {
-                Whom::Device { id, .. } => Some(id.clone()),
-                Whom::Many(_) => None,
-            },
-            operation: command.operation.clone(),
-            by: command.by.clone(),
-            priority: command.priority,
-            asked: command.asked.wall,
-            expires: command.expires.wall,
-            timeout: command.timeout.as_secs_f64(),
-            sent: command.sent.map(|now| now.wall),
-            progress: command.progress,
-            outcome: command.outcome.clone(),
-            ended: command.ended.map(|now| now.wall),
+impl AttemptShown {
+    pub fn of(attempt: &Attempt) -> AttemptShown {
+        AttemptShown {
+            link: attempt.stranger.link.clone(),
+            who: attempt.stranger.who.clone(),
+            address: attempt.address.clone(),
+            why: attempt.why,
+            says: attempt.why.to_string(),
+            first: attempt.first.wall,
+            last: attempt.last.wall,
+            count: attempt.count,
         }
     }
 }

@@ -10,14 +10,14 @@ use crate::units;
 
 const EXITS: &str = "Exit codes:
   0  done
-  1  failed or refused
+  1  failed or refused, or (of what cannot be undone) to be confirmed first; of several devices: one of them
   2  not understood
   3  unknown: it was sent, or may have been, and nobody can say what came of it; or it did not end within --wait
   4  the daemon cannot be reached";
 
 /// Device-management gateway: finds local devices, manages them by itself, loses nothing, answers upstream
 #[derive(Debug, Parser)]
-#[command(name = "dmgw", after_help = EXITS, disable_version_flag = true, max_term_width = 100)]
+#[command(name = "dmgw", after_help = EXITS, version, max_term_width = 100)]
 pub struct Args {
     /// The settings file
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
@@ -40,14 +40,21 @@ pub enum Verb {
     Sim { plant: PathBuf },
     /// How the gateway is
     Status,
-    /// All devices, or one with its points and values
-    Devices {
+    /// All devices, or all that is known of one
+    Devices(DevicesArgs),
+    /// What happened to a device: up, down, moved, blocked, …
+    Log {
         /// Its id, number, name, address, or a part of the id that only one has
-        device: Option<String>,
+        device: String,
     },
+    /// Who tried to join, or to be somebody, and was turned away
+    Attempts,
+    /// Make devices known before they are ever seen: a list of them, or one
+    #[command(after_help = super::register::HELP)]
+    Register(RegisterArgs),
     /// What devices hang on
     Links,
-    /// Ask a device for an operation
+    /// Ask a device, or several, for an operation
     #[command(after_help = super::spelling::HELP)]
     Ask(AskArgs),
     /// Call a command back, if nothing has reached the device yet
@@ -59,6 +66,8 @@ pub enum Verb {
         #[arg(long, value_name = "SPAN", value_parser = units::span)]
         wait: Option<Duration>,
     },
+    /// Commands that have not ended
+    Commands,
     /// What happened: vital, events or telemetry
     Journal {
         stream: String,
@@ -68,6 +77,8 @@ pub enum Verb {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    /// Say that a reader of the journal has everything of a stream up to and with this number
+    Ack { stream: String, reader: String, seq: u64 },
     /// Look for devices on a link, now
     Discover { link: String },
     /// The versions of this program and of the daemon
@@ -75,8 +86,60 @@ pub enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct AskArgs {
+pub struct DevicesArgs {
     /// Its id, number, name, address, or a part of the id that only one has
+    pub device: Option<String>,
+    /// Only those on this link
+    #[arg(long, conflicts_with = "device")]
+    pub link: Option<String>,
+    /// Only those that are so: managed, pending, …, or up, silent, …
+    #[arg(long, conflicts_with = "device")]
+    pub state: Option<String>,
+    /// Only those in this group
+    #[arg(long, conflicts_with = "device")]
+    pub group: Option<String>,
+}
+
+#[derive(Debug, Default, clap::Args)]
+pub struct RegisterArgs {
+    /// A list: CSV with a header, or TOML; - reads it from the standard input. Or the identities of one device
+    #[arg(value_name = "FILE | KIND:VALUE")]
+    pub what: Vec<String>,
+    /// Only look whether the list is right; send nothing
+    #[arg(long)]
+    pub check: bool,
+    /// Of one device: on which link it will be found
+    #[arg(long)]
+    pub link: Option<String>,
+    /// And where on it
+    #[arg(long)]
+    pub address: Option<String>,
+    #[arg(long)]
+    pub name: Option<String>,
+    /// A group that it is in; may be given again
+    #[arg(long)]
+    pub group: Vec<String>,
+    /// What it is used for
+    #[arg(long)]
+    pub application: Option<String>,
+    /// Where it is: a text, or LATITUDE,LONGITUDE
+    #[arg(long, allow_hyphen_values = true)]
+    pub location: Option<String>,
+    /// NAME=TEXT; may be given again
+    #[arg(long)]
+    pub label: Vec<String>,
+    /// As what it starts: managed (if nothing is said), pending or quarantined
+    #[arg(long)]
+    pub life: Option<String>,
+    /// A file that holds its key: nobody without it is this device
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct AskArgs {
+    /// Its id, number, name, address, or a part of the id that only one has; several with commas between them
+    #[arg(value_name = "DEVICE[,DEVICE…]")]
     pub device: String,
     /// What to do: read, write, restart, …
     pub operation: String,
@@ -95,7 +158,16 @@ pub struct AskArgs {
     /// low, normal or high
     #[arg(long, default_value = "normal")]
     pub priority: String,
-    /// Wait so long for the end; 0s: do not wait
-    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = units::span)]
-    pub wait: Duration,
+    /// Not to be sent sooner than so long from now
+    #[arg(long, value_name = "SPAN", value_parser = units::span)]
+    pub starts: Option<Duration>,
+    /// The second step of what cannot be undone: the token that the first one gave
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Take both steps of what cannot be undone at once
+    #[arg(long)]
+    pub yes: bool,
+    /// Wait so long for the end; 0s: do not wait [default: 30s; with --starts 0s]
+    #[arg(long, value_name = "SPAN", value_parser = units::span)]
+    pub wait: Option<Duration>,
 }

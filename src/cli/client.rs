@@ -95,6 +95,7 @@ fn not_known(says: &str) -> CliError {
         hint:
             "with an --id of your own, ask again with the same: it is carried out once at most; without one, look first"
                 .into(),
+        guard: None,
     })
 }
 

@@ -1,30 +1,17 @@
-//! Looking: status, devices, links, the journal.
+//! Looking: status, links, commands, who was turned away, the journal.
 
 use std::time::Duration;
 
 use super::client::{Client, escaped};
 use super::table::{print, table, time, width};
-use super::{CliError, Exit, print_json};
-use crate::api::shown::{DeviceShown, Devices, HeardShown, LinkShown, PageShown, PointShown, Status};
-use crate::model::device::Connectivity;
-use crate::model::{LifeCycle, Outcome, Quality, Record};
+use super::{CliError, Exit, print_json, told};
+use crate::api::shown::{AttemptShown, CommandShown, CommandsShown, LinkShown, PageShown, Status};
 use crate::units::show_span;
 
 const AT_ONCE: Duration = Duration::ZERO;
-/// A page of devices, as large as the daemon gives by default.
-const PAGE: usize = 100;
 
 pub fn seconds(seconds: f64) -> String {
     show_span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-}
-
-/// As JSON spells it: the words are the same everywhere.
-fn word<T: serde::Serialize>(of: &T) -> String {
-    match serde_json::to_value(of) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
-    }
 }
 
 pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
@@ -83,83 +70,51 @@ pub async fn links(client: &Client, json: bool) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-pub async fn devices(client: &Client, json: bool) -> Result<Exit, CliError> {
-    let mut all: Vec<DeviceShown> = Vec::new();
-    let mut uri = format!("/v1/devices?limit={PAGE}");
+pub async fn attempts(client: &Client, json: bool) -> Result<Exit, CliError> {
+    let all: Vec<AttemptShown> = client.get("/v1/attempts", AT_ONCE).await?;
+    if json {
+        return print_json(&all);
+    }
+    if all.is_empty() {
+        print("nobody was turned away");
+        return Ok(Exit::Done);
+    }
+    let row = |of: &AttemptShown| {
+        let who = of.who.as_ref().map_or_else(|| "all others".into(), ToString::to_string);
+        let (link, address, count) = (of.link.to_string(), of.address.to_string(), of.count.to_string());
+        vec![link, who, address, count, time(of.last), of.says.clone()]
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    print(&table(&["LINK", "WHO", "ADDRESS", "TIMES", "LAST", "WHY"], &rows, width()));
+    Ok(Exit::Done)
+}
+
+pub async fn commands(client: &Client, json: bool) -> Result<Exit, CliError> {
+    let mut all: Vec<CommandShown> = Vec::new();
+    let mut uri = "/v1/commands".to_owned();
     loop {
-        let page: Devices = client.get(&uri, AT_ONCE).await?;
-        all.extend(page.devices);
+        let page: CommandsShown = client.get(&uri, AT_ONCE).await?;
+        all.extend(page.commands);
         match page.after {
-            Some(after) => uri = format!("/v1/devices?limit={PAGE}&after={after}"),
+            Some(after) => uri = format!("/v1/commands?after={after}"),
             None => break,
         }
     }
     if json {
-        return print_json(&Devices { devices: all, after: None });
+        return print_json(&CommandsShown { commands: all, after: None });
     }
     if all.is_empty() {
-        print("no devices yet; dmgw links shows where they could be found");
+        print("no command is open; dmgw journal vital shows how the last ones ended");
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<String>> = all.iter().map(device_row).collect();
-    print(&table(&["NO", "DEVICE", "NAME", "PLACE", "STATE", "HEARD"], &rows, width()));
+    let row = |of: &CommandShown| {
+        let device = of.device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
+        let state = of.state.name().to_owned();
+        vec![of.id.to_string(), of.operation.kind().name(), state, time(of.asked), of.by.to_string(), device]
+    };
+    let rows: Vec<Vec<String>> = all.iter().map(row).collect();
+    print(&table(&["COMMAND", "OPERATION", "STATE", "ASKED", "BY", "DEVICE"], &rows, width()));
     Ok(Exit::Done)
-}
-
-fn device_row(device: &DeviceShown) -> Vec<String> {
-    let heard = device.heard.map_or_else(|| "never".into(), |age| format!("{} ago", seconds(age)));
-    let name = device.name.as_ref().map(ToString::to_string).unwrap_or_default();
-    vec![device.no.to_string(), device.id.to_string(), name, place(device), state(device), heard]
-}
-
-fn place(device: &DeviceShown) -> String {
-    match (&device.link, &device.address) {
-        (Some(link), Some(address)) => format!("{link} at {address}"),
-        _ => "never seen".into(),
-    }
-}
-
-fn state(device: &DeviceShown) -> String {
-    match (device.life, device.connectivity) {
-        (LifeCycle::Managed, Connectivity::Unknown) => "not heard yet".into(),
-        (LifeCycle::Managed, connectivity) => word(&connectivity),
-        (life, _) => word(&life),
-    }
-}
-
-pub async fn device(client: &Client, asked: &str, json: bool) -> Result<Exit, CliError> {
-    let device: DeviceShown = client.get(&format!("/v1/devices/{}", escaped(asked)), AT_ONCE).await?;
-    if json {
-        return print_json(&device);
-    }
-    let heard = device.heard.map_or_else(|| "never".into(), |age| format!("{} ago", seconds(age)));
-    let name = device.name.as_ref().map(|name| format!(", named {name}")).unwrap_or_default();
-    print(&format!("device      {} (no {}{name})", device.id, device.no));
-    print(&format!("place       {}", place(&device)));
-    print(&format!("state       {}, {}; heard {heard}", word(&device.life), state(&device)));
-    print(&format!("first seen  {}", time(device.first_seen)));
-    if let Some(detail) = &device.detail {
-        let operations: Vec<String> = detail.operations.kinds().map(|kind| kind.name()).collect();
-        print(&format!("operations  {}", operations.join(", ")));
-        let rows: Vec<Vec<String>> = detail.points.iter().map(point_row).collect();
-        print(&format!("\n{}", table(&["POINT", "VALUE", "UNIT", "QUALITY", "AGE", "ACCESS"], &rows, width())));
-    }
-    Ok(Exit::Done)
-}
-
-fn point_row(point: &PointShown) -> Vec<String> {
-    let value = point.value.as_ref().map(ToString::to_string).unwrap_or_else(|| "-".into());
-    let unit = point.unit.as_ref().map(ToString::to_string).unwrap_or_default();
-    let quality = point.quality.map(|quality| quality_word(&quality)).unwrap_or_default();
-    let age = point.age.map(seconds).unwrap_or_default();
-    vec![point.point.to_string(), value, unit, quality, age, word(&point.access)]
-}
-
-fn quality_word(quality: &Quality) -> String {
-    match quality {
-        Quality::Bad(why) => format!("bad: {}", word(why)),
-        other => word(other),
-    }
 }
 
 pub async fn journal(client: &Client, stream: &str, from: u64, limit: usize, json: bool) -> Result<Exit, CliError> {
@@ -177,60 +132,14 @@ pub async fn journal(client: &Client, stream: &str, from: u64, limit: usize, jso
     }
     let rows = page.records.iter().map(|held| {
         let says = match (&held.record, &held.heard) {
-            (Some(record), _) => told(record),
-            (None, Some(heard)) => told_heard(heard),
+            (Some(record), _) => told::record(record),
+            (None, Some(heard)) => told::heard(heard),
             (None, None) => String::new(),
         };
         vec![held.seq.to_string(), time(held.time), says]
     });
     print(&table(&["SEQ", "TIME", "WHAT"], &rows.collect::<Vec<_>>(), width()));
     Ok(Exit::Done)
-}
-
-fn told(record: &Record) -> String {
-    match record {
-        Record::Result { command, device, operation, state, outcome } => {
-            let device = device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
-            let end = outcome.as_ref().map(|outcome| format!(": {}", told_outcome(outcome))).unwrap_or_default();
-            format!("{operation} on {device} {} ({command}){end}", state.name())
-        }
-        Record::Gap(gap) => {
-            let count = if gap.exact { "" } else { "at most " };
-            let why = word(&gap.why);
-            format!("gap in {}: {count}{} missing, {} to {} ({why})", gap.stream.name(), gap.count, gap.first, gap.last)
-        }
-        Record::LinkUp { link } => format!("link {link} up"),
-        Record::LinkDown { link, why } => format!("link {link} down: {why}"),
-        Record::DeviceAdded { device, link, address, life } => {
-            format!("{device} added, {}, at {address} on {link}", word(life))
-        }
-        Record::DeviceMoved { device, link, address } => format!("{device} moved to {address} on {link}"),
-        Record::DeviceLife { device, life } => format!("{device} is {} now", word(life)),
-        Record::DeviceChanged { device } => format!("{device} has other points or operations"),
-        Record::DeviceUp { device } => format!("{device} up"),
-        Record::DeviceDegraded { device } => format!("{device} answers, but not each time"),
-        Record::DeviceSilent { device } => format!("{device} silent"),
-        Record::DeviceGone { device } => format!("{device} gone"),
-        other => word(other),
-    }
-}
-
-fn told_heard(heard: &HeardShown) -> String {
-    let readings = heard.readings.iter().map(|reading| format!("{} {}", reading.point, reading.value));
-    format!("{}: {}", heard.device, readings.collect::<Vec<_>>().join(", "))
-}
-
-pub fn told_outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Done(values) if values.is_empty() => "done".into(),
-        Outcome::Done(values) => {
-            values.iter().map(|(point, value)| format!("{point} = {value}")).collect::<Vec<_>>().join(", ")
-        }
-        Outcome::Failed(why) => why.clone(),
-        Outcome::NotSent(why) => format!("not sent: {why}"),
-        Outcome::Lost(why) => format!("no answer that tells: {why}"),
-        Outcome::Cancelled => "called back".into(),
-    }
 }
 
 pub async fn version(client: &Client, json: bool) -> Result<Exit, CliError> {

@@ -2,12 +2,17 @@
 //!
 //! One current-thread runtime, one request at a time, each with a deadline.
 
+mod again;
 mod args;
 mod client;
 mod command;
+mod device;
+mod facts;
 mod look;
+mod register;
 mod spelling;
 mod table;
+mod told;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +24,7 @@ use crate::api::fault::Told;
 use crate::config::{Config, DEFAULT_PATH, DEFAULT_SOCKET};
 use crate::links::sim::plant::{self, Plant};
 pub use args::Args;
-use args::Verb;
+use args::{DevicesArgs, Verb};
 use client::Client;
 
 /// How it went, as scripts see it. `--help` documents these.
@@ -141,8 +146,13 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
     let json = args.json;
     match args.verb {
         Verb::Status => look::status(&client, json).await,
-        Verb::Devices { device: None } => look::devices(&client, json).await,
-        Verb::Devices { device: Some(device) } => look::device(&client, &device, json).await,
+        Verb::Devices(DevicesArgs { device: Some(device), .. }) => device::device(&client, &device, json).await,
+        Verb::Devices(only) => device::devices(&client, &only, json).await,
+        Verb::Log { device } => device::log(&client, &device, json).await,
+        Verb::Attempts => look::attempts(&client, json).await,
+        Verb::Register(register) => register::register(&client, register, json).await,
+        Verb::Commands => look::commands(&client, json).await,
+        Verb::Ack { stream, reader, seq } => command::ack(&client, &stream, &reader, seq, json).await,
         Verb::Links => look::links(&client, json).await,
         Verb::Journal { stream, from, limit } => look::journal(&client, &stream, from, limit, json).await,
         Verb::Ask(ask) => command::ask(&client, ask, json).await,

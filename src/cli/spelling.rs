@@ -4,32 +4,44 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::facts;
 use crate::model::{
-    Address, Component, DeviceId, Identity, Name, Operation, OperationKind, Part, PointPath, Value, Wall,
+    About, Address, Component, DeviceId, Identity, IdentityKind, Name, Operation, OperationKind, Part, PointPath,
+    Proof, Value, Wall,
 };
 use crate::{nearest, units};
 
+const KINDS: [&str; 7] = ["place", "endpoint", "serial", "ble", "eui", "imei", "uuid"];
+
 pub const HELP: &str = "Operations:
-  read POINT…                    write POINT VALUE
-  observe POINT… [off]           report-policy-get POINT…
-  report-policy-set POINT SPAN   power-mode MODE
-  restart, activate, deactivate [COMPONENT[.INSTANCE]]
-  update IMAGE                   fall-back
-  file-get NAME                  file-put NAME DIGEST
-  connection-log [own]           connectivity-get
-  connectivity-set NAME=VALUE…   maintenance [SPAN | off]
-  block SPAN                     unblock
-  rename NAME                    group +NAME… -NAME…
-  replace, split KIND:VALUE      merge DEVICE
-  factory-reset, lock, erase, diagnose, self-test, software-list, set-clock, trigger-connect, probe,
-  locate, accept, refuse, quarantine, release, retire
+  Its points
+    read POINT…                    write POINT VALUE
+    observe POINT… [off]           report-policy-get POINT…
+    report-policy-set POINT SPAN   desire POINT VALUE [VERSION]   (VALUE null: nobody minds any more)
+  What it does
+    restart, activate, deactivate [COMPONENT[.INSTANCE]]
+    power-mode MODE, diagnose, self-test, set-clock
+    factory-reset, erase, lock     (cannot be undone: asked in two steps, or with --yes)
+  Its software and files
+    software-list, update IMAGE, fall-back, file-get NAME, file-put NAME DIGEST
+  Its connection
+    probe, locate, trigger-connect, connection-log [own]
+    connectivity-get, connectivity-set NAME=VALUE…
+  Whether it may take part
+    accept, refuse, quarantine, release, retire, block SPAN, unblock, maintenance [SPAN | off]
+  Who it is
+    rename NAME, group +NAME… -NAME…, describe KEY=TEXT…
+    replace KIND:VALUE, merge DEVICE, split KIND:VALUE
 
 Points are COMPONENT.INSTANCE.POINT; instance 0 may be left out. Values are written as in JSON; what is
-no JSON is taken as text.
+no JSON is taken as text. A KEY is application, location, hardware, power, security, access, label.NAME or
+version.NAME. A KIND is serial, eui, ble, imei, uuid, endpoint or place.
 
 Examples:
   dmgw ask meter-1 read power.0.active
   dmgw ask relay-1 write relay.0.on true --wait 10s
+  dmgw ask meter-1,meter-2 restart
+  dmgw ask pump-3 describe application=drainage label.row=4
   dmgw ask 7 restart modem.1 --id night-restart-0412 --expires 2h";
 
 /// The operation, or what is wrong and what would be right. Spans count from `now`, the gateway's own time.
@@ -88,6 +100,8 @@ fn of(kind: OperationKind, args: &[String], now: Wall) -> Result<Operation, Stri
         K::Split => Operation::Split { identity: identity(one(args)?)? },
         K::Merge => Operation::Merge { with: DeviceId::new(one(args)?).map_err(|e| e.to_string())? },
         K::Group => group(args)?,
+        K::Describe => describe(args)?,
+        K::Desire => desire(args)?,
         _ => plain(kind, args)?,
     })
 }
@@ -170,9 +184,33 @@ fn connectivity(args: &[&str]) -> Result<Operation, String> {
     Ok(Operation::ConnectivitySet { settings: args.iter().map(pair).collect::<Result<_, String>>()? })
 }
 
-fn identity(text: &str) -> Result<Identity, String> {
-    let (kind, value) = text.split_once(':').ok_or("an identity is KIND:VALUE, such as serial:acme:17")?;
-    serde_json::from_value(json!({ "kind": kind, "value": value })).map_err(|error| error.to_string())
+pub fn identity(text: &str) -> Result<Identity, String> {
+    let says = || format!("{text:?} is no identity; write KIND:VALUE, such as serial:acme:17");
+    let (kind, value) = text.split_once(':').ok_or_else(says)?;
+    let kind: IdentityKind = facts::one_of(kind, &KINDS)?;
+    Identity::new(kind, value, Proof::Claimed).map_err(|error| error.to_string())
+}
+
+fn describe(args: &[&str]) -> Result<Operation, String> {
+    let mut about = About::default();
+    for arg in args {
+        let (key, text) = facts::pair(arg)?;
+        facts::put(&mut about, key, text)?;
+    }
+    if about.is_empty() { Err("say something, as KEY=TEXT".into()) } else { Ok(Operation::Describe { about }) }
+}
+
+fn desire(args: &[&str]) -> Result<Operation, String> {
+    let (point, to, version) = match args {
+        [point, to] => (point, to, None),
+        [point, to, version] => {
+            let no = version.parse().map_err(|_| format!("{version:?} is no version; write a number"))?;
+            (point, to, Some(no))
+        }
+        _ => return Err(format!("takes a point, a value and perhaps a version; there are {} words", args.len())),
+    };
+    let value = if *to == "null" { None } else { Some(value(to)?) };
+    Ok(Operation::Desire { point: path(point)?, value, version })
 }
 
 fn group(args: &[&str]) -> Result<Operation, String> {

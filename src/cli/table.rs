@@ -38,6 +38,14 @@ pub fn table(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// What stands for what, one below the other; a long text is wrapped beside its name.
+pub fn pairs(rows: &[(&str, String)], width: usize) -> String {
+    let names = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let widths = [names, width.saturating_sub(names + GAP).max(NARROWEST / 2)];
+    let lines = rows.iter().map(|(name, text)| line(&[(*name).to_owned(), text.clone()], &widths));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn line(row: &[String], widths: &[usize]) -> String {
     let (Some((last, cells)), Some((room, widths))) = (row.split_last(), widths.split_last()) else {
         return String::new();
@@ -124,6 +132,15 @@ mod tests {
         assert_eq!(
             table(&["NO", "WHAT"], &rows, 30),
             "NO  WHAT\n1   one two three four five\n    six seven eight nine ten"
+        );
+    }
+
+    #[test]
+    fn names_and_what_they_stand_for_are_aligned() {
+        let rows = [("place", "plant at 7".into()), ("operations", "read, write, restart, probe, lock".into())];
+        assert_eq!(
+            pairs(&rows, 36),
+            "place       plant at 7\noperations  read, write, restart,\n            probe, lock"
         );
     }
 

@@ -12,6 +12,7 @@ use super::clock::Clock;
 use super::links::Door;
 use super::mailbox::{Got, Mailbox, sleep};
 use super::notify::Notify;
+use super::recall::recall;
 use crate::asks::Asks;
 use crate::links::{self, mono};
 use crate::model::device::DeviceNow;
@@ -32,7 +33,7 @@ pub struct EventLoop {
     /// As last published.
     pub health: Health,
     pub beat: Mono,
-    /// What the loop itself has to say: orders that could not be sent.
+    /// What the loop itself has to say: orders that could not be sent, logs that were looked up.
     pub own: Vec<Event>,
 }
 
@@ -141,7 +142,10 @@ impl EventLoop {
             match order {
                 Order::Reply { to, reply } => self.asks.answer(to, reply),
                 Order::Link { link, order } => self.send_to_link(link, order),
-                Order::Recall { .. } => {}
+                Order::Recall { command, device } => {
+                    let outcome = recall(&self.turn.snapshots(), device);
+                    self.own.push(Event::Recalled { command, outcome });
+                }
             }
         }
     }

@@ -24,6 +24,7 @@ mod links;
 mod logs;
 mod mailbox;
 mod notify;
+mod recall;
 mod start;
 
 use std::path::Path;

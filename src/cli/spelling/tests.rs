@@ -29,6 +29,8 @@ fn example(kind: OperationKind) -> String {
         K::Merge => "urn:dev:dmgw:serial:acme:18",
         K::Rename => "pump-3",
         K::Group => "+line-a -line-b",
+        K::Describe => "application=lighting label.row=3",
+        K::Desire => "relay.0.on true 4",
         _ => "",
     };
     format!("{kind} {args}")
@@ -52,6 +54,14 @@ fn arguments_become_what_they_say() {
     assert_eq!(typed("write relay.on -5"), Ok(write(Value::Int(-5))));
     assert_eq!(typed("write relay.on open"), Ok(write(Value::text("open"))));
     assert_eq!(typed("write relay.on {\"bytes\":\"0a\"}"), Ok(write(Value::Bytes([10].as_slice().into()))));
+    let desire = |value, version| Operation::Desire { point: "relay.0.on".parse().unwrap(), value, version };
+    assert_eq!(typed("desire relay.on null"), Ok(desire(None, None)));
+    assert_eq!(typed("desire relay.on false 7"), Ok(desire(Some(Value::Bool(false)), Some(7))));
+    assert_eq!(typed("maintenance off"), Ok(Operation::Maintenance { until: None, off: true }));
+    assert_eq!(typed("maintenance 10s"), Ok(Operation::Maintenance { until: Some(Wall(1_010_000)), off: false }));
+    let labels = [(Name::new("row").unwrap(), String::new())].into();
+    let about = About { application: Some("lighting".into()), labels, ..About::default() };
+    assert_eq!(typed("describe application=lighting label.row="), Ok(Operation::Describe { about }));
     assert_eq!(typed("block 10s"), Ok(Operation::Block { until: Wall(1_010_000) }));
     assert_eq!(typed("restart modem"), Ok(Operation::Restart { part: Part::Component(Name::new("modem").unwrap()) }));
     let points = vec!["a.b".parse().unwrap(), "a.c".parse().unwrap()];
@@ -70,4 +80,10 @@ fn what_is_typed_wrong_is_told_with_what_would_be_right() {
     assert!(hint("observe off").0.contains("is not a point"));
     assert!(hint("group line-a").0.contains("neither +NAME nor -NAME"));
     assert!(hint("replace 17").0.contains("KIND:VALUE"));
+    assert!(hint("split seral:acme:1").0.contains("did you mean serial?"));
+    assert!(hint("describe").0.contains("KEY=TEXT"));
+    assert!(hint("describe lighting").0.contains("NAME=TEXT"));
+    assert!(hint("describe aplication=x").0.contains("did you mean application?"));
+    assert!(hint("desire relay.on").0.contains("a point, a value"));
+    assert!(hint("desire relay.on 1 new").0.contains("no version"));
 }

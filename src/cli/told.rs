@@ -1,0 +1,108 @@
+//! What happened, in sentences: records of the journal and of a device's log, and how a command ended.
+
+use crate::api::shown::HeardShown;
+use crate::model::{Gap, Outcome, Record};
+
+use super::table::time;
+
+/// As JSON spells it: the words are the same everywhere.
+pub fn word<T: serde::Serialize>(of: &T) -> String {
+    match serde_json::to_value(of) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+pub fn record(record: &Record) -> String {
+    match record {
+        Record::Result { command, device, operation, state, outcome } => {
+            let device = device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
+            let end = outcome.as_ref().map(|outcome| format!(": {}", self::outcome(outcome))).unwrap_or_default();
+            format!("{operation} on {device} {} ({command}){end}", state.name())
+        }
+        Record::Gap(gap) => self::gap(gap),
+        Record::LinkUp { link } => format!("link {link} up"),
+        Record::LinkDown { link, why } => format!("link {link} down: {why}"),
+        Record::DeviceAdded { device, link, address, life } => {
+            format!("{device} added, {}, at {address} on {link}", word(life))
+        }
+        Record::DeviceMoved { device, link, address } => format!("{device} moved to {address} on {link}"),
+        Record::DeviceLife { device, life } => format!("{device} is {} now", word(life)),
+        Record::DeviceBlocked { device, until } => format!("{device} blocked until {}", time(*until)),
+        Record::DeviceUnblocked { device } => format!("{device} no longer blocked"),
+        Record::DeviceReplaced { device } => format!("{device} has another key, hardware or identity now"),
+        Record::DeviceMerged { device, with } => format!("{device} turned out to be {with} and goes on as that"),
+        Record::DeviceSplit { device, from } => format!("{device} turned out not to be {from} and is on its own now"),
+        Record::DeviceAlike { device, other } => {
+            format!("{device} and {other} were shown as one; if they are, say so with: dmgw ask {other} merge {device}")
+        }
+        Record::DeviceContested { device, link, address } => {
+            format!("somebody at {address} on {link} claims to be {device}, which still answers where it is")
+        }
+        Record::Maintenance { device, by, on: true } => format!("{device} in maintenance, by {by}"),
+        Record::Maintenance { device, by, on: false } => format!("{device} no longer in maintenance, by {by}"),
+        Record::Desired { device, point, by, version } => {
+            format!("{point} of {device} shall be another, by {by} (version {version})")
+        }
+        Record::Differs { device, point, differs: true } => format!("{point} of {device} is not as desired"),
+        Record::Differs { device, point, differs: false } => format!("{point} of {device} is as desired again"),
+        Record::DeviceChanged { device } => format!("{device} has other points or operations"),
+        Record::DeviceUp { device } => format!("{device} up"),
+        Record::DeviceDegraded { device } => format!("{device} answers, but not each time"),
+        Record::DeviceSilent { device } => format!("{device} silent"),
+        Record::DeviceGone { device } => format!("{device} gone"),
+    }
+}
+
+fn gap(gap: &Gap) -> String {
+    let count = if gap.exact { "" } else { "at most " };
+    let why = word(&gap.why);
+    format!("gap in {}: {count}{} missing, {} to {} ({why})", gap.stream.name(), gap.count, gap.first, gap.last)
+}
+
+pub fn heard(heard: &HeardShown) -> String {
+    let readings = heard.readings.iter().map(|reading| format!("{} {}", reading.point, reading.value));
+    format!("{}: {}", heard.device, readings.collect::<Vec<_>>().join(", "))
+}
+
+pub fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done(values) if values.is_empty() => "done".into(),
+        Outcome::Done(values) => {
+            values.iter().map(|(point, value)| format!("{point} = {value}")).collect::<Vec<_>>().join(", ")
+        }
+        Outcome::Failed(why) => why.clone(),
+        Outcome::NotSent(why) => format!("not sent: {why}"),
+        Outcome::Lost(why) => format!("no answer that tells: {why}"),
+        Outcome::Cancelled => "called back".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Address, DeviceId, Name, Wall};
+
+    #[test]
+    fn what_happened_is_told_in_a_sentence() {
+        let device = DeviceId::new("urn:a").unwrap();
+        let (link, by) = (Name::new("plant").unwrap(), Name::new("ann").unwrap());
+        let address = Address::new("7").unwrap();
+        let told = |of| record(&of);
+        assert_eq!(
+            told(Record::DeviceBlocked { device: device.clone(), until: Wall(0) }),
+            "urn:a blocked until 1970-01-01 00:00:00Z"
+        );
+        assert_eq!(
+            told(Record::DeviceContested { device: device.clone(), link, address }),
+            "somebody at 7 on plant claims to be urn:a, which still answers where it is"
+        );
+        assert_eq!(
+            told(Record::Maintenance { device: device.clone(), by, on: false }),
+            "urn:a no longer in maintenance, by ann"
+        );
+        let point = "a.b".parse().unwrap();
+        assert_eq!(told(Record::Differs { device, point, differs: true }), "a.0.b of urn:a is not as desired");
+    }
+}

@@ -190,14 +190,4 @@ async fn connection(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_wrong_path_is_told_the_nearest_route() {
-        let fault = nowhere(Method::GET, Uri::from_static("/v1/staus")).await;
-        assert_eq!(fault.hint, "did you mean GET /v1/status?");
-        let fault = nowhere(Method::GET, Uri::from_static("/metrics/of/everything")).await;
-        assert!(fault.hint.starts_with("there are POST /v1/ask, "), "{}", fault.hint);
-    }
-}
+mod tests;

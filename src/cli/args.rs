@@ -114,6 +114,7 @@ pub struct RegisterArgs {
     /// And where on it
     #[arg(long)]
     pub address: Option<String>,
+    /// How people call it
     #[arg(long)]
     pub name: Option<String>,
     /// A group that it is in; may be given again

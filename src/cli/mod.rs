@@ -71,7 +71,7 @@ impl CliError {
 /// What the arguments ask for. The daemon is started by whoever may use it.
 pub enum Chosen {
     Daemon { config: PathBuf },
-    Client(Args),
+    Client(Box<Args>),
 }
 
 /// Ends the process with a message where the arguments say nothing.
@@ -79,7 +79,7 @@ pub fn chosen() -> Chosen {
     let args = Args::parse();
     match args.verb {
         Verb::Run => Chosen::Daemon { config: args.config },
-        _ => Chosen::Client(args),
+        _ => Chosen::Client(Box::new(args)),
     }
 }
 
@@ -112,7 +112,7 @@ fn sim(plant: &Path) -> anyhow::Result<()> {
 }
 
 /// All but the daemon.
-pub fn client(args: Args) -> ExitCode {
+pub fn client(args: Box<Args>) -> ExitCode {
     if let Verb::Sim { plant } = &args.verb {
         return ended(sim(plant));
     }
@@ -121,7 +121,7 @@ pub fn client(args: Args) -> ExitCode {
         .enable_all()
         .build()
         .map_err(|error| CliError::Failed(format!("cannot start: {error}")))
-        .and_then(|runtime| runtime.block_on(answered(args)));
+        .and_then(|runtime| runtime.block_on(answered(*args)));
     match ended {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {

@@ -157,7 +157,7 @@ fn registered(answer: Result<Answer, CliError>) -> Result<Vec<Registered>, CliEr
     match answer {
         Ok(Answer::Registered(each)) => Ok(each),
         Ok(_) => Err(CliError::Failed("the daemon answered something else; is it of another version?".into())),
-        Err(CliError::Told(mut told)) => {
+        Err(CliError::Told(mut told)) if ["busy", "not-known"].contains(&told.kind.as_str()) => {
             told.hint = format!("{}; the lines without an answer may be registered again as they are", told.hint);
             Err(CliError::Told(told))
         }

@@ -76,7 +76,7 @@ impl Report {
 
     fn show_progress(&self, end: &str) {
         // Often enough to be seen moving.
-        if self.progress && (self.told % 100 == 0 || !end.is_empty()) {
+        if self.progress && (self.told.is_multiple_of(100) || !end.is_empty()) {
             let _ = write!(std::io::stderr(), "\r{} of {}{end}", self.told, self.lines.len());
         }
     }

@@ -1,5 +1,7 @@
 //! What lists say, what is wrong with them, and how they are sent.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::{DeviceId, IdentityKind, LifeCycle};
 
@@ -144,4 +146,15 @@ fn the_answers_of_the_daemon_are_read_as_it_gives_them() {
     let each: Vec<Became> = registered(Ok(answer)).unwrap().into_iter().map(Became::from).collect();
     let id = |text| DeviceId::new(text).unwrap();
     assert_eq!(each, [Became::New(id("urn:a")), Became::Known(id("urn:b")), Became::Refused("full".into())]);
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_file_holds_is_a_list_or_is_refused(text in "([a-z,;#\"\n\r=\\[\\]é]|identity,key\n|\\[\\[device\\]\\]\n|key = ){0,60}") {
+        for lines in [list::csv(&text), list::toml(&text)].into_iter().flatten() {
+            let ascends = lines.windows(2).all(|pair| pair[0].no <= pair[1].no);
+            prop_assert!(ascends);
+            prop_assert!(checked(lines).len() <= text.len());
+        }
+    }
 }

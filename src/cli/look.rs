@@ -28,8 +28,8 @@ pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
     print(&format!("health    {health}"));
     print(&format!("clock     {}  ({})", time(status.clock.time), status.clock.quality));
     print(&format!(
-        "devices   {}: {} up, {} silent, {} gone, {} not heard yet; {} pending",
-        of.all, of.up, of.silent, of.gone, of.unknown, of.pending
+        "devices   {}: {} up, {} degraded, {} silent, {} gone, {} not heard yet; {} pending",
+        of.all, of.up, of.degraded, of.silent, of.gone, of.unknown, of.pending
     ));
     print(&format!("commands  {} remembered", status.commands));
     print(&format!("\n{}", links_table(&status.links)));

@@ -11,6 +11,7 @@ mod facts;
 mod look;
 mod register;
 mod spelling;
+mod standing;
 mod table;
 mod told;
 

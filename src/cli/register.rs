@@ -31,7 +31,12 @@ pub const HELP: &str = "A list in CSV has a header that names its columns, in an
   life          managed (if nothing is said), pending or quarantined
   application, location, hardware, power, security, access
   labels, versions   NAME=TEXT, several with ; between them
-A list in TOML has a [[device]] for each, with the fields of POST /v1/ask.
+A list in TOML says the same, for each device:
+  [[device]]
+  identities = [{ kind = \"serial\", value = \"acme:17\" }]
+  name = \"pump-3\"
+  groups = [\"line-a\"]
+  about = { application = \"drainage\", labels = { row = \"3\" } }
 
 Examples:
   dmgw register meters.csv --check
@@ -55,7 +60,7 @@ pub async fn register(client: &Client, args: RegisterArgs, json: bool) -> Result
     let mut good: Batch = Vec::new();
     for (place, checked) in checked(lines).into_iter().enumerate() {
         match checked {
-            Ok(device) if args.check => drop((device, report.put(place, Became::Good(true)))),
+            Ok(_) if args.check => report.put(place, Became::Good(true)),
             Ok(device) => good.push((place, device)),
             Err(why) => report.put(place, Became::Refused(why)),
         }
@@ -73,10 +78,11 @@ fn checked(lines: Vec<Line>) -> Vec<Result<Value, String>> {
         let registration = line.what?;
         registration.check()?;
         for name in names(&registration) {
-            if let Some(first) = before.insert(name.clone(), line.no) {
+            if let Some(first) = before.get(&name) {
                 let first = first.map(|no| format!(" in line {no}")).unwrap_or_default();
                 return Err(format!("{name} was named{first} before"));
             }
+            before.insert(name, line.no);
         }
         sendable(&registration)
     };

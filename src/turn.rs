@@ -167,19 +167,14 @@ impl Turn {
 
     /// What readers of the view may see now and have not seen: nothing that stands on disk otherwise.
     pub fn touched(&mut self) -> Touched {
-        let touched = self.engine.touched();
-        self.unseen.commands.extend(touched.commands.into_iter().map(|command| (command.no, command)));
-        self.unseen.ended.extend(touched.ended);
-        self.unseen.devices.extend(touched.devices);
-        self.unseen.forgotten.extend(touched.forgotten);
-        self.unseen.gone.extend(touched.gone);
-        self.unseen.attempts |= touched.attempts;
         // Field by field, so that a new one is not forgotten here.
-        let Touched { devices, commands, ended, forgotten } = self.engine.touched();
+        let Touched { devices, gone, attempts, commands, ended, forgotten } = self.engine.touched();
         self.unseen.devices.extend(devices);
         self.unseen.commands.extend(commands.into_iter().map(|command| (command.no, command)));
         self.unseen.ended.extend(ended);
         self.unseen.forgotten.extend(forgotten);
+        self.unseen.gone.extend(gone);
+        self.unseen.attempts |= attempts;
         if !self.must_commit {
             let Unseen { devices, commands, ended, forgotten, gone, attempts } = std::mem::take(&mut self.unseen);
             let (devices, commands) = (devices.into_iter().collect(), commands.into_values().collect());

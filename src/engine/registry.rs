@@ -292,14 +292,8 @@ impl Registry {
 
 impl Slot {
     fn new(device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) -> Slot {
-        let live = Live { values: vec![None; capabilities.points.len()], ..Live::default() };
-        Slot {
-            now: Arc::new(DeviceNow { device, capabilities, live }),
-            link,
-            touched: false,
-            watched: false,
-            misses: 0,
-        }
+        let now = Arc::new(DeviceNow { device, capabilities, live: Live::default() });
+        Slot { now, link, touched: false, watched: false, misses: 0 }
     }
 
     /// One that is registered and was never seen is not missed.
@@ -307,8 +301,6 @@ impl Slot {
         let DeviceNow { device, capabilities, live } = self.now.as_ref();
         let knows_nothing = weight(capabilities) == 0 && capabilities.operations == OperationSet::default();
         live.heard.is_some() || device.was != Connectivity::Unknown || !knows_nothing
-        let now = Arc::new(DeviceNow { device, capabilities, live: Live::default() });
-        Slot { now, link, touched: false, watched: false }
     }
 
     /// Last values stay with their points where the points have changed.

@@ -282,7 +282,7 @@ impl View {
         }
     }
 
-    /// As people name a device: id, number, name, address, or a part of the id that only one has.
+    /// As people name a device: id, number, name, address, identity, or a part of the id that only one has.
     pub fn find(&self, word: &str) -> Result<Arc<DeviceNow>, NoDevice> {
         let by_id = DeviceId::new(word).ok().and_then(|id| self.device(&id));
         let exact = by_id.or_else(|| word.parse().ok().and_then(|no| self.numbered(DeviceNo(no))));
@@ -296,7 +296,9 @@ impl View {
         if same.len() > 1 {
             return Err(NoDevice::Several(same.into_iter().map(|device| device.device.id.clone()).collect()));
         }
-        if let Some(device) = same.first().copied().or_else(|| only(all.iter().filter(placed))) {
+        let known = |of: &&Arc<DeviceNow>| of.device.identities.iter().any(|known| known.value.as_str() == word);
+        let one = same.first().copied().or_else(|| only(all.iter().filter(placed)));
+        if let Some(device) = one.or_else(|| only(all.iter().filter(known))) {
             return Ok(device.clone());
         }
         find_by_part(&all, word)

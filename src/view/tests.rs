@@ -160,6 +160,21 @@ async fn nobody_waits_while_the_daemon_stops() {
 }
 
 #[test]
+fn a_device_is_found_by_each_of_its_identities_unless_two_have_it() {
+    let view = View::default();
+    let with = |no: u32, values: &[&str]| {
+        let identity = |value: &&str| Identity::new(IdentityKind::Endpoint, value, Proof::Claimed).unwrap();
+        let mut device = device(no, &format!("urn:x:{no}")).as_ref().clone();
+        Arc::make_mut(&mut device.device).identities = values.iter().map(identity).collect();
+        Arc::new(device)
+    };
+    view.publish_devices([with(0, &["node-7", "shared"]), with(1, &["node-8", "shared"])]);
+    let found = |word| view.find(word).map(|device| device.device.no.0);
+    assert_eq!((found("node-7"), found("node-8")), (Ok(0), Ok(1)));
+    assert!(found("shared").is_err());
+}
+
+#[test]
 fn a_name_that_two_have_is_not_taken_for_the_first() {
     use crate::model::*;
     let view = View::default();

@@ -60,7 +60,7 @@ impl Engine {
         let known = device.identities.iter().find(|identity| identity.same_as(shown));
         let stored = known.map(|identity| identity.proof).unwrap_or_default();
         match shown.proof.cmp(&stored) {
-            std::cmp::Ordering::Greater if shown.proof >= Proof::Key => Stand::There,
+            std::cmp::Ordering::Greater if shows_key(shown) => Stand::There,
             std::cmp::Ordering::Less => Stand::Taken,
             _ => Stand::Contested,
         }
@@ -87,8 +87,8 @@ impl Engine {
     pub(super) fn contest_over(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
         let Some(Claim { from, link, who, at }) = self.claims.open.remove(&no) else { return };
         let Some(entry) = self.registry.get(no).cloned() else { return };
-        if entry.device.is_at() != Some(&from) {
-            return; // It has moved for another reason.
+        if entry.device.is_at() != Some(&from) || (entry.device.keyed && !who.identities.iter().any(shows_key)) {
+            return; // Meanwhile it has moved for another reason, or got a key.
         }
         if entry.live.heard.is_none_or(|heard| heard <= at) {
             self.take_in(now, link, no, &who, step);
@@ -106,12 +106,124 @@ impl Engine {
             let other = self.registry.by_identity(identity).filter(|other| *other != no);
             let Some(other) = other.and_then(|other| self.registry.get(other)) else { continue };
             // What has a key is not claimed without it.
-            let unproven = other.device.keyed && identity.proof < Proof::Key;
+            let unproven = other.device.keyed && !shows_key(identity);
             let (other, pair) = (other.device.id.clone(), (no.min(other.device.no), no.max(other.device.no)));
             if !unproven && self.claims.alike.len() < MOST_ALIKE && self.claims.alike.insert(pair) {
                 let device = device.clone();
                 step.changes.push(record(now, no, Record::DeviceAlike { device, other }));
             }
         }
+    }
+}
+
+pub fn shows_key(identity: &Identity) -> bool {
+    identity.proof >= Proof::Key
+}
+
+/// How long the device may be unable to answer.
+fn asleep(capabilities: &Capabilities) -> Duration {
+    let sleep = capabilities.sleeps.map(|sleep| sleep.every.saturating_add(sleep.awake));
+    sleep.unwrap_or_default().min(LONGEST_SLEEP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{LinkSettings, Settings};
+    use super::*;
+    use crate::model::device::Sleep;
+
+    const PLANT: LinkNo = LinkNo(0);
+    const YARD: LinkNo = LinkNo(1);
+
+    fn now(s: u64) -> Now {
+        Now { mono: Mono(s * 1_000), boot: Boot(1), wall: Wall(1_000_000), quality: ClockQuality::Set }
+    }
+
+    fn engine() -> Engine {
+        let link = |name: &str| LinkSettings {
+            name: Name::new(name).unwrap(),
+            admission: Default::default(),
+            every: Duration::from_secs(1),
+            silent_after: Duration::from_secs(3_600),
+        };
+        let settings = Settings { links: vec![link("plant"), link("yard")], ..Settings::default() };
+        let (mut engine, _) = Engine::load(settings, State::default(), &now(0));
+        for link in [PLANT, YARD] {
+            engine.handle(&now(0), Event::Link { link, event: LinkEvent::Up { credits: 9 } });
+        }
+        engine
+    }
+
+    fn show(engine: &mut Engine, at: u64, link: LinkNo, serials: &[usize], sleeps: Option<Sleep>) -> Step {
+        let identity =
+            |n: &usize| Identity::new(IdentityKind::Serial, &format!("acme:{n:05}"), Proof::Claimed).unwrap();
+        let address = Address::new(&format!("{}", serials[0])).unwrap();
+        let capabilities = Capabilities { sleeps, ..Capabilities::default() };
+        let sighting = Sighting::new(address, serials.iter().map(identity).collect(), Some(capabilities.into()));
+        engine.handle(&now(at), Event::Link { link, event: LinkEvent::Sighted(sighting) })
+    }
+
+    fn place(engine: &Engine, no: u32) -> String {
+        engine.device(DeviceNo(no)).and_then(|entry| entry.device.place.clone()).unwrap().link.to_string()
+    }
+
+    #[test]
+    fn only_so_many_claims_wait() {
+        let mut engine = engine();
+        (0..=MOST_CLAIMS).for_each(|n| drop(show(&mut engine, 1, PLANT, &[n], None)));
+        (0..=MOST_CLAIMS).for_each(|n| drop(show(&mut engine, 2, YARD, &[n], None)));
+        assert_eq!(engine.claims.open.len(), MOST_CLAIMS);
+        assert_eq!(engine.attempts().map(|attempt| attempt.why).collect::<Vec<_>>(), [Denial::NoRoom]);
+        engine.handle(&now(7), Event::Wake);
+        assert!(engine.claims.open.is_empty());
+        assert_eq!((place(&engine, 0), place(&engine, MOST_CLAIMS as u32)), ("yard".into(), "plant".into()));
+    }
+
+    #[test]
+    fn who_sleeps_has_until_it_wakes() {
+        let mut engine = engine();
+        let sleeps = Sleep { every: Duration::from_secs(60), awake: Duration::from_secs(2) };
+        show(&mut engine, 1, PLANT, &[1], Some(sleeps));
+        show(&mut engine, 2, YARD, &[1], Some(sleeps));
+        engine.handle(&now(63), Event::Wake);
+        assert_eq!(place(&engine, 0), "plant");
+        engine.handle(&now(64), Event::Wake);
+        assert_eq!(place(&engine, 0), "yard");
+        let forever = Sleep { every: Duration::MAX, awake: Duration::MAX };
+        assert_eq!(asleep(&Capabilities { sleeps: Some(forever), ..Capabilities::default() }), LONGEST_SLEEP);
+    }
+
+    #[test]
+    fn a_claim_without_a_key_is_void_once_the_device_has_one() {
+        let mut engine = engine();
+        show(&mut engine, 1, PLANT, &[1], None);
+        show(&mut engine, 2, YARD, &[1], None);
+        let identities = engine.device(DeviceNo(0)).unwrap().device.identities.clone();
+        let key = Some(Secret::new("0123456789".into()));
+        let ask = Ask::Register { devices: vec![Registration { identities, key, ..Registration::default() }] };
+        engine.handle(&now(3), Event::Ask { to: 1, by: Principal::local_root(), ask });
+        assert_eq!(engine.handle(&now(7), Event::Wake), Step::default());
+        assert_eq!(place(&engine, 0), "plant");
+    }
+
+    #[test]
+    fn only_so_many_pairs_are_told() {
+        let mut engine = engine();
+        (0..=MOST_ALIKE + 1).for_each(|n| drop(show(&mut engine, 1, PLANT, &[n], None)));
+        let told = |step: Step| step.changes.iter().filter(|change| matches!(change, Change::Record(_))).count();
+        let both = |engine: &mut Engine, n: usize| told(show(engine, 2, PLANT, &[n, 0], None));
+        assert_eq!((1..=MOST_ALIKE + 1).map(|n| both(&mut engine, n)).sum::<usize>(), MOST_ALIKE);
+        assert_eq!(both(&mut engine, 1), 0, "told before");
+    }
+
+    #[test]
+    fn the_first_claim_stands() {
+        let mut engine = engine();
+        show(&mut engine, 1, PLANT, &[1], None);
+        show(&mut engine, 2, YARD, &[1], None);
+        let other = show(&mut engine, 4, PLANT, &[9, 1], None);
+        assert_eq!(other, Step::default());
+        engine.handle(&now(7), Event::Wake);
+        assert_eq!(place(&engine, 0), "yard");
     }
 }

@@ -180,6 +180,7 @@ fn emptied(device: &Device, into: DeviceNo, now: &Now) -> Device {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Settings;
     use super::*;
 
     fn place(address: &str) -> Place {
@@ -212,5 +213,74 @@ mod tests {
         assert!(take_identities(&mut one, &two).unwrap_err().contains("would be 10"));
         assert_eq!(take_identities(&mut one, &device(2, None, 4..8)), Ok(()));
         assert_eq!(one.identities.len(), 8);
+    }
+
+    fn registered(entries: &[(u32, bool)]) -> Engine {
+        let (mut engine, _) = Engine::load(Settings::default(), State::default(), &Now::default());
+        let entry = |(n, keyed): &(u32, bool)| Registration {
+            identities: device(0, None, *n..*n + 1).identities,
+            key: keyed.then(|| Secret::new("0123456789".into())),
+            ..Registration::default()
+        };
+        let ask = Ask::Register { devices: entries.iter().map(entry).collect() };
+        engine.handle(&Now::default(), Event::Ask { to: 1, by: Principal::local_root(), ask });
+        engine
+    }
+
+    fn id(n: u32) -> DeviceId {
+        DeviceId::new(&format!("urn:dev:dmgw:serial:acme:{n}")).unwrap()
+    }
+
+    #[test]
+    fn one_with_a_key_and_one_without_are_not_merged() {
+        let mut engine = registered(&[(0, true), (1, false), (2, true)]);
+        let mut step = Step::default();
+        let refused = engine.merge(&Now::default(), DeviceNo(0), &id(1), &mut step);
+        assert!(refused.unwrap_err().contains("only one of the two has a key") && step == Step::default());
+        assert_eq!(engine.merge(&Now::default(), DeviceNo(0), &id(2), &mut step), Ok(()));
+        assert!(engine.device(DeviceNo(0)).unwrap().device.keyed);
+        let again = engine.merge(&Now::default(), DeviceNo(1), &id(2), &mut step);
+        assert!(again.unwrap_err().contains("was merged into urn:dev:dmgw:serial:acme:0"));
+        assert!(engine.merge(&Now::default(), DeviceNo(1), &id(1), &mut step).unwrap_err().contains("already"));
+        assert!(engine.merge(&Now::default(), DeviceNo(1), &id(9), &mut step).unwrap_err().contains("no device"));
+    }
+
+    #[test]
+    fn new_hardware_brings_its_own_key_or_none() {
+        for (new, keyed) in [(1, true), (9, false)] {
+            let mut engine = registered(&[(0, true), (1, true)]);
+            let mut step = Step::default();
+            let identity = device(0, None, new..new + 1).identities[0].clone();
+            assert_eq!(engine.replace(&Now::default(), DeviceNo(0), &identity, &mut step), Ok(()));
+            let entry = engine.device(DeviceNo(0)).unwrap();
+            assert_eq!((entry.device.keyed, entry.device.identities.clone()), (keyed, vec![identity]));
+            let old = device(0, None, 0..1).identities[0].clone();
+            assert!(step.changes.contains(&Change::Key { identity: old, key: None }));
+        }
+    }
+
+    #[test]
+    fn what_waits_for_the_other_has_failed() {
+        let mut engine = registered(&[(0, false), (1, false)]);
+        let whom = Whom::Device { no: DeviceNo(1), id: id(1) };
+        let name = Name::new("p").unwrap();
+        let command = CommandId::new("c-1").unwrap();
+        let queued = Command::new(CommandNo(1), command, name, whom, Operation::Probe, Now::default());
+        engine.commands.add(std::sync::Arc::new(queued.clone()));
+        engine.enqueue(&Now::default(), &queued);
+        let mut step = Step::default();
+        assert_eq!(engine.merge(&Now::default(), DeviceNo(0), &id(1), &mut step), Ok(()));
+        let ended = engine.commands.get(CommandNo(1)).unwrap();
+        assert_eq!(ended.outcome, Some(Outcome::Failed(format!("merged into {}", id(0)))));
+    }
+
+    #[test]
+    fn a_place_is_no_hardware_and_no_identity_to_split_off() {
+        let mut engine = registered(&[(0, false)]);
+        let here = Identity::new(IdentityKind::Place, "a/1", Proof::Seen).unwrap();
+        let mut step = Step::default();
+        assert!(engine.replace(&Now::default(), DeviceNo(0), &here, &mut step).is_err());
+        assert!(engine.split(&Now::default(), DeviceNo(0), &here, &mut step).is_err());
+        assert_eq!(step, Step::default());
     }
 }

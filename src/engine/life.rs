@@ -20,7 +20,6 @@ impl Engine {
     }
 
     pub(super) fn refuse_device(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {
-        self.fail_queued(now, no, "the device was refused", |_| false, step);
         self.set_life(now, no, LifeCycle::Refused, step);
         Ok(())
     }
@@ -30,8 +29,6 @@ impl Engine {
         if device.life == LifeCycle::Retired {
             return Err(format!("{} is retired; accept it first", device.id));
         }
-        let allowed = self.settings.quarantine;
-        self.fail_queued(now, no, "the device was put into quarantine", |kind| allowed.has(kind), step);
         self.set_life(now, no, LifeCycle::Quarantined, step);
         Ok(())
     }
@@ -51,7 +48,6 @@ impl Engine {
             return Ok(());
         };
         let mut device = entry.device.as_ref().clone();
-        self.fail_queued(now, no, "the device was retired", |_| false, step);
         forget_keys(&device, step);
         (device.keyed, device.blocked, device.maintenance) = (false, None, None);
         device.desired.clear();
@@ -68,10 +64,24 @@ impl Engine {
     }
 
     fn live_as(&mut self, now: &Now, mut device: Device, life: LifeCycle, step: &mut Step) {
+        self.fail_unwanted(now, device.no, life, step);
         device.life = life;
         device.retired = (life == LifeCycle::Retired).then_some(*now);
         step.changes.push(record(now, device.no, Record::DeviceLife { device: device.id.clone(), life }));
         self.change_device(now, device, step);
+    }
+
+    /// Ends what waits for a device and may not be asked of one that lives so.
+    pub(super) fn fail_unwanted(&mut self, now: &Now, no: DeviceNo, life: LifeCycle, step: &mut Step) {
+        let allowed = self.settings.quarantine;
+        match life {
+            LifeCycle::Pending | LifeCycle::Managed => {}
+            LifeCycle::Refused => self.fail_queued(now, no, "the device was refused", |_| false, step),
+            LifeCycle::Retired => self.fail_queued(now, no, "the device was retired", |_| false, step),
+            LifeCycle::Quarantined => {
+                self.fail_queued(now, no, "the device was put into quarantine", |kind| allowed.has(kind), step);
+            }
+        }
     }
 
     /// Ends what waits for the device, but for what it may still be asked.

@@ -7,7 +7,7 @@ use crate::model::event::MOST_IDENTITIES;
 use crate::model::*;
 
 use super::admission::Met;
-use super::claims::Stand;
+use super::claims::{Stand, shows_key};
 use super::describing::dated;
 use super::step::Step;
 use super::{Engine, record};
@@ -23,7 +23,7 @@ impl Engine {
         step: &mut Step,
     ) -> Met {
         let Some(entry) = self.registry.get(no).cloned() else { return Met::Denied(Denial::NoRoom, None) };
-        if entry.device.keyed && shown.as_ref().is_none_or(|identity| identity.proof < Proof::Key) {
+        if entry.device.keyed && !shown.as_ref().is_some_and(shows_key) {
             return self.deny(now, link, sighting, Denial::Unproven, step);
         }
         let denied = denied(now, &entry.device);

@@ -112,6 +112,7 @@ impl Engine {
         let life = entry.life.filter(|life| *life != device.life);
         if let Some(life) = life {
             self.check_life(life)?;
+            self.fail_unwanted(now, no, life, step);
             (device.life, device.retired) = (life, None);
             step.changes.push(record(now, no, Record::DeviceLife { device: device.id.clone(), life }));
         }

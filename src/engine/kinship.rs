@@ -102,10 +102,13 @@ impl Engine {
         if device.identities.len() == 1 {
             return Err(format!("{} is known by nothing else: nothing would be left", device.id));
         }
+        let place = to_split(&device, identity)?;
         if !self.room_for_device() || !self.room_as(device.life) {
             return Err(Denial::NoRoom.to_string());
         }
-        let identity = device.identities.remove(known);
+        let identity = device.identities.remove(place);
+        let keyed = device.keyed;
+        device.keyed &= is_named(&device);
         let id = self.unused_id(&identity).ok_or("there is no id left for it")?;
         let empty = Capabilities::default();
         let shape = self.shape_after(&empty, &empty, step).map_err(|why| why.to_string())?;
@@ -113,6 +116,8 @@ impl Engine {
             identities: vec![identity],
             groups: device.groups.clone(),
             keyed: device.keyed,
+            keyed,
+            retired: device.retired,
             shape,
             ..Device::new(self.registry.next_no(), id.clone(), device.life, now)
         };
@@ -121,6 +126,22 @@ impl Engine {
         self.change_device(now, device, step);
         self.change_device(now, new, step);
         Ok(())
+    }
+}
+
+/// Which of its identities that is, if it can do without.
+fn to_split(device: &Device, identity: &Identity) -> Result<usize, String> {
+    let known = device.identities.iter().position(|known| known.same_as(identity));
+    match known.filter(|_| identity.kind != IdentityKind::Place) {
+        Some(_) if device.identities.len() == 1 => {
+            Err(format!("{} is known by nothing else: nothing would be left", device.id))
+        }
+        Some(place) => Ok(place),
+        None => {
+            let has = device.identities.iter().filter(|known| known.kind != IdentityKind::Place);
+            let has: Vec<String> = has.map(|known| known.urn().to_string()).collect();
+            Err(format!("{} is not known by {}; it is known by {}", device.id, identity.urn(), has.join(", ")))
+        }
     }
 }
 
@@ -272,6 +293,19 @@ mod tests {
         assert_eq!(engine.merge(&Now::default(), DeviceNo(0), &id(1), &mut step), Ok(()));
         let ended = engine.commands.get(CommandNo(1)).unwrap();
         assert_eq!(ended.outcome, Some(Outcome::Failed(format!("merged into {}", id(0)))));
+    }
+
+    #[test]
+    fn a_key_goes_with_the_identities_that_are_split_off() {
+        let mut engine = registered(&[(0, true)]);
+        let mut step = Step::default();
+        let mut both = engine.device(DeviceNo(0)).unwrap().device.as_ref().clone();
+        both.identities.push(Identity::new(IdentityKind::Place, "a/1", Proof::Seen).unwrap());
+        let serial = both.identities[0].clone();
+        engine.store_device(both, &mut step);
+        assert_eq!(engine.split(&Now::default(), DeviceNo(0), &serial, &mut step), Ok(()));
+        let keyed = |no| engine.device(DeviceNo(no)).unwrap().device.keyed;
+        assert_eq!((keyed(0), keyed(1)), (false, true), "a place has no key to show");
     }
 
     #[test]

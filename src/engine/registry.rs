@@ -299,8 +299,8 @@ impl Slot {
     /// One that is registered and was never seen is not missed.
     fn was_seen(&self) -> bool {
         let DeviceNow { device, capabilities, live } = self.now.as_ref();
-        let knows_nothing = weight(capabilities) == 0 && capabilities.operations == OperationSet::default();
-        live.heard.is_some() || device.was != Connectivity::Unknown || !knows_nothing
+        let can = weight(capabilities) > 0 || capabilities.operations != OperationSet::default();
+        live.heard.is_some() || device.was != Connectivity::Unknown || can
     }
 
     /// Last values stay with their points where the points have changed.

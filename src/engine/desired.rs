@@ -191,3 +191,78 @@ fn is_same(one: &Value, other: &Value) -> bool {
 fn gateway() -> Name {
     Name::new("gateway").unwrap_or_else(|_| unreachable!("the name is within its bounds"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Settings;
+
+    const POINTS: u16 = 70;
+
+    /// One managed device with many points; nothing is desired of it yet.
+    fn engine(now: &Now) -> Engine {
+        let point = |no: u16| Point {
+            no: PointNo(no),
+            path: format!("zone.{no}.level").parse().unwrap(),
+            kind: ValueKind::Float,
+            unit: None,
+            access: Access::ReadWrite,
+            limits: None,
+        };
+        let capabilities = Capabilities { points: (0..POINTS).map(point).collect(), ..Capabilities::default() };
+        let id = DeviceId::new("urn:x").unwrap();
+        let device = Device::new(DeviceNo(0), id, LifeCycle::Managed, now);
+        let (shapes, devices) = (vec![(ShapeNo(0), Arc::new(capabilities))], vec![Arc::new(device)]);
+        Engine::load(Settings::default(), State { shapes, devices, ..State::default() }, now).0
+    }
+
+    fn desire(engine: &mut Engine, now: &Now, no: u16, value: f64) -> Result<(), String> {
+        let (by, path) = (Name::new("ann").unwrap(), format!("zone.{no}.level").parse().unwrap());
+        engine.desire(now, DeviceNo(0), &by, &path, Some(&Value::Float(value)), None, &mut Step::default())
+    }
+
+    #[test]
+    fn what_is_desired_of_a_device_is_bounded() {
+        let now = Now::default();
+        let mut engine = engine(&now);
+        let most = u16::try_from(MOST_DESIRED).unwrap();
+        assert!((0..most).all(|no| desire(&mut engine, &now, no, 1.0).is_ok()));
+        assert!(desire(&mut engine, &now, most, 1.0).unwrap_err().contains("forget one of them"));
+        assert_eq!(desire(&mut engine, &now, 0, 2.0), Ok(()));
+        let device = &engine.device(DeviceNo(0)).unwrap().device;
+        assert_eq!(device.desired.len(), MOST_DESIRED);
+        assert!(device.desired.is_sorted_by_key(|desired| desired.point));
+        assert_eq!((device.desired[0].version, &device.desired[0].value), (2, &Value::Float(2.0)));
+    }
+
+    #[test]
+    fn a_point_that_is_no_more_makes_room() {
+        let now = Now::default();
+        let mut engine = engine(&now);
+        assert!((0..3).all(|no| desire(&mut engine, &now, no, 1.0).is_ok()));
+        let mut entry = engine.device(DeviceNo(0)).unwrap().as_ref().clone();
+        Arc::make_mut(&mut entry.capabilities).points.remove(1);
+        let left: Vec<PointNo> = others(&entry, PointNo(2)).iter().map(|desired| desired.point).collect();
+        assert_eq!(left, [PointNo(0)]);
+    }
+
+    #[test]
+    fn a_float_that_lost_its_last_bits_is_the_same() {
+        let narrow = Value::Float(f64::from(0.1_f32));
+        assert!(is_same(&narrow, &Value::Float(0.1)) && is_same(&Value::Float(0.0), &Value::Float(0.0)));
+        assert!(
+            !is_same(&Value::Float(0.1001), &Value::Float(0.1)) && !is_same(&Value::Float(1e-9), &Value::Float(0.0))
+        );
+        assert!(!is_same(&Value::Int(1), &Value::Int(2)));
+    }
+
+    #[test]
+    fn versions_only_go_up() {
+        let by = Name::new("ann").unwrap();
+        let last =
+            |version| Desired { point: PointNo(0), value: Value::Int(1), by: by.clone(), version, at: Now::default() };
+        assert_eq!((next_version(None, None), next_version(None, Some(7))), (Ok(1), Ok(7)));
+        assert_eq!((next_version(Some(&last(7)), None), next_version(Some(&last(7)), Some(9))), (Ok(8), Ok(9)));
+        assert!(next_version(Some(&last(7)), Some(7)).is_err() && next_version(Some(&last(u64::MAX)), None).is_err());
+    }
+}

@@ -220,7 +220,7 @@ impl Engine {
     /// says.
     fn plan(&self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
         let DeviceNow { device, capabilities, .. } = entry;
-        if !self.is_read(device) || device.is_inactive() {
+        if !self.is_read(device) {
             return Arc::new([]);
         }
         let every = self.registry.link_of(device.no).map(|link| self.links[usize::from(link.0)].settings.every);
@@ -253,4 +253,24 @@ fn is_active(device: &Device, path: &PointPath) -> bool {
         Part::Component(name) => *name == path.component,
         Part::Instance(one) => one.name == path.component && one.instance == path.instance,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_off_is_left_out_by_device_component_and_instance() {
+        let name = Name::new("relay").unwrap();
+        let off = |part| {
+            let id = DeviceId::new("urn:x").unwrap();
+            let device =
+                Device { inactive: vec![part], ..Device::new(DeviceNo(0), id, LifeCycle::Managed, &Now::default()) };
+            let paths = ["relay.0.on", "relay.1.on", "lamp.1.on"];
+            paths.map(|path| !is_active(&device, &path.parse().unwrap()))
+        };
+        assert_eq!(off(Part::Device), [true, true, true]);
+        assert_eq!(off(Part::Component(name.clone())), [true, true, false]);
+        assert_eq!(off(Part::Instance(Component { name, instance: 1 })), [false, true, false]);
+    }
 }

@@ -190,3 +190,97 @@ fn take(capabilities: &Capabilities, live: &mut Live, at: Mono, reading: &mut Re
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{LinkSettings, Settings};
+
+    const NO: DeviceNo = DeviceNo(0);
+
+    fn at(s: u64) -> Now {
+        Now { mono: Mono(s * 1_000), boot: Boot(1), wall: Wall(s * 1_000), quality: ClockQuality::Set }
+    }
+
+    /// One device on a link that is up.
+    fn engine(device: Device) -> Engine {
+        let name = Name::new("plant").unwrap();
+        let seconds = Duration::from_secs;
+        let link = LinkSettings { name, admission: Default::default(), every: seconds(1), silent_after: seconds(10) };
+        let settings = Settings { links: vec![link], ..Settings::default() };
+        let (mut engine, _) =
+            Engine::load(settings, State { devices: vec![device.into()], ..State::default() }, &at(0));
+        engine.handle(&at(0), Event::Link { link: LinkNo(0), event: LinkEvent::Up { credits: 8 } });
+        engine
+    }
+
+    fn device() -> Device {
+        let place = Place { link: Name::new("plant").unwrap(), address: Address::new("1").unwrap() };
+        Device { place: Some(place), ..Device::new(NO, DeviceId::new("urn:x").unwrap(), LifeCycle::Managed, &at(0)) }
+    }
+
+    fn connectivity(engine: &Engine) -> Connectivity {
+        engine.device(NO).unwrap().live.connectivity
+    }
+
+    fn miss(engine: &mut Engine, times: usize) -> usize {
+        let event = Event::Link { link: LinkNo(0), event: LinkEvent::Missed { device: NO } };
+        (0..times).map(|_| engine.handle(&at(2), event.clone()).changes.len()).sum()
+    }
+
+    #[test]
+    fn how_a_blocked_device_is_nobody_judges() {
+        let blocked = Some(Until::after(&at(0), Duration::from_secs(60)));
+        let mut engine = engine(Device { blocked, ..device() });
+        engine.answered(&at(1), NO, &mut Step::default());
+        engine.gone(&at(1), LinkNo(0), NO, &mut Step::default());
+        assert_eq!((connectivity(&engine), miss(&mut engine, 8)), (Connectivity::Unknown, 0));
+    }
+
+    #[test]
+    fn who_is_switched_off_is_not_missed() {
+        let mut engine = engine(Device { inactive: vec![Part::Device], ..device() });
+        engine.answered(&at(1), NO, &mut Step::default());
+        assert_eq!((miss(&mut engine, 8), connectivity(&engine)), (0, Connectivity::Up));
+    }
+
+    #[test]
+    fn a_link_that_is_down_explains_what_is_missed() {
+        let mut engine = engine(device());
+        engine.answered(&at(1), NO, &mut Step::default());
+        engine.handle(&at(1), Event::Link { link: LinkNo(0), event: LinkEvent::Down { why: "cable".into() } });
+        assert_eq!((miss(&mut engine, 8), connectivity(&engine)), (0, Connectivity::Up));
+    }
+
+    #[test]
+    fn what_is_missed_again_is_not_shown_again() {
+        let mut engine = engine(device());
+        engine.answered(&at(1), NO, &mut Step::default());
+        miss(&mut engine, 3);
+        assert_eq!(connectivity(&engine), Connectivity::Degraded);
+        engine.touched();
+        miss(&mut engine, 5);
+        assert!(engine.touched().devices.is_empty());
+        engine.answered(&at(3), NO, &mut Step::default());
+        assert_eq!((engine.touched().devices, engine.device(NO).unwrap().live.misses), (vec![NO], 0xfe));
+    }
+
+    #[test]
+    fn a_device_that_is_nowhere_is_not_called_silent() {
+        let mut engine = engine(Device { displaced: true, ..device() });
+        engine.watch_for_silence(&at(1), NO);
+        assert_eq!(engine.handle(&at(60), Event::Wake), Step::default());
+    }
+
+    #[test]
+    fn nobody_sleeps_for_so_long_that_time_runs_over() {
+        let sleeps = Some(device::Sleep { every: Duration::MAX, awake: Duration::MAX });
+        let mut engine = engine(device());
+        let sighting = Sighting {
+            capabilities: Some(Capabilities { sleeps, ..Capabilities::default() }.into()),
+            ..Sighting::new(Address::new("1").unwrap(), Vec::new(), None)
+        };
+        engine.handle(&at(1), Event::Link { link: LinkNo(0), event: LinkEvent::Sighted(sighting) });
+        assert_eq!(engine.silent_after(NO), Some(Duration::MAX));
+    }
+}

@@ -289,7 +289,7 @@ impl Engine {
 
     /// What the gateway had to look up.
     pub(super) fn recalled(&mut self, now: &Now, no: CommandNo, outcome: Outcome, step: &mut Step) {
-        if self.commands.get(no).is_some() {
+        if self.commands.get(no).is_some_and(|command| command.state.is_open() && command.operation.by_gateway()) {
             self.end(now, no, outcome.bounded(), step);
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::command::LONGEST_REASON;
 use crate::model::device::DeviceNow;
 use crate::model::event::Operate;
 use crate::model::*;
@@ -221,7 +222,7 @@ fn family(draft: Command, parts: Vec<Part>) -> Result<(Command, Vec<Command>), R
     let (mut next, mut children, mut rows) = (draft.no, Vec::new(), Vec::with_capacity(parts.len()));
     for (device, part) in parts {
         let part = match part {
-            Err(refusal) => ChildPart::Refused(refusal),
+            Err(refusal) => ChildPart::Refused(short(refusal)),
             Ok((target, operation)) => {
                 next = CommandNo(next.0 + 1);
                 let whom = Whom::Device { no: target.device.no, id: target.device.id.clone() };
@@ -233,6 +234,20 @@ fn family(draft: Command, parts: Vec<Part>) -> Result<(Command, Vec<Command>), R
         rows.push(Child { device, part });
     }
     Ok((Command { whom: Whom::Many(rows.into()), ..draft }, children))
+}
+
+/// All of them stand in the row of the parent, so none of them may be long.
+fn short(refusal: Refusal) -> Refusal {
+    let cut = |text: String| text.chars().take(LONGEST_REASON).collect();
+    match refusal {
+        Refusal::NotFound(text) => Refusal::NotFound(cut(text)),
+        Refusal::NotAllowed(text) => Refusal::NotAllowed(cut(text)),
+        Refusal::Unsupported(text) => Refusal::Unsupported(cut(text)),
+        Refusal::BadArgument(text) => Refusal::BadArgument(cut(text)),
+        Refusal::Expired(text) => Refusal::Expired(cut(text)),
+        Refusal::Busy(text) => Refusal::Busy(cut(text)),
+        Refusal::TooLate(text) => Refusal::TooLate(cut(text)),
+    }
 }
 
 #[cfg(test)]

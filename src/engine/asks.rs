@@ -9,8 +9,9 @@ use crate::model::event::Operate;
 use crate::model::*;
 
 use super::Engine;
-use super::commands::{Kept, OUR_IDS};
+use super::commands::Kept;
 use super::fitting::{fitting, list};
+use super::remembering::OUR_IDS;
 use super::step::Step;
 use super::timers::Timer;
 

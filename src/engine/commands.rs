@@ -1,27 +1,23 @@
 //! Commands from asked to ended.
 //!
 //! A command is `queued` until its link has a credit, its device has no other command under way, and nothing else holds
-//! it back ([`waiting`](super::waiting)). From `sent` on only
-//! the link's answer says what happened: a deadline that passes, a link that ends or a restart makes it `unknown`, and it
-//! is never sent again by itself. Ended commands stay for as long as their id must be answered from them.
+//! it back ([`waiting`](super::waiting)). From `sent` on only the link's answer says what happened: a deadline that
+//! passes, a link that ends or a restart makes it `unknown`, and it is never sent again by itself. Ended commands stay
+//! for a while ([`remembering`](super::remembering)).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::model::command::Expiry;
 use crate::model::*;
 
 use super::fan_out::Family;
 use super::fitting::fitting;
 use super::queues::{Queues, Rank};
+use super::remembering::{ended_until, until};
 use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
-
-/// Nothing is looked at again sooner: a time of zero in the settings must not hold the loop.
-const SOONEST: Duration = Duration::from_secs(1);
 
 /// A command as memory has it.
 pub enum Kept<'a> {
@@ -72,8 +68,15 @@ impl Commands {
         self.ended.values()
     }
 
-    pub(super) fn ended_as(&self, no: CommandNo) -> Option<CommandState> {
-        self.ended.get(&no).map(|ended| ended.state)
+    pub(super) fn ended_one(&self, no: CommandNo) -> Option<&Ended> {
+        self.ended.get(&no)
+    }
+
+    /// One that has ended, with its id.
+    pub(super) fn forget(&mut self, no: CommandNo) -> Option<Ended> {
+        let ended = self.ended.remove(&no)?;
+        self.by_id.remove(&ended.id);
+        Some(ended)
     }
 
     pub fn count(&self) -> usize {
@@ -89,7 +92,7 @@ impl Commands {
         self.reserved = self.reserved.max(no);
     }
 
-    fn newest(&self) -> Option<CommandNo> {
+    pub(super) fn newest(&self) -> Option<CommandNo> {
         let open = self.open.last_key_value().map(|(no, _)| *no);
         open.max(self.ended.last_key_value().map(|(no, _)| *no))
     }
@@ -150,7 +153,7 @@ impl Commands {
     }
 
     /// The oldest that can be forgotten before its time. The newest stays, for its number must not be given again.
-    fn oldest_disposable(&self) -> Option<CommandNo> {
+    pub(super) fn oldest_disposable(&self) -> Option<CommandNo> {
         self.disposable.first().copied().filter(|no| Some(*no) != self.newest())
     }
 }
@@ -209,22 +212,6 @@ impl Engine {
             self.commands.queues.add(device, rank(command), link);
         }
         self.timers.set(until(now, command), Timer::Expiry(command.no));
-    }
-
-    /// Makes room for so many more; false where too many of those kept are still needed.
-    pub(super) fn room_for_commands(&mut self, more: usize, step: &mut Step) -> bool {
-        let most = self.settings.most_commands;
-        let needed = self.commands.count().saturating_sub(self.commands.disposable.len());
-        if needed + more > most {
-            return false;
-        }
-        while self.commands.count() + more > most {
-            match self.commands.oldest_disposable() {
-                Some(no) => self.forget(no, step),
-                None => return false,
-            }
-        }
-        true
     }
 
     /// From `queued` to `sent`; `None` where its time is over, or it cannot be done any more.
@@ -357,26 +344,6 @@ impl Engine {
         self.activity_changed(now, &command, step);
     }
 
-    /// Keeps an ended command for as long as its id must be answered from it.
-    fn remember(&mut self, now: &Now, command: &Ended, expires: Mono) {
-        self.timers.set(expires.max(now.mono) + self.settings.remember, Timer::Forget(command.no));
-        if is_ours(&command.id) && !self.commands.parents.contains_key(&command.no) {
-            self.commands.disposable.insert(command.no);
-        }
-    }
-
-    fn forget(&mut self, no: CommandNo, step: &mut Step) {
-        self.commands.disposable.remove(&no);
-        if let Some(command) = self.commands.ended.remove(&no) {
-            self.commands.by_id.remove(&command.id);
-            if !is_ours(&command.id) {
-                self.commands.forgotten_to = self.commands.forgotten_to.max(command.expires.wall);
-            }
-            self.touched.forgotten.push(command.id.clone());
-            step.changes.push(Change::Forget { no, forgotten_to: self.commands.forgotten_to });
-        }
-    }
-
     pub(super) fn update(&mut self, no: CommandNo, change: impl FnOnce(&mut Command)) {
         if let Some(command) = self.commands.open.get_mut(&no) {
             change(Arc::make_mut(command));
@@ -417,42 +384,4 @@ impl Engine {
             self.end(now, no, outcome, step);
         }
     }
-
-    fn forget_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
-        let Some(command) = self.commands.ended.get(&no) else { return };
-        // Not before the wall clock has passed its expiry too: set back meanwhile, it would let the same id in again.
-        let left = Duration::from_millis(command.expires.wall.0.saturating_sub(now.wall.0));
-        let in_family = self.commands.parents.contains_key(&no);
-        if in_family || self.commands.newest() == Some(no) || (!left.is_zero() && !is_ours(&command.id)) {
-            let again = self.settings.remember.max(SOONEST);
-            self.timers.set(now.mono + again, Timer::Forget(no));
-        } else {
-            self.forget(no, step);
-        }
-    }
-}
-
-/// Ids that we make begin so; nobody else may use them.
-pub const OUR_IDS: &str = "c-";
-
-fn is_ours(id: &CommandId) -> bool {
-    id.as_str().starts_with(OUR_IDS)
-}
-
-/// The end of a command's expiry on the clock of this boot. Asked in another boot it is what the wall clock says is left,
-/// and never longer than it had in all: that clock may have been set back.
-fn until(now: &Now, command: &Command) -> Mono {
-    if command.asked.boot == now.boot {
-        return command.expires.mono;
-    }
-    now.mono + wall_left(now, &command.expires).min(command.expires.mono.since(command.asked.mono))
-}
-
-/// The same for one that has ended, of which less is known.
-fn ended_until(now: &Now, ended: &Ended, longest: Duration) -> Mono {
-    if ended.asked == now.boot { ended.expires.mono } else { now.mono + wall_left(now, &ended.expires).min(longest) }
-}
-
-fn wall_left(now: &Now, expires: &Expiry) -> Duration {
-    Duration::from_millis(expires.wall.0.saturating_sub(now.wall.0))
 }

@@ -192,7 +192,7 @@ impl Commands {
     /// At the start: counts the children that had ended, and those whose rows are gone.
     pub(super) fn count_ended(&mut self, parent: &Command) {
         for no in numbers(parent).filter(|no| self.get(*no).is_none()).collect::<Vec<_>>() {
-            let state = self.ended_as(no).unwrap_or(CommandState::Unknown);
+            let state = self.ended_one(no).map_or(CommandState::Unknown, |ended| ended.state);
             if let Some(family) = self.families.get_mut(&parent.no) {
                 family.end(state);
             }

@@ -39,6 +39,7 @@ mod queues;
 mod reactions;
 mod registering;
 mod registry;
+mod remembering;
 mod reporting;
 mod settings;
 mod step;

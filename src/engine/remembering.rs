@@ -1,0 +1,89 @@
+//! How long ended commands are kept: for as long as their id must be answered from the first result, and no longer than
+//! there is room for those of which nobody will ask again.
+
+use std::time::Duration;
+
+use crate::model::command::Expiry;
+use crate::model::*;
+
+use super::Engine;
+use super::step::Step;
+use super::timers::Timer;
+
+/// Ids that we make begin so; nobody else may use them.
+pub const OUR_IDS: &str = "c-";
+
+fn is_ours(id: &CommandId) -> bool {
+    id.as_str().starts_with(OUR_IDS)
+}
+
+/// Nothing is looked at again sooner: a time of zero in the settings must not hold the loop.
+const SOONEST: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Makes room for so many more; false where too many of those kept are still needed.
+    pub(super) fn room_for_commands(&mut self, more: usize, step: &mut Step) -> bool {
+        let most = self.settings.most_commands;
+        let needed = self.commands.count().saturating_sub(self.commands.disposable.len());
+        if needed + more > most {
+            return false;
+        }
+        while self.commands.count() + more > most {
+            match self.commands.oldest_disposable() {
+                Some(no) => self.forget(no, step),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Keeps an ended command for as long as its id must be answered from it.
+    pub(super) fn remember(&mut self, now: &Now, command: &Ended, expires: Mono) {
+        self.timers.set(expires.max(now.mono) + self.settings.remember, Timer::Forget(command.no));
+        if is_ours(&command.id) && !self.commands.parents.contains_key(&command.no) {
+            self.commands.disposable.insert(command.no);
+        }
+    }
+
+    fn forget(&mut self, no: CommandNo, step: &mut Step) {
+        self.commands.disposable.remove(&no);
+        if let Some(command) = self.commands.forget(no) {
+            if !is_ours(&command.id) {
+                self.commands.forgotten_to = self.commands.forgotten_to.max(command.expires.wall);
+            }
+            self.touched.forgotten.push(command.id.clone());
+            step.changes.push(Change::Forget { no, forgotten_to: self.commands.forgotten_to });
+        }
+    }
+
+    pub(super) fn forget_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
+        let Some(command) = self.commands.ended_one(no) else { return };
+        // Not before the wall clock has passed its expiry too: set back meanwhile, it would let the same id in again.
+        let left = Duration::from_millis(command.expires.wall.0.saturating_sub(now.wall.0));
+        let in_family = self.commands.parents.contains_key(&no);
+        if in_family || self.commands.newest() == Some(no) || (!left.is_zero() && !is_ours(&command.id)) {
+            let again = self.settings.remember.max(SOONEST);
+            self.timers.set(now.mono + again, Timer::Forget(no));
+        } else {
+            self.forget(no, step);
+        }
+    }
+}
+
+/// The end of a command's expiry on the clock of this boot. Asked in another boot it is what the wall clock says is left,
+/// and never longer than it had in all: that clock may have been set back.
+pub(super) fn until(now: &Now, command: &Command) -> Mono {
+    if command.asked.boot == now.boot {
+        return command.expires.mono;
+    }
+    now.mono + wall_left(now, &command.expires).min(command.expires.mono.since(command.asked.mono))
+}
+
+/// The same for one that has ended, of which less is known.
+pub(super) fn ended_until(now: &Now, ended: &Ended, longest: Duration) -> Mono {
+    if ended.asked == now.boot { ended.expires.mono } else { now.mono + wall_left(now, &ended.expires).min(longest) }
+}
+
+fn wall_left(now: &Now, expires: &Expiry) -> Duration {
+    Duration::from_millis(expires.wall.0.saturating_sub(now.wall.0))
+}

@@ -1,5 +1,7 @@
 //! Arguments against what the device is made of and can do: the operation as it can carry it out, or why it cannot.
 
+use std::fmt::Display;
+
 use crate::model::device::{DeviceNow, LastValue};
 use crate::model::*;
 
@@ -10,7 +12,7 @@ pub fn fitting(target: &DeviceNow, mut operation: Operation) -> Result<Operation
     operation.check().map_err(Refusal::BadArgument)?;
     let (id, kind) = (&target.device.id, operation.kind());
     if !operation.by_gateway() && !target.capabilities.can(kind) {
-        let can = list(target.capabilities.operations.kinds().map(OperationKind::name));
+        let can = list(target.capabilities.operations.kinds());
         return Err(Refusal::Unsupported(format!("{id} cannot {kind}; it can {can}")));
     }
     match &mut operation {
@@ -33,7 +35,7 @@ pub fn fitting(target: &DeviceNow, mut operation: Operation) -> Result<Operation
 
 fn point<'a>(target: &'a DeviceNow, path: &PointPath) -> Result<&'a Point, Refusal> {
     target.capabilities.point(path).ok_or_else(|| {
-        let has = list(target.capabilities.points.iter().map(|point| point.path.to_string()));
+        let has = list(target.capabilities.points.iter().map(|point| &point.path));
         Refusal::BadArgument(format!("{} has no point {path}; it has {has}", target.device.id))
     })
 }
@@ -127,14 +129,12 @@ fn unlocked(target: &DeviceNow, path: &PointPath) -> Result<(), Refusal> {
     }
 }
 
-pub fn list(names: impl Iterator<Item = String>) -> String {
-    let mut names: Vec<String> = names.collect();
-    let more = names.len().saturating_sub(MOST_SHOWN);
-    names.truncate(MOST_SHOWN);
-    match (names.is_empty(), more) {
+pub fn list<T: Display>(mut names: impl Iterator<Item = T>) -> String {
+    let shown: Vec<String> = names.by_ref().take(MOST_SHOWN).map(|name| name.to_string()).collect();
+    match (shown.is_empty(), names.count()) {
         (true, _) => "nothing".into(),
-        (_, 0) => names.join(", "),
-        _ => format!("{} and {more} more", names.join(", ")),
+        (_, 0) => shown.join(", "),
+        (_, more) => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -235,6 +235,13 @@ mod tests {
         assert_eq!(fitting(&target, on()), Ok(on()));
         target.live.values[0] = shown(Value::Bool(false), Quality::Bad(BadReason::DeviceSays));
         assert!(matches!(fitting(&target, on()), Err(Refusal::Busy(_))));
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        assert_eq!(list(0..0), "nothing");
+        assert_eq!(list(0..8), "0, 1, 2, 3, 4, 5, 6, 7");
+        assert_eq!(list(0..10), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Identity comes first: a device with a known identity is that device, wherever it is, as far as it can prove it. Only a
 //! device that shows none is known by its place. Whom nobody knows, the rules let in or turn away.
 
+use std::time::Duration;
+
 use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
@@ -16,8 +18,8 @@ use super::{Engine, record};
 pub enum Met {
     /// It is this device, known before or new.
     Is(DeviceNo),
-    /// It says to be a device that may be somewhere else.
-    Contested,
+    /// It says to be a device that may be somewhere else: after so long that is known.
+    Contested(Duration),
     /// It is turned away: for good, or until then.
     Denied(Denial, Option<Mono>),
 }
@@ -36,7 +38,7 @@ impl Engine {
         let (verdict, wait) = match self.meet(now, link, who, step) {
             Met::Is(no) if self.is_served(no) => (Verdict::Accepted, None),
             Met::Is(_) | Met::Denied(Denial::NoRoom, _) => (Verdict::Later, Some(self.settings.come_back)),
-            Met::Contested => (Verdict::Later, Some(self.settings.contest)),
+            Met::Contested(wait) => (Verdict::Later, Some(wait)),
             Met::Denied(_, until) => (Verdict::Refused, until.map(|until| until.since(now.mono))),
         };
         self.order(now, link, LinkOrder::Answer { exchange, verdict, wait }, step);

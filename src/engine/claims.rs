@@ -5,6 +5,7 @@
 //! cannot give them. What only one of two can be is decided by who answers, never by who speaks last.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::model::device::DeviceNow;
 use crate::model::*;
@@ -15,6 +16,8 @@ use super::{Engine, record};
 
 /// Claims that wait, one a device.
 const MOST_CLAIMS: usize = 1_000;
+/// A device that sleeps is waited for, but no longer than this.
+const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 /// Pairs of devices that were shown as one, and told.
 const MOST_ALIKE: usize = 1_000;
 
@@ -30,6 +33,7 @@ struct Claim {
     /// Who it says to be. What it can do comes with its next sighting: many claims shall not take much memory.
     who: Sighting,
     at: Mono,
+    until: Mono,
 }
 
 /// What showing a known identity at some place comes to.
@@ -66,26 +70,33 @@ impl Engine {
         }
     }
 
-    /// Has the device asked where it was. False where too many claims wait.
-    pub(super) fn contest(&mut self, now: &Now, link: LinkNo, no: DeviceNo, who: &Sighting, step: &mut Step) -> bool {
-        if self.claims.open.contains_key(&no) {
-            return true;
+    /// Has the device asked where it was, and says how long that takes. `None` where too many claims wait.
+    pub(super) fn contest(
+        &mut self,
+        now: &Now,
+        link: LinkNo,
+        no: DeviceNo,
+        who: &Sighting,
+        step: &mut Step,
+    ) -> Option<Duration> {
+        if let Some(claim) = self.claims.open.get(&no) {
+            return Some(claim.until.since(now.mono));
         }
-        let from = self.registry.get(no).and_then(|entry| entry.device.is_at().cloned());
-        let Some(from) = from.filter(|_| self.claims.open.len() < MOST_CLAIMS) else { return false };
+        let entry = self.registry.get(no).filter(|_| self.claims.open.len() < MOST_CLAIMS)?;
+        let (from, wait) = (entry.device.is_at()?.clone(), self.settings.contest.max(asleep(&entry.capabilities)));
         let who = Sighting::new(who.address.clone(), who.identities.clone(), None);
-        let old = self.registry.link(&from.link);
-        self.claims.open.insert(no, Claim { from, link, who, at: now.mono });
-        self.timers.set(now.mono + self.settings.contest, Timer::Contest(no));
+        let (old, until) = (self.registry.link(&from.link), now.mono + wait);
+        self.claims.open.insert(no, Claim { from, link, who, at: now.mono, until });
+        self.timers.set(until, Timer::Contest(no));
         if let Some(old) = old.filter(|old| self.links[usize::from(old.0)].up.is_some()) {
             self.order(now, old, LinkOrder::Probe { device: no }, step);
         }
-        true
+        Some(wait)
     }
 
     /// Time is up: who answered at the old place stays there.
     pub(super) fn contest_over(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
-        let Some(Claim { from, link, who, at }) = self.claims.open.remove(&no) else { return };
+        let Some(Claim { from, link, who, at, .. }) = self.claims.open.remove(&no) else { return };
         let Some(entry) = self.registry.get(no).cloned() else { return };
         if entry.device.is_at() != Some(&from) || (entry.device.keyed && !who.identities.iter().any(shows_key)) {
             return; // Meanwhile it has moved for another reason, or got a key.

@@ -31,6 +31,7 @@ impl Engine {
             Some(other) => {
                 // The ways led to the old hardware.
                 device.ways.clear();
+                device.keyed = self.registry.get(other).is_some_and(|other| other.device.keyed);
                 self.absorb(now, device, other, step)?;
             }
             None => {
@@ -59,6 +60,10 @@ impl Engine {
         if let Some(into) = with.merged {
             let into = self.registry.get(into).map_or_else(|| "another".into(), |into| into.device.id.to_string());
             return Err(format!("{} was merged into {into} before", with.id));
+        }
+        if device.keyed != with.keyed && is_named(&device) && is_named(with) {
+            let says = "only one of the two has a key, so the other could not prove who it is";
+            return Err(format!("{says}; register both with the same key first"));
         }
         take_identities(&mut device, with)?;
         let moves = take_places(&mut device, with)?;
@@ -121,6 +126,9 @@ impl Engine {
             shape,
             ..Device::new(self.registry.next_no(), id.clone(), device.life, now)
         };
+        if new.retired.is_some() {
+            self.timers.set(now.mono + self.settings.keep_retired, Timer::Retired(new.no));
+        }
         let from = device.id.clone();
         step.changes.push(record(now, new.no, Record::DeviceSplit { device: id, from }));
         self.change_device(now, device, step);
@@ -152,6 +160,10 @@ pub fn unproven(identity: &Identity) -> Identity {
 
 fn is_there(connectivity: Connectivity) -> bool {
     matches!(connectivity, Connectivity::Up | Connectivity::Degraded)
+}
+
+fn is_named(device: &Device) -> bool {
+    device.identities.iter().any(|identity| identity.kind != IdentityKind::Place)
 }
 
 fn take_identities(device: &mut Device, with: &Device) -> Result<(), String> {

@@ -150,3 +150,78 @@ pub fn forget_keys(device: &Device, step: &mut Step) {
         step.changes.extend(real.map(|identity| Change::Key { identity: identity.clone(), key: None }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Settings;
+    use super::*;
+    use crate::model::event::Operate;
+
+    const KEEP: Duration = Duration::from_secs(100);
+
+    fn now(s: u64, wall_s: u64, quality: ClockQuality) -> Now {
+        Now { mono: Mono(s * 1_000), boot: Boot(1), wall: Wall(wall_s * 1_000), quality }
+    }
+
+    /// Two devices, the first of which is retired.
+    fn retired(at: &Now) -> Engine {
+        let settings = Settings { keep_retired: KEEP, ..Settings::default() };
+        let (mut engine, _) = Engine::load(settings, State::default(), at);
+        let named = |n: u8| Registration {
+            identities: vec![Identity::new(IdentityKind::Serial, &format!("acme:{n}"), Proof::Claimed).unwrap()],
+            ..Registration::default()
+        };
+        let by = Principal::local_root();
+        let devices = vec![named(1), named(2)];
+        engine.handle(at, Event::Ask { to: 1, by: by.clone(), ask: Ask::Register { devices } });
+        let first = engine.device(DeviceNo(0)).unwrap().device.id.clone();
+        let ask = Ask::Operate(Operate::new(first, Operation::Retire));
+        engine.handle(at, Event::Ask { to: 2, by, ask });
+        engine
+    }
+
+    fn forgotten(engine: &mut Engine, now: &Now) -> bool {
+        let step = engine.handle(now, Event::Wake);
+        let forgets = step.changes.contains(&Change::ForgetDevice(DeviceNo(0)));
+        assert_eq!(forgets, engine.touched().gone == [DeviceNo(0)]);
+        assert_eq!(forgets, engine.device(DeviceNo(0)).is_none());
+        forgets
+    }
+
+    #[test]
+    fn both_clocks_must_have_passed() {
+        use ClockQuality::Set;
+        let mut engine = retired(&now(0, 1_000, Set));
+        assert!(!forgotten(&mut engine, &now(99, 9_000, Set)), "the clock was stepped");
+        assert!(!forgotten(&mut engine, &now(4_000, 1_099, Set)), "the clock was stepped back");
+        assert!(forgotten(&mut engine, &now(4_001, 1_100, Set)));
+    }
+
+    #[test]
+    fn while_the_clock_is_a_guess_nobody_is_forgotten() {
+        let mut engine = retired(&now(0, 1_000, ClockQuality::Set));
+        assert!(!forgotten(&mut engine, &now(200, 1_200, ClockQuality::Held)));
+        assert!(!forgotten(&mut engine, &now(3_799, 4_799, ClockQuality::Set)), "not looked at yet");
+        assert!(forgotten(&mut engine, &now(3_800, 4_800, ClockQuality::Set)));
+    }
+
+    #[test]
+    fn who_was_retired_without_a_clock_is_kept_from_when_it_is_set() {
+        let mut engine = retired(&now(0, 5, ClockQuality::Unset));
+        let set = now(150, 900_000, ClockQuality::Set);
+        assert!(!forgotten(&mut engine, &set));
+        assert_eq!(engine.device(DeviceNo(0)).unwrap().device.retired, Some(set));
+        assert!(!forgotten(&mut engine, &now(249, 900_099, ClockQuality::Set)));
+        assert!(forgotten(&mut engine, &now(250, 900_100, ClockQuality::Set)));
+    }
+
+    #[test]
+    fn after_a_reboot_the_wall_clock_decides() {
+        let engine = retired(&now(500, 1_000, ClockQuality::Set));
+        let later = |s, wall_s| Now { boot: Boot(2), ..now(s, wall_s, ClockQuality::Set) };
+        let settings = Settings { keep_retired: KEEP, ..Settings::default() };
+        let (mut engine, _) = Engine::load(settings, engine.state(), &later(1, 1_050));
+        assert!(!forgotten(&mut engine, &later(50, 1_099)));
+        assert!(forgotten(&mut engine, &later(51, 1_100)));
+    }
+}

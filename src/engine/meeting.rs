@@ -47,6 +47,11 @@ impl Engine {
             Stand::Contested if denied.is_some() => {}
             Stand::Contested if self.contest(now, link, no, sighting, step) => return Met::Contested,
             Stand::Contested => return self.deny(now, link, sighting, Denial::NoRoom, step),
+            Stand::Contested => match self.contest(now, link, no, sighting, step) {
+                None => return self.deny(now, link, sighting, Denial::NoRoom, step),
+                Some(wait) if denied.is_none() => return Met::Contested(wait),
+                Some(_) => {}
+            },
         }
         match denied {
             Some((why, until)) => {

@@ -210,3 +210,128 @@ fn place_of(entry: &Registration) -> Option<Identity> {
 fn real_identities(device: &Device) -> impl Iterator<Item = &Identity> {
     device.identities.iter().filter(|identity| identity.kind != IdentityKind::Place)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{LinkSettings, Settings};
+    use super::*;
+    use std::time::Duration;
+
+    const NOW: Now = Now { mono: Mono(1_000), boot: Boot(1), wall: Wall(1_000_000), quality: ClockQuality::Set };
+
+    fn engine(most_devices: usize, most_pending: usize) -> Engine {
+        let link = LinkSettings {
+            name: Name::new("plant").unwrap(),
+            admission: Default::default(),
+            every: Duration::from_secs(1),
+            silent_after: Duration::from_secs(5),
+        };
+        let settings = Settings { links: vec![link], most_devices, most_pending, ..Settings::default() };
+        Engine::load(settings, State::default(), &NOW).0
+    }
+
+    fn serial(n: usize) -> Registration {
+        let identity = Identity::new(IdentityKind::Serial, &format!("acme:{n}"), Proof::Certificate).unwrap();
+        Registration { identities: vec![identity], ..Registration::default() }
+    }
+
+    fn ask(engine: &mut Engine, by: Principal, devices: Vec<Registration>) -> (Vec<Registered>, Vec<Change>) {
+        let step = engine.handle(&NOW, Event::Ask { to: 1, by, ask: Ask::Register { devices } });
+        match step.orders.into_iter().next_back() {
+            Some(Order::Reply { reply: Reply::Registered(told), .. }) => (told, step.changes),
+            Some(Order::Reply { reply: Reply::Refused(why), .. }) => (vec![Registered::Refused(why)], step.changes),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn register(engine: &mut Engine, devices: Vec<Registration>) -> (Vec<Registered>, Vec<Change>) {
+        ask(engine, Principal::local_root(), devices)
+    }
+
+    fn refused(told: &[Registered]) -> String {
+        match told {
+            [Registered::Refused(why)] => why.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_ask_holds_a_bounded_number_and_there_is_room_for_so_many_devices() {
+        let mut engine = engine(3, 1);
+        let (told, changes) = register(&mut engine, (0..=MOST_AT_ONCE).map(serial).collect());
+        assert!(refused(&told).contains("not 1001") && changes.is_empty());
+        let (told, _) = register(&mut engine, (0..4).map(serial).collect());
+        assert!(matches!(&told[..3], [Registered::New(_), Registered::New(_), Registered::New(_)]));
+        assert!(refused(&told[3..]).contains("room for 3 devices"));
+        let (told, _) = register(&mut engine, vec![serial(0)]);
+        assert!(matches!(&told[..], [Registered::Known(_)]));
+    }
+
+    #[test]
+    fn no_more_are_made_to_wait_than_may() {
+        let mut engine = engine(9, 1);
+        let waits = |n| Registration { life: Some(LifeCycle::Pending), ..serial(n) };
+        register(&mut engine, vec![waits(0), serial(1)]);
+        assert!(refused(&register(&mut engine, vec![waits(2)]).0).contains("1 devices wait"));
+        assert!(refused(&register(&mut engine, vec![waits(1)]).0).contains("1 devices wait"));
+        assert!(matches!(&register(&mut engine, vec![waits(0)]).0[..], [Registered::Known(_)]));
+    }
+
+    #[test]
+    fn what_is_registered_proves_nothing_yet() {
+        let mut engine = engine(9, 9);
+        register(&mut engine, vec![serial(0)]);
+        let device = engine.device(DeviceNo(0)).unwrap().device.clone();
+        assert_eq!(device.identities[0].proof, Proof::Claimed);
+        assert_eq!((device.place.is_none(), device.life), (true, LifeCycle::Managed));
+        assert_eq!(engine.wake_at(), None, "nobody misses what nobody has seen");
+    }
+
+    #[test]
+    fn a_key_is_of_every_identity_and_told_once() {
+        let mut engine = engine(9, 9);
+        let key = || Some(Secret::new("0123456789".into()));
+        register(&mut engine, vec![serial(0)]);
+        let eui = Identity::new(IdentityKind::Eui, "0001", Proof::Claimed).unwrap();
+        let more = Registration { identities: vec![serial(0).identities[0].clone(), eui], key: key(), ..serial(0) };
+        let (told, changes) = register(&mut engine, vec![more]);
+        assert!(matches!(&told[..], [Registered::Known(_)]));
+        let keys = changes.iter().filter(|change| matches!(change, Change::Key { key: Some(_), .. })).count();
+        let replaced = |change: &Change| matches!(change, Change::Record(entry) if matches!(entry.record, Record::DeviceReplaced { .. }));
+        assert_eq!((keys, changes.iter().filter(|change| replaced(change)).count()), (2, 1));
+        assert!(engine.device(DeviceNo(0)).unwrap().device.keyed);
+    }
+
+    #[test]
+    fn an_administrator_of_one_link_does_not_change_devices_elsewhere() {
+        let mut engine = engine(9, 9);
+        register(&mut engine, vec![serial(0)]);
+        let scope = Scope::Links(vec![Name::new("plant").unwrap()]);
+        let by = Principal { scope, local: false, ..Principal::local_root() };
+        let on_plant = |n| Registration { link: Some(Name::new("plant").unwrap()), ..serial(n) };
+        assert!(refused(&ask(&mut engine, by.clone(), vec![on_plant(0)]).0).contains("may not change"));
+        assert!(matches!(&ask(&mut engine, by, vec![on_plant(1)]).0[..], [Registered::New(_)]));
+    }
+
+    #[test]
+    fn no_more_identities_than_a_device_may_have() {
+        let mut engine = engine(9, 9);
+        let many = |range: std::ops::Range<usize>| {
+            let identities = range.map(|n| serial(n).identities[0].clone()).collect();
+            Registration { identities, ..Registration::default() }
+        };
+        register(&mut engine, vec![many(0..8)]);
+        assert!(refused(&register(&mut engine, vec![many(7..9)]).0).contains("8 identities already"));
+        assert!(!refused(&register(&mut engine, vec![many(0..9)]).0).is_empty());
+    }
+
+    #[test]
+    fn thousands_are_registered_in_a_moment() {
+        let mut engine = engine(20_000, 9);
+        for from in (0..20_000).step_by(MOST_AT_ONCE) {
+            let (told, _) = register(&mut engine, (from..from + MOST_AT_ONCE).map(serial).collect());
+            assert!(told.iter().all(|told| matches!(told, Registered::New(_))));
+        }
+        assert_eq!(engine.state().shapes.len(), 1);
+    }
+}

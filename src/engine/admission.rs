@@ -199,3 +199,145 @@ pub fn place(link: &Name, address: &Address) -> Option<Identity> {
     value.truncate(id::LONGEST_ADDRESS); // ASCII, so no character is cut; a longer place could not be told apart anyway.
     Identity::new(IdentityKind::Place, &value, Proof::Seen).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{AdmissionRule, Settings};
+    use super::*;
+    use crate::engine::Pattern;
+
+    const PLANT: LinkNo = LinkNo(0);
+
+    fn now(s: u64) -> Now {
+        Now { mono: Mono(s * 1_000), boot: Boot(1), wall: Wall(1_000_000), quality: ClockQuality::Set }
+    }
+
+    fn link(name: &str, admission: Admission) -> LinkSettings {
+        let every = Duration::from_secs(1);
+        LinkSettings { name: Name::new(name).unwrap(), admission, every, silent_after: Duration::from_secs(3_600) }
+    }
+
+    fn identity(kind: IdentityKind, value: &str, proof: Proof) -> Identity {
+        Identity::new(kind, value, proof).unwrap()
+    }
+
+    fn known(place: &str, change: impl FnOnce(&mut Device)) -> Engine {
+        let id = DeviceId::new("urn:x").unwrap();
+        let mut device = Device::new(DeviceNo(0), id, LifeCycle::Managed, &now(0));
+        device.identities = vec![identity(IdentityKind::Serial, "acme:1", Proof::Seen)];
+        device.place = Some(Place { link: Name::new(place).unwrap(), address: Address::new("1").unwrap() });
+        change(&mut device);
+        let state = State { devices: vec![device.into()], ..State::default() };
+        let settings = Settings { links: vec![link("plant", Admission::Accept)], ..Settings::default() };
+        let (mut engine, _) = Engine::load(settings, state, &now(0));
+        engine.handle(&now(0), Event::Link { link: PLANT, event: LinkEvent::Up { credits: 99 } });
+        engine
+    }
+
+    fn shown(address: &str, proof: Proof) -> Sighting {
+        let who = vec![identity(IdentityKind::Serial, "acme:1", proof)];
+        Sighting::new(Address::new(address).unwrap(), who, None)
+    }
+
+    fn handle(engine: &mut Engine, event: LinkEvent) -> Vec<LinkOrder> {
+        let step = engine.handle(&now(10), Event::Link { link: PLANT, event });
+        let orders = step.orders.into_iter().filter_map(|order| match order {
+            Order::Link { order, .. } => Some(order),
+            _ => None,
+        });
+        orders.collect()
+    }
+
+    fn why(engine: &Engine) -> Vec<Denial> {
+        engine.attempts().map(|attempt| attempt.why).collect()
+    }
+
+    #[test]
+    fn a_blocked_device_is_kept_off_until_its_time() {
+        let block = |device: &mut Device| device.blocked = Some(Until::after(&now(0), Duration::from_secs(60)));
+        let mut engine = known("plant", block);
+        engine.touched();
+        let orders = handle(&mut engine, LinkEvent::Sighted(shown("1", Proof::Seen)));
+        let refuse = LinkOrder::Refuse { address: Address::new("1").unwrap(), until: Some(Mono(60_000)) };
+        assert!(orders.contains(&refuse), "{orders:?}");
+        assert_eq!(why(&engine), [Denial::Blocked]);
+        assert!(engine.touched().attempts && !engine.touched().attempts);
+        let orders = handle(&mut engine, LinkEvent::Asked { exchange: 3, who: shown("1", Proof::Seen) });
+        let wait = Some(Duration::from_secs(50));
+        assert!(orders.contains(&LinkOrder::Answer { exchange: 3, verdict: Verdict::Refused, wait }), "{orders:?}");
+    }
+
+    #[test]
+    fn a_block_that_is_over_keeps_nobody_off() {
+        let block = |device: &mut Device| device.blocked = Some(Until::after(&now(0), Duration::from_secs(10)));
+        let mut engine = known("plant", block);
+        let orders = handle(&mut engine, LinkEvent::Asked { exchange: 3, who: shown("1", Proof::Seen) });
+        assert!(orders.contains(&LinkOrder::Answer { exchange: 3, verdict: Verdict::Accepted, wait: None }));
+        assert!(why(&engine).is_empty());
+    }
+
+    #[test]
+    fn who_was_on_a_link_that_is_no_more_moves_at_once() {
+        let mut engine = known("gone", |_| ());
+        handle(&mut engine, LinkEvent::Sighted(shown("7", Proof::Claimed)));
+        assert_eq!(engine.device(DeviceNo(0)).unwrap().device.place.clone().unwrap().address.as_str(), "7");
+        assert!(why(&engine).is_empty());
+    }
+
+    #[test]
+    fn who_was_silent_before_the_start_moves_at_once() {
+        for (was, place) in [(Connectivity::Silent, "7"), (Connectivity::Gone, "7"), (Connectivity::Up, "1")] {
+            let mut engine = known("plant", |device| device.was = was);
+            handle(&mut engine, LinkEvent::Sighted(shown("7", Proof::Seen)));
+            assert_eq!(engine.device(DeviceNo(0)).unwrap().device.place.clone().unwrap().address.as_str(), place);
+        }
+    }
+
+    #[test]
+    fn the_place_of_a_device_with_a_key_is_no_proof() {
+        let mut engine = known("plant", |device| device.keyed = true);
+        let nobody = Sighting::new(Address::new("1").unwrap(), Vec::new(), None);
+        for (who, denials) in [(nobody, 1), (shown("1", Proof::Seen), 2), (shown("1", Proof::Certificate), 2)] {
+            handle(&mut engine, LinkEvent::Sighted(who));
+            assert_eq!(why(&engine), vec![Denial::Unproven; denials]);
+            let up = engine.device(DeviceNo(0)).unwrap().live.connectivity == Connectivity::Up;
+            assert_eq!(up, engine.device(DeviceNo(0)).unwrap().device.identities[0].proof == Proof::Certificate);
+        }
+        assert_eq!(engine.registry.count(), 1);
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let rule = |link: Option<&str>, pattern: Option<&str>, proof, then| AdmissionRule {
+            link: link.map(|link| Name::new(link).unwrap()),
+            identity: pattern.map(|pattern| Pattern::new(pattern).unwrap()),
+            proof,
+            then,
+        };
+        let settings = Settings {
+            links: vec![link("plant", Admission::Hold), link("yard", Admission::Refuse)],
+            admission: vec![
+                rule(Some("plant"), Some("serial:bad:*"), None, Admission::Refuse),
+                rule(None, Some("eui:*"), Some(Proof::Seen), Admission::Accept),
+                rule(None, None, Some(Proof::Key), Admission::Quarantine),
+                rule(Some("yard"), Some("place:yard/*"), None, Admission::Accept),
+            ],
+            ..Settings::default()
+        };
+        let (engine, _) = Engine::load(settings, State::default(), &now(0));
+        let serial = |value, proof| identity(IdentityKind::Serial, value, proof);
+        let eui = |proof| identity(IdentityKind::Eui, "0001", proof);
+        let here = identity(IdentityKind::Place, "yard/1", Proof::Seen);
+        for (link, identities, decided) in [
+            (0, vec![serial("bad:1", Proof::Key)], Admission::Refuse),
+            (1, vec![serial("bad:1", Proof::Key)], Admission::Quarantine),
+            (1, vec![eui(Proof::Claimed), serial("bad:1", Proof::Seen)], Admission::Refuse),
+            (1, vec![eui(Proof::Seen)], Admission::Accept),
+            (0, vec![serial("good:1", Proof::Seen)], Admission::Hold),
+            (1, vec![here], Admission::Accept),
+        ] {
+            let settings = &engine.links[link].settings;
+            assert_eq!(engine.rule_for(settings, &identities), decided, "{identities:?} on {}", settings.name);
+        }
+    }
+}

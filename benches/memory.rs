@@ -1,7 +1,8 @@
 //! What devices cost in memory, and how soon they are there after a start: the store, the engine and the view, as the
 //! daemon puts them together, in a process of its own that says how much anonymous memory it holds.
 //!
-//! Once 10 000 devices of 20 points with one reading of each, once 100 000 devices that were registered and never heard.
+//! Once 10 000 devices of 20 points with one reading of each, once 100 000 devices that were registered and never heard,
+//! once 20 000 commands that have ended with the largest result there is: of these the peak while they are read counts.
 
 mod row;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dmgw::engine::{LinkSettings, Settings};
+use dmgw::model::command::LARGEST_RESULT;
 use dmgw::model::device::DeviceNow;
 use dmgw::model::*;
 use dmgw::store::{self, JournalId, Opening, Store};
@@ -18,6 +20,7 @@ use dmgw::view::View;
 
 const HEARD: u32 = 10_000;
 const REGISTERED: u32 = 100_000;
+const RESULTS: u64 = 20_000;
 const COMPONENTS: usize = 4;
 const POINTS: usize = 20;
 /// The loop publishes after each batch.
@@ -40,6 +43,10 @@ fn measure() {
     let (registered, ready) = measured(folder.path(), REGISTERED);
     row::Row::new("memory-100000-registered", registered, None, &in_force(REGISTERED)).write();
     row::Row::new("ready-100000-registered", ready, None, &in_force(REGISTERED)).write();
+    let path = folder.path().join("results.redb");
+    fill_results(&path);
+    let (peak, _) = started(&path, 0);
+    row::Row::new("memory-20000-results", peak, None, &[("results", RESULTS.to_string())]).write();
 }
 
 fn in_force(devices: u32) -> [(&'static str, String); 4] {
@@ -52,8 +59,12 @@ fn in_force(devices: u32) -> [(&'static str, String); 4] {
 fn measured(folder: &Path, devices: u32) -> (f64, f64) {
     let path = folder.join(format!("{devices}.redb"));
     fill(&path, devices);
+    started(&path, devices)
+}
+
+fn started(path: &Path, devices: u32) -> (f64, f64) {
     let own = std::env::current_exe().expect("the path of this bench");
-    let child = std::process::Command::new(own).arg("held").arg(&path).arg(devices.to_string()).output();
+    let child = std::process::Command::new(own).arg("held").arg(path).arg(devices.to_string()).output();
     let said = child.expect("this bench can start itself");
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     let mut numbers = text.split_whitespace().map(|word| word.parse::<f64>().expect("a number"));
@@ -73,7 +84,8 @@ fn held(path: &Path, devices: u32) {
     if devices == HEARD {
         hear(&mut turn, &mut now, &view, devices);
     }
-    println!("{} {}", anonymous(), ready.as_secs_f64());
+    let held = if devices == 0 { of_process("VmHWM:") } else { of_process("RssAnon:") };
+    println!("{held} {}", ready.as_secs_f64());
     drop((turn, view));
 }
 
@@ -114,9 +126,10 @@ fn reading(now: &Now, no: u32) -> Heard {
     Heard { device: DeviceNo(no), at: now.mono, readings: (0..POINTS).map(reading).collect() }
 }
 
-fn anonymous() -> f64 {
+/// In MiB.
+fn of_process(key: &str) -> f64 {
     let text = std::fs::read_to_string("/proc/self/status").expect("a Linux");
-    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).expect("a line of this name");
     line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
 }
 
@@ -142,6 +155,25 @@ fn fill(path: &Path, devices: u32) {
     let all: Vec<u32> = (0..devices).collect();
     for some in all.chunks(10_000) {
         let changes: Vec<Change> = some.iter().map(|no| Change::Device(Arc::new(device(*no, &opened.now)))).collect();
+        store.commit(&opened.now, &changes, false).expect("a disk with room");
+    }
+    store.close(&opened.now).expect("a disk with room");
+}
+
+fn fill_results(path: &Path) {
+    let (mut store, opened) = Store::open(path, store::Settings::default(), &opening()).expect("a new store");
+    let values = (0..LARGEST_RESULT / 1_024).map(|no| (format!("a.{no}.b"), Value::text(&"x".repeat(1_024))));
+    let values = values.map(|(path, value)| (path.parse().expect("a path"), value));
+    let outcome = Some(Outcome::Done(values.collect()));
+    let command = |no: u64| {
+        let id = CommandId::new(&format!("c-{no}")).expect("an id");
+        let whom = Whom::Device { no: DeviceNo(0), id: DeviceId::new("urn:x:0").expect("an id") };
+        let (state, outcome, ended) = (CommandState::Done, outcome.clone(), Some(opened.now));
+        let asked = Command::new(CommandNo(no), id, name("somebody"), whom, Operation::Locate, opened.now);
+        Change::Command(Arc::new(Command { state, outcome, ended, ..asked }))
+    };
+    for first in (0..RESULTS).step_by(500) {
+        let changes: Vec<Change> = (first..first + 500).map(command).collect();
         store.commit(&opened.now, &changes, false).expect("a disk with room");
     }
     store.close(&opened.now).expect("a disk with room");

@@ -103,7 +103,10 @@ pub(super) fn unpack<T: DeserializeOwned>(key: &impl KeyBytes, row: &[u8]) -> Op
 }
 
 pub(super) fn cbor(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    minicbor_serde::to_vec(value).map_err(|error| StoreError::Row(error.to_string()))
+    // Most rows fit, with their checksum, so that none of them grows step by step.
+    let mut bytes = Vec::with_capacity(512);
+    let written = value.serialize(&mut minicbor_serde::Serializer::new(&mut bytes));
+    written.map(|()| bytes).map_err(|error| StoreError::Row(error.to_string()))
 }
 
 /// By kind and value: the proof makes no other identity of it.

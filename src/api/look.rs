@@ -140,13 +140,13 @@ async fn log(door: &Door, word: &str) -> Result<Json<LogShown>, Fault> {
 }
 
 /// What is known of a device beside what it can do.
-fn about(_: &Snapshots, _: DeviceNo) -> Result<About, StoreError> {
-    Ok(About::default())
+fn about(snapshots: &Snapshots, no: DeviceNo) -> Result<About, StoreError> {
+    snapshots.about(no)
 }
 
 /// What happened to a device, the oldest first.
-fn log_of(_: &Snapshots, _: DeviceNo) -> Result<Vec<Entry>, StoreError> {
-    Ok(Vec::new())
+fn log_of(snapshots: &Snapshots, no: DeviceNo) -> Result<Vec<Entry>, StoreError> {
+    snapshots.log(no)
 }
 
 /// Who was turned away; there are at most `limits.attempts`, and one for all the others.

@@ -12,7 +12,6 @@ use super::clock::Clock;
 use super::links::Door;
 use super::mailbox::{Got, Mailbox, sleep};
 use super::notify::Notify;
-use super::recall::recall;
 use crate::asks::Asks;
 use crate::links::{self, mono};
 use crate::model::device::DeviceNow;
@@ -96,6 +95,10 @@ impl EventLoop {
         devices.iter().for_each(|device| self.tell_device(now, device));
         touched.commands.iter().for_each(|command| tell_command(command));
         self.view.publish_devices(devices);
+        self.view.forget_devices(&touched.gone);
+        if touched.attempts {
+            self.view.publish_attempts(self.turn.engine().attempts().cloned().collect());
+        }
         if !touched.ended.is_empty() {
             self.view.publish_ended(touched.ended);
         }
@@ -142,10 +145,8 @@ impl EventLoop {
             match order {
                 Order::Reply { to, reply } => self.asks.answer(to, reply),
                 Order::Link { link, order } => self.send_to_link(link, order),
-                Order::Recall { command, device } => {
-                    let outcome = recall(&self.turn.snapshots(), device);
-                    self.own.push(Event::Recalled { command, outcome });
-                }
+                // The turn has done it.
+                Order::Recall { .. } => {}
             }
         }
     }

@@ -62,6 +62,7 @@ pub struct Place {
     pub door: Arc<Door>,
     pub events: mpsc::Sender<Event>,
     pub stop: watch::Receiver<bool>,
+    pub keys: Keys,
 }
 
 /// Until `stop`.
@@ -71,12 +72,12 @@ where
     R: Future<Output = ()> + Send + 'static,
 {
     let mut stop = place.stop.clone();
-    let keys: Keys = Arc::new(|_| None);
     let mut wait = FIRST_WAIT;
     loop {
         let (link, name) = (place.link, place.door.name.clone());
         let began = Instant::now();
-        let mut task = tokio::spawn(run(Seam { link, name, events: place.events.clone(), orders, keys: keys.clone() }));
+        let mut task =
+            tokio::spawn(run(Seam { link, name, events: place.events.clone(), orders, keys: place.keys.clone() }));
         let ended = tokio::select! {
             ended = &mut task => ended,
             () = stopped(&mut stop) => return end(&place, task).await,

@@ -24,7 +24,6 @@ mod links;
 mod logs;
 mod mailbox;
 mod notify;
-mod recall;
 mod start;
 
 use std::path::Path;

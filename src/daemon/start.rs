@@ -17,9 +17,9 @@ use super::notify::Notify;
 use crate::api;
 use crate::asks::Asks;
 use crate::config::{Config, Link};
-use crate::links::{Driver, mono};
+use crate::links::{Driver, Keys, mono};
 use crate::model::{Event, LinkNo, LinkOrder, Name, Now, Stream};
-use crate::store::{self, Bounds, JournalId, Opened, Opening, Reader, Store, StoreError};
+use crate::store::{self, Bounds, JournalId, Opened, Opening, Reader, Snapshots, Store, StoreError};
 use crate::turn::Turn;
 use crate::view::{Health, LinkNow, LinkState, View};
 use crate::{engine, links as drivers};
@@ -54,6 +54,7 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
     };
     tell(&opened);
     let settings = engine::Settings { seed: seed()?, ..engine_settings(&config) };
+    let keys = keys(store.snapshots());
     let turn = Turn::new(settings, store, opened.state, &opened.now);
 
     let (events, taken) = mpsc::channel(config.limits.event_queue);
@@ -80,7 +81,7 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
     let (api_stop, api_stopped) = watch::channel(false);
     let api = tokio::spawn(api::serve(listener, api_door, api_stopped));
     let (links_stop, stop) = watch::channel(false);
-    let links = spawn_links(&config, doors, orders, &events, &stop);
+    let links = spawn_links(&config, doors, orders, &events, &stop, keys);
     Ok(Running { socket, asks, view, links, links_stop, api, api_stop, stopping, loop_thread, loop_ended })
 }
 
@@ -223,18 +224,31 @@ fn spawn_loop(
     Ok((thread.context("cannot start the loop's thread")?.thread().clone(), loop_ended))
 }
 
+/// All that a link sees of the store.
+fn keys(snapshots: Snapshots) -> Keys {
+    Arc::new(move |identity| match snapshots.key(identity) {
+        Ok(key) => key,
+        Err(error) => {
+            tracing::warn!(%error, "a key cannot be read; whoever shows one is not believed");
+            None
+        }
+    })
+}
+
 fn spawn_links(
     config: &Config,
     doors: Vec<Arc<Door>>,
     orders: Vec<mpsc::Receiver<LinkOrder>>,
     events: &mpsc::Sender<Event>,
     stop: &watch::Receiver<bool>,
+    keys: Keys,
 ) -> JoinSet<()> {
     let mut links = JoinSet::new();
     for (no, ((driver, door), orders)) in
         drivers_of(config).map(|(_, _, driver)| driver).zip(doors).zip(orders).enumerate()
     {
-        let place = Place { link: LinkNo(no as u16), door, events: events.clone(), stop: stop.clone() };
+        let place =
+            Place { link: LinkNo(no as u16), door, events: events.clone(), stop: stop.clone(), keys: keys.clone() };
         links.spawn(links::keep(place, orders, move |seam| drivers::run(driver.clone(), seam)));
     }
     links

@@ -7,8 +7,8 @@ use crate::model::command::Expiry;
 use crate::model::device::{Desired, DeviceNow, LastValue, MOST_DESIRED};
 use crate::model::*;
 
-use super::commands::OUR_IDS;
 use super::fitting::fitting;
+use super::remembering::OUR_IDS;
 use super::step::Step;
 use super::{Engine, record};
 

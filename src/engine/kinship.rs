@@ -95,18 +95,6 @@ impl Engine {
     ) -> Result<(), String> {
         let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
         let mut device = entry.device.as_ref().clone();
-        if device.life == LifeCycle::Retired {
-            return Err(format!("{} is retired; accept it first", device.id));
-        }
-        let known = device.identities.iter().position(|known| known.same_as(identity));
-        let Some(known) = known.filter(|_| identity.kind != IdentityKind::Place) else {
-            let has = device.identities.iter().filter(|known| known.kind != IdentityKind::Place);
-            let has: Vec<String> = has.map(|known| known.urn().to_string()).collect();
-            return Err(format!("{} is not known by {}; it is known by {}", device.id, identity.urn(), has.join(", ")));
-        };
-        if device.identities.len() == 1 {
-            return Err(format!("{} is known by nothing else: nothing would be left", device.id));
-        }
         let place = to_split(&device, identity)?;
         if !self.room_for_device() || !self.room_as(device.life) {
             return Err(Denial::NoRoom.to_string());
@@ -120,7 +108,6 @@ impl Engine {
         let new = Device {
             identities: vec![identity],
             groups: device.groups.clone(),
-            keyed: device.keyed,
             keyed,
             retired: device.retired,
             shape,

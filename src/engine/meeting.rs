@@ -45,12 +45,9 @@ impl Engine {
             Stand::Taken => return self.deny(now, link, sighting, Denial::Taken, step),
             // Nor is it asked anything: it stays where it was, and both places are kept off.
             Stand::Contested if denied.is_some() => {}
-            Stand::Contested if self.contest(now, link, no, sighting, step) => return Met::Contested,
-            Stand::Contested => return self.deny(now, link, sighting, Denial::NoRoom, step),
             Stand::Contested => match self.contest(now, link, no, sighting, step) {
                 None => return self.deny(now, link, sighting, Denial::NoRoom, step),
-                Some(wait) if denied.is_none() => return Met::Contested(wait),
-                Some(_) => {}
+                Some(wait) => return Met::Contested(wait),
             },
         }
         match denied {

@@ -182,11 +182,11 @@ async fn wrong_answers_are_seen_as_such() {
 #[tokio::test]
 async fn a_device_that_vanishes_is_gone_until_it_is_back() {
     let mut plant =
-        Plant::start(&(counting("roamer", "") + &fault("roamer", "at = '300ms'\nlasts = '500ms'\ndo = 'vanish'")));
+        Plant::start(&(counting("roamer", "") + &fault("roamer", "at = '300ms'\nlasts = '1500ms'\ndo = 'vanish'")));
     let mut player = Player::link(impatient(&plant));
     player.admit(1, "roamer", Some(20)).await;
     player.until("it leaves", |player| player.gone == [DeviceNo(1)]).await;
-    let outcome = player.outcome(1, Operation::Lock, Duration::from_millis(100)).await;
+    let outcome = player.outcome(1, Operation::Lock, Duration::from_millis(500)).await;
     assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
     player.sighted.clear();
     let before = player.heard.len();

@@ -339,3 +339,54 @@ fn nobody_is_asked_whether_he_means_what_all_would_refuse() {
     let (_, reply) = ask(&mut engine, 1, many([1, 9], Operation::Erase));
     assert!(matches!(reply, Reply::Guarded { .. }));
 }
+
+#[test]
+fn readers_see_how_far_a_family_is_and_it_is_forgotten_in_its_time() {
+    let mut engine = with_devices(settings(), 2);
+    ask(&mut engine, 1, many([1, 2], write()));
+    engine.touched();
+    engine.handle(&now(2), finished(2, done()));
+    let shown: Vec<_> = engine.touched().commands.iter().map(|command| (command.no.0, command.progress)).collect();
+    assert_eq!(shown, [(1, Some(500)), (2, None)]);
+    engine.handle(&now(3), finished(3, done()));
+    let (step, _) = ask(&mut engine, 4, Operate::new(id_of(1), write()));
+    engine.handle(&now(4), finished(performs(&step)[0], done()));
+    engine.handle(&now(10_000), Event::Wake);
+    assert_eq!(engine.state().ended.iter().map(|ended| ended.no.0).collect::<Vec<_>>(), [4]);
+}
+
+#[test]
+fn of_several_that_wait_for_their_time_the_earliest_is_looked_at() {
+    let mut engine = with_devices(settings(), 1);
+    let at = |s: u64| Operate { starts: Some(now(s).wall), ..Operate::new(id_of(1), write()) };
+    [40, 20, 60].into_iter().for_each(|s| drop(ask(&mut engine, 1, at(s))));
+    assert_eq!(engine.wake_at(), Some(now(20).mono));
+    assert_eq!(performs(&engine.handle(&now(20), Event::Wake)), [2]);
+    assert_eq!(performs(&engine.handle(&now(41), finished(2, done()))), [1]);
+}
+
+/// A write whose lock is not known stands before a read; once it is cancelled the read goes.
+#[test]
+fn what_a_cancelled_command_held_back_goes_at_once() {
+    for family in [false, true] {
+        let mut engine = with_devices(settings(), 1);
+        let mut locked = capabilities(&["relay.on", "panel.locked"]).as_ref().clone();
+        locked.points[0].limits = Some(Limits { lock: Some("panel.locked".parse().unwrap()), ..Limits::default() });
+        engine.handle(&now(1), link(LinkEvent::Changed { device: DeviceNo(0), capabilities: locked.into() }));
+        let free = Reading { point: PointNo(1), value: Value::Bool(false), quality: Quality::Good, source: None };
+        let heard = Heard { device: DeviceNo(0), at: now(1).mono, readings: vec![free] };
+        engine.handle(&now(1), link(LinkEvent::Heard(heard)));
+        engine.handle(&now(1), link(LinkEvent::Down { why: "cable".into() }));
+        let (_, reply) = ask(&mut engine, 1, if family { many([1], write()) } else { Operate::new(id_of(1), write()) });
+        assert!(matches!(reply, Reply::Accepted(_)), "{reply:?}");
+        let read = Operation::Read { points: vec!["relay.on".parse().unwrap()] };
+        ask(&mut engine, 1, Operate::new(id_of(1), read));
+        let mut engine = again(&engine, settings(), 2);
+        engine.handle(&now(2), link(LinkEvent::Up { credits: 64 }));
+        let step = engine.handle(&now(2), link(LinkEvent::Took { orders: 64 }));
+        assert!(performs(&step).is_empty(), "the write waits, and nothing passes it");
+        let cancel = Ask::Cancel { command: CommandId::new("c-1").unwrap() };
+        let step = engine.handle(&now(3), Event::Ask { to: 1, by: Principal::local_root(), ask: cancel });
+        assert_eq!(performs(&step), [if family { 3 } else { 2 }]);
+    }
+}

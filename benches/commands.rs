@@ -36,7 +36,9 @@ fn main() {
     let mut world = World::new(&folder.path().join("state.redb"));
     alone(&mut world);
     // Until as many commands are known as there may be.
-    (0..Settings::default().most_commands as u64 / CLIENTS).for_each(|_| drop(world.round(CLIENTS)));
+    (0..Settings::default().most_commands as u64 / CLIENTS).for_each(|_| {
+        world.round(CLIENTS);
+    });
     let (before, begin) = (world.turn.store().commits(), Instant::now());
     let mut rounds: Vec<Duration> = (0..ROUNDS).map(|_| world.round(CLIENTS)).collect();
     let accepted = (ROUNDS * CLIENTS) as f64;

@@ -122,7 +122,10 @@ fn commands_on_a_slow_disk() -> (Vec<Duration>, f64) {
     };
     let name = Name::new("plant").expect("a name");
     let driver = Driver::Sim(sim::Settings::at(plant.socket()));
-    runtime.spawn(links::run(driver, Seam { link: LINK, name, events: events.clone(), orders: for_link }));
+    runtime.spawn(links::run(
+        driver,
+        Seam { link: LINK, name, events: events.clone(), orders: for_link, keys: std::sync::Arc::new(|_| None) },
+    ));
     support::eventually("all devices are read", || (told.read.lock().ok()?.len() == DEVICES).then_some(()));
     let end = Instant::now() + SPAN;
     let clients: Vec<_> = (0..CLIENTS).map(|no| runtime.spawn(client(no, told.clone(), events.clone(), end))).collect();
@@ -187,7 +190,9 @@ fn turn_until_closed(
         for command in turn.touched().commands.iter().filter(|command| !command.state.is_open()) {
             assert_eq!(command.state, CommandState::Done, "{command:?}");
             let waiting = accepted.remove(&command.no).and_then(|to| told.waiting.lock().ok()?.remove(&to));
-            waiting.into_iter().for_each(|waiting| drop(waiting.send(())));
+            for waiting in waiting {
+                let _ = waiting.send(());
+            }
         }
     }
 }

@@ -331,7 +331,7 @@ impl World {
     fn ask_many(&mut self, who: u8, what: u8, expires_s: u8) {
         let operation = match what {
             2 => {
-                let (point, value) = ("relay.0.on".parse().unwrap(), Some(Value::Bool(expires_s % 2 == 0)));
+                let (point, value) = ("relay.0.on".parse().unwrap(), Some(Value::Bool(expires_s.is_multiple_of(2))));
                 Operation::Desire { point, value, version: None }
             }
             what => operation(what == 1),

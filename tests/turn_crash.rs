@@ -84,8 +84,11 @@ impl World {
     fn start(&mut self) {
         self.settle();
         self.link(LinkEvent::Up { credits: 16 });
-        let found: Vec<Sighting> = self.plant.found().collect();
-        found.into_iter().for_each(|sighting| self.link(LinkEvent::Sighted(sighting)));
+        for place in 0..self.plant.len() {
+            let (_, shown) = self.plant.look(place, self.now.mono.0).expect("it is in the plant");
+            let shown = shown.expect("nobody hides");
+            self.link(LinkEvent::Sighted(Sighting::new(shown.address, shown.identities, shown.capabilities)));
+        }
         self.settle();
     }
 
@@ -138,7 +141,7 @@ impl World {
         let place = self.plant.find(&address).expect("it is in the plant");
         let (_, reply) = self.plant.with(place, self.now.mono.0, |device| device.perform(operation)).unwrap();
         *self.witness.executed.entry(*value).or_default() += 1;
-        let Answer::Done(outcome) = reply.answer else { panic!("a relay does as it is told") };
+        let Answer::Done(outcome) = reply.reply.answer else { panic!("a relay does as it is told") };
         self.flying.push((command, outcome));
     }
 

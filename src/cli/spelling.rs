@@ -197,7 +197,11 @@ fn describe(args: &[&str]) -> Result<Operation, String> {
         let (key, text) = facts::pair(arg)?;
         facts::put(&mut about, key, text)?;
     }
-    if about.is_empty() { Err("say something, as KEY=TEXT".into()) } else { Ok(Operation::Describe { about }) }
+    if about.is_empty() {
+        Err("say something, as KEY=TEXT".into())
+    } else {
+        Ok(Operation::Describe { about: Box::new(about) })
+    }
 }
 
 fn desire(args: &[&str]) -> Result<Operation, String> {

@@ -141,7 +141,7 @@ mod tests {
         let (door, orders) = Door::new(Name::new("plant").unwrap(), 1);
         let (events, said) = mpsc::channel(8);
         let (stopper, stop) = watch::channel(false);
-        (Place { link: LinkNo(0), door: Arc::new(door), events, stop }, orders, said, stopper)
+        (Place { link: LinkNo(0), door: Arc::new(door), events, stop, keys: Arc::new(|_| None) }, orders, said, stopper)
     }
 
     #[tokio::test]

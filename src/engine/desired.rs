@@ -194,6 +194,8 @@ fn gateway() -> Name {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::engine::Settings;
 

@@ -103,7 +103,7 @@ operations! {
     Rename(name: Name),
     Group(#[serde(default)] add: Vec<Name>, #[serde(default)] remove: Vec<Name>),
     /// What people know of it.
-    Describe(about: About),
+    Describe(about: Box<About>),
     /// What a point shall be, kept by the gateway: written once, and shown where the device differs. Without a value:
     /// nobody minds any more. A version that is not later than the last is refused.
     Desire(point: PointPath, value: Option<Value>, #[serde(default)] version: Option<u64>),

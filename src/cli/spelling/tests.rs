@@ -61,7 +61,7 @@ fn arguments_become_what_they_say() {
     assert_eq!(typed("maintenance 10s"), Ok(Operation::Maintenance { until: Some(Wall(1_010_000)), off: false }));
     let labels = [(Name::new("row").unwrap(), String::new())].into();
     let about = About { application: Some("lighting".into()), labels, ..About::default() };
-    assert_eq!(typed("describe application=lighting label.row="), Ok(Operation::Describe { about }));
+    assert_eq!(typed("describe application=lighting label.row="), Ok(Operation::Describe { about: Box::new(about) }));
     assert_eq!(typed("block 10s"), Ok(Operation::Block { until: Wall(1_010_000) }));
     assert_eq!(typed("restart modem"), Ok(Operation::Restart { part: Part::Component(Name::new("modem").unwrap()) }));
     let points = vec!["a.b".parse().unwrap(), "a.c".parse().unwrap()];

@@ -167,6 +167,8 @@ fn a_child_is_known_as_long_as_its_parent_is_open() {
 #[test]
 fn a_family_that_does_not_fit_is_refused_and_nothing_is_forgotten_for_it() {
     let mut engine = with_devices(Settings { most_commands: 4, ..settings() }, 4);
+    // Four children and their parent.
+    assert!(matches!(ask(&mut engine, 1, many([1, 2, 3, 4], write())), (_, Reply::Refused(Refusal::Busy(_)))));
     ask(&mut engine, 1, Operate::new(id_of(1), write()));
     engine.handle(&now(1), finished(1, done()));
     let (step, reply) = ask(&mut engine, 2, many([1, 2, 3, 4], write()));
@@ -360,6 +362,9 @@ fn of_several_that_wait_for_their_time_the_earliest_is_looked_at() {
     let mut engine = with_devices(settings(), 1);
     let at = |s: u64| Operate { starts: Some(now(s).wall), ..Operate::new(id_of(1), write()) };
     [40, 20, 60].into_iter().for_each(|s| drop(ask(&mut engine, 1, at(s))));
+    let mut engine = again(&engine, settings(), 2);
+    engine.handle(&now(2), link(LinkEvent::Up { credits: 64 }));
+    engine.handle(&now(2), link(LinkEvent::Took { orders: 64 }));
     assert_eq!(engine.wake_at(), Some(now(20).mono));
     assert_eq!(performs(&engine.handle(&now(20), Event::Wake)), [2]);
     assert_eq!(performs(&engine.handle(&now(41), finished(2, done()))), [1]);

@@ -190,7 +190,7 @@ fn turn_until_closed(
         for command in turn.touched().commands.iter().filter(|command| !command.state.is_open()) {
             assert_eq!(command.state, CommandState::Done, "{command:?}");
             let waiting = accepted.remove(&command.no).and_then(|to| told.waiting.lock().ok()?.remove(&to));
-            for waiting in waiting {
+            if let Some(waiting) = waiting {
                 let _ = waiting.send(());
             }
         }

@@ -39,6 +39,9 @@ fn main() {
     (0..Settings::default().most_commands as u64 / CLIENTS).for_each(|_| {
         world.round(CLIENTS);
     });
+    for _ in 0..Settings::default().most_commands as u64 / CLIENTS {
+        world.round(CLIENTS);
+    }
     let (before, begin) = (world.turn.store().commits(), Instant::now());
     let mut rounds: Vec<Duration> = (0..ROUNDS).map(|_| world.round(CLIENTS)).collect();
     let accepted = (ROUNDS * CLIENTS) as f64;

@@ -193,6 +193,7 @@ fn turn_until_closed(
             if let Some(waiting) = waiting {
                 let _ = waiting.send(());
             }
+            waiting.expect("each has a client").send(()).expect("who waits for it");
         }
     }
 }

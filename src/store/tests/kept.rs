@@ -123,6 +123,13 @@ fn a_key_is_there_for_its_identity_however_that_is_proven_until_it_is_taken_away
 }
 
 #[test]
+fn no_transcript_shows_a_key() {
+    let change = key("acme:1", Some("hunter22"));
+    let shown = [format!("{change:?}"), serde_json::to_string(&change).unwrap()];
+    assert!(shown.iter().all(|text| text.contains("acme:1") && !text.contains("hunter22")), "{shown:?}");
+}
+
+#[test]
 fn attempts_are_there_after_a_restart_in_order_and_forgotten_ones_are_not() {
     let disk = TornDisk::default();
     let (mut store, _) = open(&disk, Settings::default(), 0);

@@ -32,7 +32,7 @@ fn main() {
     // Not in the folder for temporary files, which may be memory.
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     let folder = tempfile::tempdir_in(target).expect("a folder on this disk");
-    let mut syncs = bare_syncs(folder.path());
+    let mut file = std::fs::File::create(folder.path().join("bare")).expect("a new file");
     let mut world = World::new(&folder.path().join("state.redb"));
     alone(&mut world);
     // Until as many commands are known as there may be.
@@ -43,11 +43,15 @@ fn main() {
         world.round(CLIENTS);
     }
     let (before, begin) = (world.turn.store().commits(), Instant::now());
-    let mut rounds: Vec<Duration> = (0..ROUNDS).map(|_| world.round(CLIENTS)).collect();
+    for _ in 0..ROUNDS {
+        world.round(CLIENTS);
+    }
     let accepted = (ROUNDS * CLIENTS) as f64;
     let rate = accepted / begin.elapsed().as_secs_f64();
     let commits = (world.turn.store().commits() - before) as f64 / accepted;
-    syncs.extend(bare_syncs(folder.path()));
+    // By turns, so that both meet the same disk.
+    let both = (0..ROUNDS).map(|_| (world.round(CLIENTS), bare_sync(&mut file)));
+    let (mut rounds, mut syncs): (Vec<Duration>, Vec<Duration>) = both.unzip();
     let (sync, answer) = (percentile(&mut syncs, 0.99), percentile(&mut rounds, 0.99));
     let mut in_force = in_force();
     row::Row::new("command-accept", rate, None, &in_force).write();
@@ -81,15 +85,11 @@ fn alone(world: &mut World) {
 }
 
 /// What a page at the end of a file costs until it is on disk.
-fn bare_syncs(folder: &Path) -> Vec<Duration> {
-    let mut file = std::fs::File::create(folder.join("bare")).expect("a new file");
-    let one = |_| {
-        let begin = Instant::now();
-        file.write_all(&[7; 4096]).expect("a disk with room");
-        nix::unistd::fdatasync(file.as_fd()).expect("a disk with room");
-        begin.elapsed()
-    };
-    (0..1_000).map(one).collect()
+fn bare_sync(file: &mut std::fs::File) -> Duration {
+    let begin = Instant::now();
+    file.write_all(&[7; 4096]).expect("a disk with room");
+    nix::unistd::fdatasync(file.as_fd()).expect("a disk with room");
+    begin.elapsed()
 }
 
 struct World {

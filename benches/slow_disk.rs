@@ -190,9 +190,6 @@ fn turn_until_closed(
         for command in turn.touched().commands.iter().filter(|command| !command.state.is_open()) {
             assert_eq!(command.state, CommandState::Done, "{command:?}");
             let waiting = accepted.remove(&command.no).and_then(|to| told.waiting.lock().ok()?.remove(&to));
-            if let Some(waiting) = waiting {
-                let _ = waiting.send(());
-            }
             waiting.expect("each has a client").send(()).expect("who waits for it");
         }
     }

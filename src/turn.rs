@@ -105,8 +105,10 @@ impl Turn {
                     // They were for the task that is no more; what it was to perform ends with it.
                     self.orders.retain(|order| !matches!(order, Order::Link { link, .. } if link == ended));
                 }
+                let settle = matches!(event, Event::Ask { ask: Ask::Settle, .. });
                 let step = self.engine.handle(now, event);
                 self.absorb(now, step);
+                self.must_commit |= settle && !self.changes.is_empty();
             }
         }
     }

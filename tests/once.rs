@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::{Gateway, Plant, TWO_DEVICES, eventually, http, pause, sums, wall};
+use support::{Gateway, Plant, eventually, http, pause, sums, wall};
 
 const TRUST: &str = "[clock]\ntrust = \"always\"\n";
 
@@ -14,7 +14,7 @@ const TRUST: &str = "[clock]\ntrust = \"always\"\n";
 const ASKERS: u64 = 16;
 
 fn start() -> (Plant, Gateway) {
-    let plant = Plant::start(TWO_DEVICES);
+    let plant = Plant::start(include_str!("support/counting_plant.toml"));
     let gateway = Gateway::start_with(&plant, TRUST);
     gateway.wait_for_device("relay-1");
     (plant, gateway)

@@ -205,3 +205,18 @@ fn reopen(disk: &TornDisk) -> (Store, store::Opened) {
     let opening = Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono, wall, quality };
     Store::open_on(TornDisk::holding(disk.seen()), store::Settings::default(), &opening).unwrap()
 }
+
+/// What was only seen waits, but not for somebody who looks.
+#[test]
+fn whoever_looks_finds_what_was_seen_on_disk() {
+    let mut turn = open(&TornDisk::default());
+    let events = |turn: &Turn| turn.snapshots().page(Stream::Events, 0, 100).unwrap().next;
+    let before = events(&turn);
+    take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
+    turn.settle(&at(2_000)).unwrap();
+    assert_eq!(events(&turn), before, "it waits");
+    turn.take(&at(3_000), Event::Ask { to: 7, by: Principal::local_root(), ask: Ask::Settle });
+    let orders = turn.settle(&at(3_000)).unwrap();
+    assert!(matches!(orders[..], [Order::Reply { to: 7, reply: Reply::Done }]), "{orders:?}");
+    assert_eq!(events(&turn), before + 1);
+}

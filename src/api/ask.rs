@@ -163,6 +163,11 @@ fn number(child: &Child) -> Option<CommandNo> {
 }
 
 impl Door {
+    /// Has what was only seen put on disk. Where that cannot be, whoever looks sees what is there.
+    pub async fn settle(&self) {
+        let _ = self.asks.ask(Principal::local_root(), Ask::Settle, self.limits.answer).await;
+    }
+
     fn wait(&self, asked: Wait) -> Result<Duration, Fault> {
         let most = self.limits.wait;
         match Duration::try_from_secs_f64(asked.wait) {

@@ -28,6 +28,9 @@ pub struct Range {
     #[serde(default)]
     from: u64,
     limit: Option<usize>,
+    /// Also what waits for the next commit, which is made for it.
+    #[serde(default)]
+    fresh: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,6 +66,9 @@ pub async fn page(
     let stream = named(&stream)?;
     let range = query(range)?;
     let limit = door.limit(range.limit)?;
+    if range.fresh {
+        door.settle().await;
+    }
     let page = read(&door, move |snapshots| snapshots.page(stream, range.from, limit)).await?;
     Ok(Json(shown(&door.view, stream, page)))
 }

@@ -135,6 +135,7 @@ async fn device_shown(door: &Door, found: &DeviceNow) -> Result<Json<DeviceShown
 async fn log(door: &Door, word: &str) -> Result<Json<LogShown>, Fault> {
     let found = door.view.find(word).map_err(|missing| no_device(word, &missing))?;
     let no = found.device.no;
+    door.settle().await;
     let entries = journal::read(door, move |snapshots| log_of(&snapshots, no)).await?;
     Ok(Json(LogShown::of(found.device.id.clone(), entries)))
 }

@@ -164,7 +164,7 @@ mod tests {
         let guard = Some(Guard { token: Name::new("t-1").unwrap(), within: 60.0 });
         let told = Told { kind: "guarded".into(), message: "all would go".into(), hint: String::new(), guard };
         let CliError::Told(told) = told_again(CliError::Told(told)) else { panic!() };
-        assert!(told.hint.contains("within 1m:") && told.hint.contains("\n      dmgw "), "{}", told.hint);
+        assert!(told.hint.contains("within 1m:") && told.hint.contains("\n      dmgw"), "{}", told.hint);
         assert!(guard_of(&Err(CliError::Told(told))).is_some());
         assert!(guard_of(&Err(CliError::Failed("no".into()))).is_none());
     }

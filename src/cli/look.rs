@@ -118,7 +118,7 @@ pub async fn commands(client: &Client, json: bool) -> Result<Exit, CliError> {
 }
 
 pub async fn journal(client: &Client, stream: &str, from: u64, limit: usize, json: bool) -> Result<Exit, CliError> {
-    let uri = format!("/v1/journal/{}?from={from}&limit={limit}", escaped(stream));
+    let uri = format!("/v1/journal/{}?from={from}&limit={limit}&fresh=true", escaped(stream));
     let page: PageShown = client.get(&uri, AT_ONCE).await?;
     if json {
         return print_json(&page);

@@ -21,6 +21,7 @@ impl Engine {
             Ask::Operate(operate) => self.operate(now, by, operate, step),
             Ask::Cancel { command } => self.cancel(now, by, &command, step),
             Ask::Discover { link } => self.discover(now, by, &link, step),
+            Ask::Settle => Ok(Reply::Done),
             Ask::Register { devices } => self.register(now, by, devices, step),
         };
         step.orders.push(Order::Reply { to, reply: reply.unwrap_or_else(Reply::Refused) });

@@ -52,6 +52,11 @@ impl Attempts {
         self.rows.values().map(|row| &row.counted)
     }
 
+    /// Where it was turned away the last time.
+    pub fn address_of(&self, stranger: &Stranger) -> Option<&Address> {
+        self.rows.get(stranger).map(|row| &row.counted.address)
+    }
+
     /// One more. True where it is news.
     fn add(&mut self, now: &Now, stranger: Stranger, address: Address, why: Denial, step: &mut Step) -> bool {
         let stranger = self.room_for(now, stranger, step);

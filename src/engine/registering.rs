@@ -13,6 +13,7 @@ use crate::nearest::nearest;
 use super::admission::place;
 use super::describing::{add_groups, dated};
 use super::kinship::unproven;
+use super::links::LinkState;
 use super::meeting::add_identities;
 use super::step::Step;
 use super::{Engine, record};
@@ -29,8 +30,35 @@ impl Engine {
             let many = devices.len();
             return Err(Refusal::BadArgument(format!("{MOST_AT_ONCE} devices at a time, not {many}")));
         }
+        let turned_away: BTreeSet<(LinkNo, Address)> =
+            devices.iter().flat_map(|entry| self.turned_away(entry)).collect();
         let mut told = |entry| self.register_one(now, by, entry, step).unwrap_or_else(Registered::Refused);
-        Ok(Reply::Registered(devices.into_iter().map(&mut told).collect()))
+        let told = devices.into_iter().map(&mut told).collect();
+        self.look_again_at(now, turned_away, step);
+        Ok(Reply::Registered(told))
+    }
+
+    /// Where those that are registered now were turned away before.
+    fn turned_away(&self, entry: &Registration) -> Vec<(LinkNo, Address)> {
+        let who = entry.identities.iter().map(|identity| &identity.value).chain(&entry.address);
+        let each = who.flat_map(|who| self.links.iter().zip(0..).map(move |(link, no)| (link, LinkNo(no), who)));
+        let known = |(link, no, who): (&LinkState, LinkNo, &Address)| {
+            let stranger = Stranger { link: link.settings.name.clone(), who: Some(who.clone()) };
+            Some((no, self.attempts.address_of(&stranger)?.clone()))
+        };
+        each.filter_map(known).collect()
+    }
+
+    /// Their links were told to have nothing to do with them.
+    fn look_again_at(&mut self, now: &Now, places: BTreeSet<(LinkNo, Address)>, step: &mut Step) {
+        let links: BTreeSet<LinkNo> = places.iter().map(|(link, _)| *link).collect();
+        for (link, address) in places {
+            let kept_off = self.registry.by_address(link, &address).and_then(|no| self.registry.get(no));
+            if kept_off.is_none_or(|entry| entry.device.life == LifeCycle::Managed && entry.device.blocked.is_none()) {
+                self.order(now, link, LinkOrder::Refuse { address, until: Some(now.mono) }, step);
+            }
+        }
+        links.into_iter().for_each(|link| self.order(now, link, LinkOrder::Discover, step));
     }
 
     fn register_one(

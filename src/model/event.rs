@@ -133,6 +133,8 @@ pub enum Ask {
     Discover {
         link: Name,
     },
+    /// Somebody looks at what is on disk: what waits for the next commit need not wait longer.
+    Settle,
     /// Devices that shall be known; answered one by one.
     Register {
         devices: Vec<Registration>,

@@ -5,17 +5,18 @@
 //! crash throws away what was not.
 
 mod act;
+mod devices;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use dmgw::engine::{Engine, LinkSettings, Settings, Step};
-use dmgw::model::device::Sleep;
+use dmgw::engine::{Engine, Step};
 use dmgw::model::event::Operate;
 use dmgw::model::*;
 use proptest::prelude::*;
 
 use act::{Act, act};
+use devices::{PAUSE, capabilities, id_of, operation, settings};
 
 const CREDITS: u16 = 6;
 const LINK: LinkNo = LinkNo(0);
@@ -44,47 +45,6 @@ struct World {
     resets: u32,
     /// When each device was last told to write.
     written: BTreeMap<DeviceNo, Now>,
-}
-
-fn settings() -> Settings {
-    let link = LinkSettings {
-        name: Name::new("plant").unwrap(),
-        admission: Default::default(),
-        every: Duration::from_secs(1),
-        silent_after: Duration::from_secs(5),
-    };
-    Settings { links: vec![link], most_devices: 6, most_commands: 30, ..Settings::default() }
-}
-
-const PAUSE: Duration = Duration::from_secs(7);
-const SLEEP: Sleep = Sleep { every: Duration::from_secs(20), awake: Duration::from_secs(2) };
-
-/// With two points there is a pause between writes of the first, with three the device sleeps.
-fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
-    let point = |i: u8| Point {
-        no: PointNo(0),
-        path: format!("relay.{i}.on").parse().unwrap(),
-        kind: ValueKind::Bool,
-        unit: None,
-        access: Access::ReadWrite,
-        limits: (points == 2).then(|| Limits { pause: Some(PAUSE), ..Limits::default() }),
-    };
-    use OperationKind::*;
-    let operations = OperationSet::of(&[Read, Write, Activate, Deactivate, FactoryReset]);
-    let sleeps = (points == 3).then_some(SLEEP);
-    Capabilities { points: (0..points).map(point).collect(), operations, sleeps, ..Capabilities::default() }.into()
-}
-
-fn id_of(who: u8) -> DeviceId {
-    DeviceId::new(&format!("urn:dev:dmgw:serial:acme:{who}")).unwrap()
-}
-
-fn operation(write: bool) -> Operation {
-    let point: PointPath = "relay.0.on".parse().unwrap();
-    match write {
-        true => Operation::Write { point, value: Value::Bool(true) },
-        false => Operation::Read { points: vec![point] },
-    }
 }
 
 impl World {

@@ -75,7 +75,7 @@ fn remembers_comings_and_goings(leaves: bool) -> Shown {
     let plant = Plant::start(&meter(if leaves { leave } else { "" }));
     let mut gateway = Gateway::start_with(&plant, TRUST);
     let id = gateway.wait_for_device("meter");
-    let log = |gateway: &Gateway| what(&gateway.get(&format!("/v1/devices/{id}/log")).ok()["log"]);
+    let log = |gateway: &Gateway| what(&gateway.get(&format!("/v1/devices/{id}/log")).ok()["records"]);
     let full = |log: &[String]| {
         let place = |word: &str| log.iter().position(|what| what == word);
         let last_up = log.iter().rposition(|what| what == "device-up");

@@ -34,14 +34,14 @@ fn asked(plant: &Plant, operation: &str) -> Vec<Value> {
 }
 
 fn at_three_depths(gateway: &Gateway, plant: &Plant, id: &str, operation: &str) -> Shown {
+    let missing = end_of(gateway, id, json!({ operation: { "part": { "component": "boiler" } } }));
+    ensure(missing == "bad-argument", || format!("{operation} of what it does not have: {missing}"))?;
     for part in parts() {
         let state = end_of(gateway, id, json!({ operation: { "part": part } }));
         ensure(state == "done", || format!("{operation} of {part}: {state}"))?;
     }
     let seen = soon("the plant wrote it down", || Some(asked(plant, operation)).filter(|seen| seen.len() >= 3))?;
-    ensure(seen == parts(), || format!("the device was told {seen:?}"))?;
-    let missing = end_of(gateway, id, json!({ operation: { "part": { "component": "boiler" } } }));
-    ensure(missing == "bad-argument", || format!("{operation} of what it does not have: {missing}"))
+    ensure(seen == parts(), || format!("the device was told {seen:?}"))
 }
 
 /// Without the feature: a device that cannot be switched.
@@ -92,7 +92,7 @@ record = "record.jsonl"
 serial = "acme:tag"
 operations = [{operations}]
 mode = {{ speaks = "300ms" }}
-sleeps = {{ every = "2s", awake = "500ms", from = "power-mode" }}
+sleeps = {{ every = "2s", awake = "500ms", at_first = false }}
 point."relay.on" = {{ type = "bool", access = "read-write", value = {{ echo = false }} }}
 "#
     )

@@ -42,7 +42,7 @@ pub struct Kind {
     pub count: u32,
     /// A pattern; without one the name, with `-{n}` where there are several.
     pub address: Option<String>,
-    /// A pattern; without one `sim:` and the address.
+    /// A pattern; without one `sim:` and the address; empty: it shows none.
     pub serial: Option<String>,
     /// Further identities; the values are patterns.
     #[serde(default)]
@@ -187,9 +187,10 @@ impl Kind {
     /// The serial number first.
     pub fn identities_of(&self, address: &Address, n: u32) -> Result<Vec<Identity>, BadId> {
         let serial = self.serial.clone().unwrap_or_else(|| format!("sim:{address}"));
-        let serial = Identity::new(IdentityKind::Serial, &filled(&serial, n), Proof::Claimed);
+        let serial =
+            (!serial.is_empty()).then(|| Identity::new(IdentityKind::Serial, &filled(&serial, n), Proof::Claimed));
         let further = self.identities.iter().map(|it| Identity::new(it.kind, &filled(&it.value, n), it.proof));
-        std::iter::once(serial).chain(further).collect()
+        serial.into_iter().chain(further).collect()
     }
 
     pub fn key_of(&self, n: u32) -> Option<Secret> {

@@ -9,9 +9,12 @@ echo "seed $seed (SEED=$seed repeats this choice)"
 where=(-f 'src/engine/**/*.rs' -f 'src/store/**/*.rs' -f src/model/access.rs -f src/turn.rs)
 # Only what is quick enough to run for every mutant.
 tests=(--lib)
-for quick in scenarios turn regressions engine_properties crash; do
+for quick in scenarios commands turn regressions engine_properties device_properties crash; do
   [ ! -e "tests/$quick.rs" ] && [ ! -e "tests/$quick/main.rs" ] || tests+=(--test "$quick")
 done
+
+# A broken engine shows itself in a few cases or hardly ever.
+export PROPTEST_CASES=${PROPTEST_CASES:-64}
 
 all=$(mktemp) && picked=$(mktemp)
 trap 'rm -f "$all" "$picked"' EXIT

@@ -65,7 +65,7 @@ fn told_again(error: CliError) -> CliError {
 async fn operate(client: &Client, args: &AskArgs, now: Wall) -> Result<Operate, CliError> {
     let operation = match (args.operation.as_str(), &args.args[..]) {
         ("merge", [with]) => Operation::Merge { with: device(client, with).await? },
-        (word, args) => spelling::operation(word, args, now).map_err(|(says, hint)| usage(says, hint))?,
+        (word, args) => spelling::operation(word, args).map_err(|(says, hint)| usage(says, hint))?,
     };
     let id = args.id.as_deref().map(CommandId::new).transpose().map_err(|error| usage(error, "choose another --id"))?;
     let starts = args.starts.map(|span| now + span);

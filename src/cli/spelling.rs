@@ -7,7 +7,7 @@ use serde_json::json;
 use super::facts;
 use crate::model::{
     About, Address, Component, DeviceId, Identity, IdentityKind, Name, Operation, OperationKind, Part, PointPath,
-    Proof, Value, Wall,
+    Proof, Value,
 };
 use crate::{nearest, units};
 
@@ -44,10 +44,10 @@ Examples:
   dmgw ask pump-3 describe application=drainage label.row=4
   dmgw ask 7 restart modem.1 --id night-restart-0412 --expires 2h";
 
-/// The operation, or what is wrong and what would be right. Spans count from `now`, the gateway's own time.
-pub fn operation(word: &str, args: &[String], now: Wall) -> Result<Operation, (String, String)> {
+/// The operation, or what is wrong and what would be right.
+pub fn operation(word: &str, args: &[String]) -> Result<Operation, (String, String)> {
     let kind: OperationKind = serde_json::from_value(json!(word)).map_err(|_| unknown(word))?;
-    let operation = of(kind, args, now).map_err(|says| (format!("{word}: {says}"), form(word)))?;
+    let operation = of(kind, args).map_err(|says| (format!("{word}: {says}"), form(word)))?;
     operation.check().map_err(|says| (format!("{word}: {says}"), form(word)))?;
     Ok(operation)
 }
@@ -65,7 +65,7 @@ fn form(word: &str) -> String {
     format!("dmgw ask --help shows how {word} is written")
 }
 
-fn of(kind: OperationKind, args: &[String], now: Wall) -> Result<Operation, String> {
+fn of(kind: OperationKind, args: &[String]) -> Result<Operation, String> {
     use OperationKind as K;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let args = &args[..];
@@ -90,10 +90,10 @@ fn of(kind: OperationKind, args: &[String], now: Wall) -> Result<Operation, Stri
         K::Rename => Operation::Rename { name: name(one(args)?)? },
         K::Update => Operation::Update { image: address(one(args)?)? },
         K::FileGet => Operation::FileGet { name: address(one(args)?)? },
-        K::Block => Operation::Block { until: now + span(one(args)?)? },
-        K::Maintenance if args.is_empty() => Operation::Maintenance { until: None, off: false },
-        K::Maintenance if args == ["off"] => Operation::Maintenance { until: None, off: true },
-        K::Maintenance => Operation::Maintenance { until: Some(now + span(one(args)?)?), off: false },
+        K::Block => Operation::Block { until: None, span: Some(span(one(args)?)?) },
+        K::Maintenance if args.is_empty() => Operation::Maintenance { until: None, span: None, off: false },
+        K::Maintenance if args == ["off"] => Operation::Maintenance { until: None, span: None, off: true },
+        K::Maintenance => Operation::Maintenance { until: None, span: Some(span(one(args)?)?), off: false },
         K::ConnectionLog => Operation::ConnectionLog { own: own(args)? },
         K::ConnectivitySet => connectivity(args)?,
         K::Replace => Operation::Replace { identity: identity(one(args)?)? },

@@ -17,9 +17,8 @@ use super::{Engine, record};
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 impl Engine {
-    pub(super) fn block(&mut self, now: &Now, no: DeviceNo, until: Wall, step: &mut Step) -> Result<(), String> {
+    pub(super) fn block(&mut self, now: &Now, no: DeviceNo, blocked: Until, step: &mut Step) -> Result<(), String> {
         let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
-        let blocked = until_in_bounds(now, until)?;
         let device = entry.device.id.clone();
         step.changes.push(record(now, no, Record::DeviceBlocked { device, until: blocked.shown(now) }));
         self.start_anew(now, no);
@@ -61,18 +60,10 @@ impl Engine {
         now: &Now,
         no: DeviceNo,
         by: &Name,
-        until: Option<Wall>,
-        off: bool,
+        until: Option<Until>,
         step: &mut Step,
     ) -> Result<(), String> {
         let Some(device) = self.registry.get(no).map(|entry| entry.device.clone()) else { return Ok(()) };
-        if off {
-            let known = device.maintenance.as_ref();
-            known.ok_or_else(|| format!("nobody works on {}, so there is nothing to end", device.id))?;
-            self.end_maintenance(now, no, by, step);
-            return Ok(());
-        }
-        let until = until.map(|until| until_in_bounds(now, until)).transpose()?;
         if let Some(until) = until {
             self.timers.set(until.renew_at(now), Timer::Maintenance(no));
         }
@@ -81,6 +72,20 @@ impl Engine {
         step.changes.push(record(now, no, what));
         let maintenance = Some(Maintenance { by: by.clone(), since, until });
         self.store_device(Device { maintenance, ..device.as_ref().clone() }, step);
+        Ok(())
+    }
+
+    pub(super) fn end_maintenance_of(
+        &mut self,
+        now: &Now,
+        no: DeviceNo,
+        by: &Name,
+        step: &mut Step,
+    ) -> Result<(), String> {
+        let Some(device) = self.registry.get(no).map(|entry| entry.device.clone()) else { return Ok(()) };
+        let known = device.maintenance.as_ref();
+        known.ok_or_else(|| format!("nobody works on {}, so there is nothing to end", device.id))?;
+        self.end_maintenance(now, no, by, step);
         Ok(())
     }
 
@@ -145,14 +150,15 @@ impl Engine {
     }
 }
 
-fn until_in_bounds(now: &Now, until: Wall) -> Result<Until, String> {
-    if now.quality == ClockQuality::Unset {
-        return Err("the clock of the gateway is not set, so nobody can say how long until then is".into());
+/// The end that was asked for, at a time or after a span, if there is to be one.
+pub(super) fn end_of(now: &Now, until: Option<Wall>, span: Option<Duration>) -> Result<Option<Until>, String> {
+    if until.is_some() && now.quality == ClockQuality::Unset {
+        return Err("the clock of the gateway is not set, so nobody can say how long until then is; give a span".into());
     }
-    let kept = Until::wall(now, until);
-    match kept.left {
-        Duration::ZERO => Err("that time is over already; give a later one".into()),
-        left if left > LONGEST => Err("that is more than ten years ahead; give an earlier time".into()),
+    let kept = until.map(|until| Until::wall(now, until)).or(span.map(|span| Until::after(now, span)));
+    match kept.map(|kept| kept.left) {
+        Some(Duration::ZERO) => Err("that time is over already; give a later one".into()),
+        Some(left) if left > LONGEST => Err("that is more than ten years ahead; give an earlier time".into()),
         _ => Ok(kept),
     }
 }
@@ -242,9 +248,12 @@ mod tests {
     fn an_end_lies_ahead_and_within_ten_years() {
         let now = Now { wall: Wall(1_000_000), quality: ClockQuality::Set, ..Now::default() };
         for bad in [0, 1_000_000, u64::MAX] {
-            assert!(until_in_bounds(&now, Wall(bad)).is_err());
+            assert!(end_of(&now, Some(Wall(bad)), None).is_err());
         }
-        assert!(until_in_bounds(&now, Wall(1_000_001)).is_ok());
-        assert!(until_in_bounds(&Now { quality: ClockQuality::Unset, ..now }, Wall(1_000_001)).is_err());
+        assert!(end_of(&now, Some(Wall(1_000_001)), None).is_ok());
+        let unset = Now { quality: ClockQuality::Unset, ..now };
+        assert!(end_of(&unset, Some(Wall(1_000_001)), None).is_err());
+        assert!(end_of(&unset, None, Some(Duration::from_secs(1))).is_ok(), "a span needs no clock");
+        assert!(end_of(&now, None, Some(Duration::ZERO)).is_err() && end_of(&now, None, Some(Duration::MAX)).is_err());
     }
 }

@@ -3,6 +3,7 @@
 use crate::model::*;
 
 use super::Engine;
+use super::blocks::end_of;
 use super::step::Step;
 
 impl Engine {
@@ -22,9 +23,16 @@ impl Engine {
             Operation::Rename { name } => self.rename(now, no, name, step),
             Operation::Group { add, remove } => self.group(now, no, add, remove, step),
             Operation::Describe { about } => self.describe(now, no, about, step),
-            Operation::Block { until } => self.block(now, no, *until, step),
+            Operation::Block { until, span } => match end_of(now, *until, *span) {
+                Ok(Some(end)) => self.block(now, no, end, step),
+                Ok(None) => Err("say until when, or for how long".into()),
+                Err(why) => Err(why),
+            },
             Operation::Unblock => self.unblock(now, no, step),
-            Operation::Maintenance { until, off } => self.maintain(now, no, by, *until, *off, step),
+            Operation::Maintenance { off: true, .. } => self.end_maintenance_of(now, no, by, step),
+            Operation::Maintenance { until, span, .. } => {
+                end_of(now, *until, *span).and_then(|end| self.maintain(now, no, by, end, step))
+            }
             Operation::Desire { point, value, version } => {
                 self.desire(now, no, by, point, value.as_ref(), *version, step)
             }

@@ -189,7 +189,7 @@ mod tests {
         let maintenance = Some(Maintenance { by, since, until: None });
         let device = [Device { maintenance, ..device(0, LifeCycle::Managed) }];
         assert_eq!(refusal(&read(), &device), None);
-        assert_eq!(refusal(&Operation::Maintenance { until: None, off: true }, &device), None);
+        assert_eq!(refusal(&Operation::Maintenance { until: None, span: None, off: true }, &device), None);
         let says = refusal(&Operation::Unblock, &device).unwrap();
         assert!(says.contains("worked on by ann, for 8 min now"), "{says}");
     }

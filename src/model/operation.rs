@@ -82,7 +82,8 @@ operations! {
     ConnectivitySet(settings: BTreeMap<Name, Value>),
     SetClock,
     TriggerConnect,
-    Block(until: Wall),
+    /// Until a time, or for a span, which needs no clock.
+    Block(#[serde(default, skip_serializing_if = "Option::is_none")] until: Option<Wall>, #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")] span: Option<Duration>),
     Unblock,
     Probe,
     Locate,
@@ -92,7 +93,7 @@ operations! {
     Release,
     /// People work on it: until then, or until it is switched off again. Meanwhile the gateway does nothing to it by
     /// itself, and only who is on the spot may change anything.
-    Maintenance(#[serde(default)] until: Option<Wall>, #[serde(default)] off: bool),
+    Maintenance(#[serde(default, skip_serializing_if = "Option::is_none")] until: Option<Wall>, #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")] span: Option<Duration>, #[serde(default)] off: bool),
     /// New hardware in the same place: id, groups and history stay.
     Replace(identity: Identity),
     /// Both are one device: what names the other names this one from now on.
@@ -192,6 +193,11 @@ impl Operation {
                 settings.values().try_for_each(Value::check).map_err(|e| e.to_string())
             }
             Operation::Describe { about } => about.check(),
+            Operation::Block { until: None, span: None } => Err("say until when, or for how long".into()),
+            Operation::Block { until: Some(_), span: Some(_) }
+            | Operation::Maintenance { until: Some(_), span: Some(_), .. } => {
+                Err("say until when or for how long, not both".into())
+            }
             Operation::Desire { value: Some(value), .. } if value.weight() > LARGEST_DESIRED => {
                 Err(format!("a desired value has at most {LARGEST_DESIRED} bytes"))
             }

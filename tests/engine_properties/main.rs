@@ -132,13 +132,17 @@ impl World {
             }
             Act::Missed { device } => self.link(LinkEvent::Missed { device: DeviceNo(device.into()) }),
             Act::Block { who, seconds } => {
-                let until = self.now.wall + Duration::from_secs(seconds.into());
-                self.operate_on(who, Operation::Block { until });
+                let end = Duration::from_secs(seconds.into());
+                let (until, span) = match seconds % 2 {
+                    0 => (Some(self.now.wall + end), None),
+                    _ => (None, Some(end)),
+                };
+                self.operate_on(who, Operation::Block { until, span });
             }
             Act::Unblock { who } => self.operate_on(who, Operation::Unblock),
             Act::Maintenance { who, seconds, off } => {
                 let until = seconds.map(|seconds| self.now.wall + Duration::from_secs(seconds.into()));
-                self.operate_on(who, Operation::Maintenance { until, off });
+                self.operate_on(who, Operation::Maintenance { until, span: None, off });
             }
             Act::Switch { who, part, on } => {
                 let part = if part { Part::Component(Name::new("relay").unwrap()) } else { Part::Device };

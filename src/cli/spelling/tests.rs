@@ -2,11 +2,9 @@
 
 use super::*;
 
-const NOW: Wall = Wall(1_000_000);
-
 fn typed(line: &str) -> Result<Operation, (String, String)> {
     let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-    operation(&words[0], &words[1..], NOW)
+    operation(&words[0], &words[1..])
 }
 
 /// One line for each operation: a new one without a spelling fails here.
@@ -57,12 +55,15 @@ fn arguments_become_what_they_say() {
     let desire = |value, version| Operation::Desire { point: "relay.0.on".parse().unwrap(), value, version };
     assert_eq!(typed("desire relay.on null"), Ok(desire(None, None)));
     assert_eq!(typed("desire relay.on false 7"), Ok(desire(Some(Value::Bool(false)), Some(7))));
-    assert_eq!(typed("maintenance off"), Ok(Operation::Maintenance { until: None, off: true }));
-    assert_eq!(typed("maintenance 10s"), Ok(Operation::Maintenance { until: Some(Wall(1_010_000)), off: false }));
+    assert_eq!(typed("maintenance off"), Ok(Operation::Maintenance { until: None, span: None, off: true }));
+    assert_eq!(
+        typed("maintenance 10s"),
+        Ok(Operation::Maintenance { until: None, span: Some(Duration::from_secs(10)), off: false })
+    );
     let labels = [(Name::new("row").unwrap(), String::new())].into();
     let about = About { application: Some("lighting".into()), labels, ..About::default() };
     assert_eq!(typed("describe application=lighting label.row="), Ok(Operation::Describe { about: Box::new(about) }));
-    assert_eq!(typed("block 10s"), Ok(Operation::Block { until: Wall(1_010_000) }));
+    assert_eq!(typed("block 10s"), Ok(Operation::Block { until: None, span: Some(Duration::from_secs(10)) }));
     assert_eq!(typed("restart modem"), Ok(Operation::Restart { part: Part::Component(Name::new("modem").unwrap()) }));
     let points = vec!["a.b".parse().unwrap(), "a.c".parse().unwrap()];
     assert_eq!(typed("observe a.b a.c off"), Ok(Operation::Observe { points, on: false }));

@@ -94,8 +94,9 @@ impl EventLoop {
             touched.devices.iter().filter_map(|no| self.turn.device(*no).cloned()).collect();
         devices.iter().for_each(|device| self.tell_device(now, device));
         touched.commands.iter().for_each(|command| tell_command(command));
-        self.view.publish_devices(devices);
+        // First, for another may have its id by now.
         self.view.forget_devices(&touched.gone);
+        self.view.publish_devices(devices);
         if touched.attempts {
             self.view.publish_attempts(self.turn.engine().attempts().cloned().collect());
         }

@@ -59,6 +59,10 @@ pub fn add_groups(groups: &mut Vec<Name>, add: &[Name]) -> Result<(), String> {
 
 /// With where the location is from, and since when it was so.
 pub fn dated(mut about: About, now: &Now, by_administrator: bool) -> About {
+    if !by_administrator {
+        // Nobody gives itself a level.
+        (about.security, about.access) = (None, None);
+    }
     if let Some(location) = &mut about.location {
         location.source = match (by_administrator, location.source) {
             (true, _) => LocationSource::Administrator,
@@ -96,5 +100,8 @@ mod tests {
         assert_eq!(dated(about(Administrator, 0), &now, false), about(Device, 77));
         assert_eq!(dated(about(Network, 5), &now, false), about(Network, 5));
         assert_eq!(dated(about(Device, 0), &now, true), about(Administrator, 77));
+        let levels = || About { security: Some(7), access: Some(7), ..About::default() };
+        assert_eq!(dated(levels(), &now, false), About::default());
+        assert_eq!(dated(levels(), &now, true), levels());
     }
 }

@@ -82,12 +82,11 @@ impl About {
         *self == About::default()
     }
 
-    /// What `other` gives replaces what was; an empty label is taken away.
+    /// What `other` gives replaces what was; an empty text is taken away. For new ones beyond the bound there is no room:
+    /// nobody pushes out what others have said.
     pub fn take(&mut self, other: About) {
-        self.labels.extend(other.labels);
-        self.labels.retain(|_, text| !text.is_empty());
-        self.versions.extend(other.versions);
-        self.versions.retain(|_, text| !text.is_empty());
+        take_texts(&mut self.labels, other.labels);
+        take_texts(&mut self.versions, other.versions);
         let About { location, application, hardware, power, security, access, .. } = other;
         self.location = location.or(self.location.take());
         self.application = application.or(self.application.take());
@@ -95,12 +94,6 @@ impl About {
         self.power = power.or(self.power);
         self.security = security.or(self.security);
         self.access = access.or(self.access);
-        while self.labels.len() > MOST_FACTS {
-            self.labels.pop_last();
-        }
-        while self.versions.len() > MOST_FACTS {
-            self.versions.pop_last();
-        }
     }
 
     /// The bounds that types cannot show.
@@ -125,6 +118,16 @@ impl About {
                 Err(format!("{lat}, {lon} is no position: latitude is -90 to 90, longitude -180 to 180"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+fn take_texts(known: &mut BTreeMap<Name, String>, other: BTreeMap<Name, String>) {
+    for (name, text) in other {
+        if text.is_empty() {
+            known.remove(&name);
+        } else if known.len() < MOST_FACTS || known.contains_key(&name) {
+            known.insert(name, text);
         }
     }
 }
@@ -155,6 +158,8 @@ mod tests {
         let mut about = About::default();
         about.take(labels(&many));
         assert_eq!(about.labels.len(), MOST_FACTS);
+        about.take(labels(&[("a", "pushes nobody out"), ("l0", "y")]));
+        assert!(about.labels.len() == MOST_FACTS && about.labels[&Name::new("l0").unwrap()] == "y");
         assert!(labels(&[("a", &"x".repeat(LONGEST_TEXT + 1))]).check().is_err());
         assert!(labels(&[("a", "\u{7}")]).check().is_err());
         assert!(About { access: Some(8), ..About::default() }.check().is_err());

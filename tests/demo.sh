@@ -84,11 +84,29 @@ run ask realy-1 probe || true
 run ask relay-1 write relay.1.delay 900 || true
 run ask relay-1 lock || true
 
+say "Several at once, each with its own result"
+run ask meter-1,meter-2,meter-3 read phase.1.power
+
+say "One is kept off for a while: it is not read, takes no commands, and a restart changes nothing about that"
+run ask relay-2 block 1h
+run ask relay-2 write relay.1.on true || true
+run ask relay-2 unblock
+
+say "What cannot be undone must be asked twice"
+run ask relay-1 factory-reset || true
+
+say "One is made known before it is ever seen"
+run register serial:acme:M9 --name spare --group spares
+run devices spare
+
 say "The plant makes meter-2 go silent for a while; the gateway notices, and that it is back"
 until_true 25 "meter-2 goes silent" is meter-2 silent
 run devices meter-2
 until_true 25 "meter-2 comes back" is meter-2 up
 run devices meter-2
+
+say "Its log of comings and goings"
+run log meter-2
 
 say "What happened is in the journal, until whoever should have it has acknowledged it"
 run journal vital

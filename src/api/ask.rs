@@ -246,6 +246,9 @@ impl Door {
                     None => format!("there are {}", links.join(", ")),
                 }
             }
+            (Ask::Operate(_), Refusal::TooLate(_)) => {
+                "dmgw devices ID (GET /v1/devices/{id}) shows how it stands".into()
+            }
             (Ask::Cancel { .. }, Refusal::NotFound(_)) => "it was never accepted here, or is forgotten".into(),
             _ => return fault,
         };

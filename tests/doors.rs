@@ -149,3 +149,27 @@ fn the_version_is_told_without_a_daemon() {
     let (code, says) = told(&gateway, &["--version"]);
     assert_eq!((code, says.trim()), (0, concat!("dmgw ", env!("CARGO_PKG_VERSION"))));
 }
+
+#[test]
+fn a_path_that_is_no_text_is_answered_like_any_other_mistake() {
+    let (_plant, gateway) = plant_and_gateway("");
+    for path in ["/v1/commands/%ff", "/v1/devices/%ff%00", "/v1/journal/%fe"] {
+        let answer = gateway.get(path);
+        assert_eq!((answer.status, answer.fault().0), (400, "bad-argument"), "{path}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_command_that_waits_says_why() {
+    let (plant, gateway) = plant_and_gateway("");
+    let relay = gateway.wait_for_device("relay-1");
+    plant.freeze();
+    let ask =
+        |operation: Value| gateway.post("/v1/ask", &json!({ "operate": { "device": relay, "operation": operation } }));
+    let write = json!({ "write": { "point": "relay.0.on", "value": true } });
+    ask(write.clone()).ok();
+    let waits = ask(write).ok()["accepted"]["id"].as_str().unwrap().to_owned();
+    let shown = gateway.get(&format!("/v1/commands/{waits}")).ok();
+    assert_eq!((&shown["state"], shown["waits"].is_string()), (&json!("queued"), true), "{shown}");
+    plant.thaw();
+}

@@ -7,19 +7,22 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
 use super::look::no_device;
-use super::shown::{Answer, CommandShown, CommandsShown};
+use super::shown::{Answer, CommandShown, CommandsShown, Seen, waits};
 use super::{Door, Here, cut, journal};
 use crate::asks::AskError;
 use crate::model::event::Operate;
-use crate::model::{Ask, Child, ChildPart, Command, CommandId, CommandNo, OperationKind, Principal, Refusal, Reply};
+use crate::model::{
+    Ask, Child, ChildPart, Command, CommandId, CommandNo, CommandState, OperationKind, Principal, Refusal, Reply,
+};
 use crate::nearest;
 use crate::view::Known;
 
@@ -36,6 +39,20 @@ pub struct Wait {
 pub struct Open {
     after: Option<u64>,
     limit: Option<usize>,
+}
+
+/// What stands in the path, as text.
+pub struct Word(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Word {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Word, Fault> {
+        match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(word)) => Ok(Word(word)),
+            Err(_) => Err(Fault::bad("what stands in the path is no text", "write it in UTF-8, escaped as in a URL")),
+        }
+    }
 }
 
 pub type Asked<T> = Result<Query<T>, QueryRejection>;
@@ -125,11 +142,7 @@ fn would(ask: &Ask) -> String {
     }
 }
 
-pub async fn command(
-    State(door): Here,
-    Path(id): Path<String>,
-    waits: Asked<Wait>,
-) -> Result<Json<CommandShown>, Fault> {
+pub async fn command(State(door): Here, Word(id): Word, waits: Asked<Wait>) -> Result<Json<CommandShown>, Fault> {
     let wait = door.wait(query(waits)?)?;
     let known = match CommandId::new(&id) {
         Ok(id) => door.command(&id, wait).await?,
@@ -215,7 +228,7 @@ impl Door {
     /// most `limits.targets`.
     async fn shown(&self, command: &Command) -> Result<CommandShown, Fault> {
         if command.device().is_some() {
-            return Ok(CommandShown::of(command));
+            return Ok(CommandShown { waits: self.waits_for(command), ..CommandShown::of(command) });
         }
         let parts: BTreeSet<CommandNo> = command.children().iter().filter_map(number).collect();
         let open = self.view.open_commands().into_iter().filter(|open| parts.contains(&open.no));
@@ -226,6 +239,17 @@ impl Door {
         });
         found.extend(stored.await?.into_iter().filter_map(|(no, command)| Some((no, command?))));
         Ok(CommandShown::of_many(command, |no| found.get(&no).cloned()))
+    }
+
+    /// What the view tells of why a command is not sent yet.
+    fn waits_for(&self, command: &Command) -> Option<String> {
+        let known = command.device().filter(|_| command.state == CommandState::Queued);
+        let known = known.and_then(|no| self.view.numbered(no))?;
+        let now = self.now();
+        if command.starts.is_some_and(|starts| command.asked.boot == now.boot && starts.mono > now.mono) {
+            return Some("its time has not come".into());
+        }
+        waits(&known, &Seen { now: &now, health: &self.view.health() })
     }
 
     /// The engine says what is wrong; what was probably meant stands in the view.

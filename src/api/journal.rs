@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::ask::{Asked, body, query};
+use super::ask::{Asked, Word, body, query};
 use super::fault::Fault;
 use super::shown::{Answer, HeardShown, JournalShown, PageShown, ReadingShown, RecordShown, StreamShown};
 use super::{Door, Here, cut};
@@ -58,11 +58,7 @@ pub async fn read<T: Send + 'static>(
     Err(Fault::busy(says, "look at the daemon's log, and at the disk"))
 }
 
-pub async fn page(
-    State(door): Here,
-    Path(stream): Path<String>,
-    range: Asked<Range>,
-) -> Result<Json<PageShown>, Fault> {
+pub async fn page(State(door): Here, Word(stream): Word, range: Asked<Range>) -> Result<Json<PageShown>, Fault> {
     let stream = named(&stream)?;
     let range = query(range)?;
     let limit = door.limit(range.limit)?;

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::ask::{Asked, query};
+use super::ask::{Asked, Word, query};
 use super::fault::Fault;
 use super::shown::{AttemptShown, ClockShown, Counts, DeviceShown, Devices, LinkShown, LogShown, Seen, Status};
 use super::{Door, Here, cut, journal};
@@ -68,16 +68,16 @@ pub async fn links(State(door): Here) -> Json<Vec<LinkShown>> {
 fn counts(all: &[Arc<DeviceNow>]) -> Counts {
     let mut counts = Counts { all: all.len(), ..Counts::default() };
     for device in all {
-        counts.pending += usize::from(device.device.life == LifeCycle::Pending);
-        if device.device.life != LifeCycle::Managed {
-            continue;
-        }
-        let place = match device.live.connectivity {
-            Connectivity::Up => &mut counts.up,
-            Connectivity::Degraded => &mut counts.degraded,
-            Connectivity::Silent => &mut counts.silent,
-            Connectivity::Gone => &mut counts.gone,
-            Connectivity::Unknown => &mut counts.unknown,
+        let place = match (device.device.life, device.live.connectivity) {
+            (LifeCycle::Pending, _) => &mut counts.pending,
+            (LifeCycle::Quarantined, _) => &mut counts.quarantined,
+            (LifeCycle::Refused, _) => &mut counts.refused,
+            (LifeCycle::Retired, _) => &mut counts.retired,
+            (LifeCycle::Managed, Connectivity::Up) => &mut counts.up,
+            (LifeCycle::Managed, Connectivity::Degraded) => &mut counts.degraded,
+            (LifeCycle::Managed, Connectivity::Silent) => &mut counts.silent,
+            (LifeCycle::Managed, Connectivity::Gone) => &mut counts.gone,
+            (LifeCycle::Managed, Connectivity::Unknown) => &mut counts.unknown,
         };
         *place += 1;
     }
@@ -116,7 +116,7 @@ pub async fn devices(State(door): Here, range: Asked<Range>) -> Result<Json<Devi
 }
 
 /// Of a device, or `…/log`, its log: ids may hold slashes, so the path is looked at here.
-pub async fn device(State(door): Here, Path(word): Path<String>) -> Result<Response, Fault> {
+pub async fn device(State(door): Here, Word(word): Word) -> Result<Response, Fault> {
     match (door.view.find(&word), word.strip_suffix("/log")) {
         (Ok(found), _) => device_shown(&door, &found).await.map(IntoResponse::into_response),
         (Err(_), Some(word)) => log(&door, word).await.map(IntoResponse::into_response),
@@ -173,7 +173,7 @@ pub fn no_device(word: &str, missing: &NoDevice) -> Fault {
 
 impl Door {
     /// By the clock as the loop knew it last.
-    fn now(&self) -> Now {
+    pub fn now(&self) -> Now {
         let (last, mono) = (self.view.health().now, (self.mono)());
         Now { mono, wall: last.wall_at(mono), ..last }
     }

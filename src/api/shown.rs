@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::*;
 
 pub use command::{Answer, ChildShown, CommandShown, CommandsShown, ManyCounts};
-pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, PointShown, Seen};
+pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, PointShown, Seen, waits};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -39,9 +39,13 @@ pub struct ClockShown {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// `up` to `unknown` are the managed ones.
 pub struct Counts {
     pub all: usize,
     pub pending: usize,
+    pub quarantined: usize,
+    pub refused: usize,
+    pub retired: usize,
     pub up: usize,
     pub degraded: usize,
     pub silent: usize,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -168,7 +168,7 @@ async fn a_device_that_was_merged_names_the_one_that_it_is() {
         Arc::new(device::DeviceNow { device, capabilities: Arc::default(), live: device::Live::default() })
     };
     world.door.view.publish_devices([known(1, "urn:a", None), known(2, "urn:b", Some(DeviceNo(1)))]);
-    let answer = look::device(State(world.door.clone()), Path("urn:b".into())).await.unwrap();
+    let answer = look::device(State(world.door.clone()), ask::Word("urn:b".into())).await.unwrap();
     let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     let shown: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((&shown["detail"]["merged"], &shown["detail"]["keyed"]), (&json!("urn:a"), &json!(false)), "{shown}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::client::{Client, escaped};
 use super::table::{print, table, time, width};
 use super::{CliError, Exit, print_json, told};
-use crate::api::shown::{AttemptShown, CommandShown, CommandsShown, LinkShown, PageShown, Status};
+use crate::api::shown::{AttemptShown, CommandShown, CommandsShown, Counts, LinkShown, PageShown, Status};
 use crate::units::show_span;
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -28,8 +28,14 @@ pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
     print(&format!("health    {health}"));
     print(&format!("clock     {}  ({})", time(status.clock.time), status.clock.quality));
     print(&format!(
-        "devices   {}: {} up, {} degraded, {} silent, {} gone, {} not heard yet; {} pending",
-        of.all, of.up, of.degraded, of.silent, of.gone, of.unknown, of.pending
+        "devices   {}: {} up, {} degraded, {} silent, {} gone, {} not heard yet{}",
+        of.all,
+        of.up,
+        of.degraded,
+        of.silent,
+        of.gone,
+        of.unknown,
+        not_managed(of)
     ));
     print(&format!("commands  {} remembered", status.commands));
     print(&format!("\n{}", links_table(&status.links)));
@@ -38,6 +44,15 @@ pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
         print(&format!("\n{}", table(&["JOURNAL", "FIRST HELD", "NEXT", "PASSED"], &rows, width())));
     }
     Ok(Exit::Done)
+}
+
+/// Only what there is.
+fn not_managed(of: &Counts) -> String {
+    let lives =
+        [(of.pending, "pending"), (of.quarantined, "quarantined"), (of.refused, "refused"), (of.retired, "retired")];
+    let some: Vec<String> =
+        lives.iter().filter(|(count, _)| *count > 0).map(|(count, life)| format!("{count} {life}")).collect();
+    if some.is_empty() { String::new() } else { format!("; {}", some.join(", ")) }
 }
 
 fn stream_row(stream: &crate::api::shown::StreamShown) -> Vec<String> {

@@ -30,7 +30,7 @@ pub const HELP: &str = "Operations:
   Whether it may take part
     accept, refuse, quarantine, release, retire, block SPAN, unblock, maintenance [SPAN | off]
   Who it is
-    rename NAME, group +NAME… -NAME…, describe KEY=TEXT…
+    rename NAME, group +NAME… without NAME…, describe KEY=TEXT…
     replace KIND:VALUE, merge DEVICE, split KIND:VALUE
 
 Points are COMPONENT.INSTANCE.POINT; instance 0 may be left out. Values are written as in JSON; what is
@@ -217,16 +217,21 @@ fn desire(args: &[&str]) -> Result<Operation, String> {
     Ok(Operation::Desire { point: path(point)?, value, version })
 }
 
+/// `+a +b` joins, `without c` leaves: a word that begins with a dash would be taken for an option.
 fn group(args: &[&str]) -> Result<Operation, String> {
-    let (mut add, mut remove) = (Vec::new(), Vec::new());
+    let (mut add, mut remove, mut leaving) = (Vec::new(), Vec::new(), false);
     for arg in args {
-        match (arg.strip_prefix('+'), arg.strip_prefix('-')) {
+        match (arg.strip_prefix('+'), leaving) {
             (Some(one), _) => add.push(name(one)?),
-            (_, Some(one)) => remove.push(name(one)?),
-            _ => return Err(format!("{arg:?} is neither +NAME nor -NAME")),
+            (None, true) => remove.push(name(arg)?),
+            (None, false) if *arg == "without" => leaving = true,
+            (None, false) => return Err(format!("{arg:?} is neither +NAME nor without NAME")),
         }
     }
-    if args.is_empty() { Err("name at least one group".into()) } else { Ok(Operation::Group { add, remove }) }
+    match add.is_empty() && remove.is_empty() {
+        true => Err("name at least one group".into()),
+        false => Ok(Operation::Group { add, remove }),
+    }
 }
 
 #[cfg(test)]

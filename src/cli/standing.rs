@@ -41,6 +41,9 @@ fn show_open(command: &CommandShown) {
     if let Some(starts) = command.starts.filter(|_| command.state == CommandState::Queued) {
         print(&format!("  not sent before {}", time(starts)));
     }
+    if let Some(why) = &command.waits {
+        print(&format!("  it waits: {why}"));
+    }
     print(&format!("  not ended yet; look again with: dmgw command {} --wait 30s", command.id));
 }
 

@@ -56,8 +56,15 @@ pub fn record(record: &Record) -> String {
 }
 
 fn gap(gap: &Gap) -> String {
-    let count = if gap.exact { "" } else { "at most " };
     let why = word(&gap.why);
+    if gap.count == 0 && !gap.exact {
+        return format!(
+            "gap in {}: what came after {} may be missing, nobody knows how much ({why})",
+            gap.stream.name(),
+            gap.last
+        );
+    }
+    let count = if gap.exact { "" } else { "at most " };
     format!("gap in {}: {count}{} missing, {} to {} ({why})", gap.stream.name(), gap.count, gap.first, gap.last)
 }
 

@@ -45,13 +45,13 @@ impl Denial {
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Denial::Rule => "an admission rule refuses it",
+            Denial::Rule => "the rules of admission, or of its link, refuse it",
             Denial::Refused => "an administrator refused it",
             Denial::Retired => "the device is retired",
             Denial::Blocked => "the device is blocked",
             Denial::Unproven => "it did not show the key of the device that it claims to be",
             Denial::Taken => "the device that it claims to be answers somewhere else",
-            Denial::NoRoom => "there is no room for more devices",
+            Denial::NoRoom => "as many devices as may be are known already, or wait for a decision",
             Denial::Nonsense => "what it says of itself makes no sense",
         })
     }

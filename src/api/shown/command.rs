@@ -25,6 +25,9 @@ pub struct CommandShown {
     pub expires: Wall,
     /// Seconds that the device may take.
     pub timeout: f64,
+    /// Why it has not been sent yet, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Wall>,
     /// In parts of a thousand.
@@ -109,6 +112,7 @@ impl CommandShown {
             starts: command.starts.map(|starts| starts.wall),
             expires: command.expires.wall,
             timeout: command.timeout.as_secs_f64(),
+            waits: None,
             sent: command.sent.map(|now| now.wall),
             progress: command.progress,
             outcome: command.outcome.clone(),

@@ -184,7 +184,7 @@ impl DeviceShown {
 fn why(device: &Device, health: &Health) -> Option<String> {
     let Some(place) = &device.place else { return Some("it is registered and was never seen".into()) };
     if device.displaced {
-        return Some("another device was met at its place since".into());
+        return Some("it was replaced, or another device was met at its place since".into());
     }
     let Some(link) = health.links.iter().find(|link| link.name == place.link) else {
         return Some(format!("its link {} is not configured any more", place.link));
@@ -193,6 +193,26 @@ fn why(device: &Device, health: &Health) -> Option<String> {
         LinkState::Up => None,
         LinkState::Starting => Some("its link has not come up yet".into()),
         LinkState::Down(why) => Some(format!("its link is down: {why}")),
+    }
+}
+
+/// Why a command for the device is not sent yet.
+pub fn waits(known: &DeviceNow, seen: &Seen) -> Option<String> {
+    let (device, now) = (&known.device, seen.now);
+    let awake = |sleep: device::Sleep| known.live.heard.is_some_and(|heard| heard + sleep.awake > now.mono);
+    if let Some(why) = why(device, seen.health) {
+        return Some(why);
+    }
+    if device.blocked.is_some_and(|until| !until.is_over(now)) {
+        return Some("the device is blocked".into());
+    }
+    if device.is_inactive() {
+        return Some("the device is switched off".into());
+    }
+    match known.capabilities.sleeps {
+        Some(sleep) if !awake(sleep) => Some("the device sleeps; it goes when the device wakes".into()),
+        _ if device.maintenance.is_some() => Some("people work on the device".into()),
+        _ => Some("others go first, or its point was written a moment ago".into()),
     }
 }
 

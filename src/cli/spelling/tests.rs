@@ -79,7 +79,7 @@ fn what_is_typed_wrong_is_told_with_what_would_be_right() {
     assert!(hint("lock now").0.contains("takes no arguments"));
     assert!(hint("restart modem.x").0.contains("\"x\" is no instance"));
     assert!(hint("observe off").0.contains("is not a point"));
-    assert!(hint("group line-a").0.contains("neither +NAME nor -NAME"));
+    assert!(hint("group line-a").0.contains("neither +NAME nor without NAME"));
     assert!(hint("replace 17").0.contains("KIND:VALUE"));
     assert!(hint("split seral:acme:1").0.contains("did you mean serial?"));
     assert!(hint("describe").0.contains("KEY=TEXT"));

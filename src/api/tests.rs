@@ -155,7 +155,7 @@ async fn who_was_turned_away_is_told_with_the_reason_in_words() {
     world.door.view.publish_attempts(vec![attempt]);
     let shown = json!(look::attempts(State(world.door.clone())).await.0);
     let expected = json!([{ "link": "plant", "address": "a-7", "why": "no-room", "first": 1, "last": 9, "count": 4,
-                            "says": "there is no room for more devices" }]);
+                            "says": "as many devices as may be are known already, or wait for a decision" }]);
     assert_eq!(shown, expected);
 }
 

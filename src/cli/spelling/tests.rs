@@ -26,7 +26,7 @@ fn example(kind: OperationKind) -> String {
         K::Replace | K::Split => "serial:acme:17",
         K::Merge => "urn:dev:dmgw:serial:acme:18",
         K::Rename => "pump-3",
-        K::Group => "+line-a -line-b",
+        K::Group => "+line-a without line-b",
         K::Describe => "application=lighting label.row=3",
         K::Desire => "relay.0.on true 4",
         _ => "",

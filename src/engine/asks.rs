@@ -203,6 +203,7 @@ impl Engine {
         self.eligible(now, by, &target.device, operation)?;
         if !operation.by_gateway() && self.registry.link_of(target.device.no).is_none() {
             return Err(Refusal::Busy(match &target.device.place {
+                Some(_) if target.device.displaced => format!("{id} is nowhere until it is met again"),
                 Some(place) => format!("{id} was last on link {}, which is not configured", place.link),
                 None => format!("{id} was not seen on any link so far"),
             }));

@@ -11,7 +11,7 @@ use crate::model::*;
 use super::Engine;
 
 /// What a device that is switched off as a whole may be asked for.
-const WHILE_INACTIVE: [OperationKind; 5] = [
+pub const WHILE_INACTIVE: [OperationKind; 5] = [
     OperationKind::Activate,
     OperationKind::Restart,
     OperationKind::FactoryReset,

@@ -24,7 +24,7 @@ pub struct LinkState {
     total: u16,
     credits: u16,
     performing: u16,
-    /// Devices whose place, plan or refusal the link has to be told.
+    /// Devices whose place, plan or refusal the link has to be told, also those that left while it was down.
     to_tell: BTreeSet<DeviceNo>,
     waiting: VecDeque<LinkOrder>,
     /// Readings and sightings that no device of the link could have sent, or for which there was no room.
@@ -75,7 +75,7 @@ impl Engine {
         if state.total == 0 {
             (state.total, state.credits, state.performing) = (credits, credits, 0);
         }
-        state.to_tell.clone_from(&devices);
+        state.to_tell.extend(&devices);
         if state.up.replace(now.mono).is_none() {
             step.changes.push(record(now, None, Record::LinkUp { link: state.settings.name.clone() }));
             self.facts.push(Fact::LinkUp(link));
@@ -101,6 +101,7 @@ impl Engine {
         self.link_down(now, link, why, step);
         let state = &mut self.links[usize::from(link.0)];
         (state.total, state.credits, state.performing) = (0, 0, 0);
+        state.to_tell.clear();
     }
 
     pub(super) fn credits_back(&mut self, link: LinkNo, orders: u16) {
@@ -197,6 +198,10 @@ impl Engine {
     fn about(&self, now: &Now, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
         let Some(entry) = self.registry.get(no) else { return Vec::new() };
         let nothing = LinkOrder::Plan { device: no, points: Arc::new([]) };
+        if let Some(address) = self.left_behind(link, &entry.device) {
+            // The link may still have it there, with commands that have not begun: they are for nobody else.
+            return vec![LinkOrder::Refuse { address, until: Some(now.mono) }];
+        }
         let Some(address) = entry.device.place.as_ref().map(|place| place.address.clone()) else {
             return vec![nothing];
         };
@@ -214,6 +219,16 @@ impl Engine {
             }
             (LifeCycle::Pending, None) => Vec::new(),
         }
+    }
+
+    /// Where a displaced device was, if nobody is served there now who would have taken its place on the link.
+    fn left_behind(&self, link: LinkNo, device: &Device) -> Option<Address> {
+        let place =
+            device.place.as_ref().filter(|place| device.displaced && self.registry.link(&place.link) == Some(link))?;
+        let there = self.registry.by_address(link, &place.address).and_then(|there| self.registry.get(there));
+        let unserved =
+            there.is_none_or(|there| there.device.life == LifeCycle::Pending && there.device.blocked.is_none());
+        unserved.then(|| place.address.clone())
     }
 
     /// What to read of a device, how often: everything that can be read and is not switched off, as often as its link

@@ -112,7 +112,7 @@ impl Registry {
         self.links.get(name).copied()
     }
 
-    /// The link of a device, if it is one of this start's configuration.
+    /// The link where a device is, if it is one of this start's configuration.
     pub fn link_of(&self, no: DeviceNo) -> Option<LinkNo> {
         self.slot(no)?.link
     }
@@ -170,7 +170,7 @@ impl Registry {
         }
         self.remove_from_indexes(no);
         let left = self.change_shape(no, device.shape);
-        let link = device.place.as_ref().and_then(|place| self.link(&place.link));
+        let link = device.is_at().and_then(|place| self.link(&place.link));
         self.by_id.insert(device.id.clone(), no);
         // A place names whoever stands there now.
         for identity in device.identities.iter().filter(|identity| identity.kind != IdentityKind::Place) {

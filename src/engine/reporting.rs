@@ -72,9 +72,9 @@ impl Engine {
         }
     }
 
-    /// A sign of life. How a blocked device is nobody judges.
+    /// A sign of life. How a blocked device is nobody judges, and whoever answers for one that is displaced is another.
     pub(super) fn alive(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
-        if self.registry.get(no).is_none_or(|entry| entry.device.blocked.is_some()) {
+        if self.registry.get(no).is_none_or(|entry| entry.device.blocked.is_some() || entry.device.displaced) {
             return;
         }
         let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };

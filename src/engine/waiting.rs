@@ -13,6 +13,7 @@ use crate::model::device::DeviceNow;
 use crate::model::*;
 
 use super::Engine;
+use super::eligible::WHILE_INACTIVE;
 use super::fitting::{Lock, lock};
 use super::queues::Rank;
 use super::step::Step;
@@ -41,6 +42,11 @@ impl Engine {
     pub(super) fn next_ready(&mut self, now: &Now, link: LinkNo) -> Option<(DeviceNo, CommandNo)> {
         loop {
             let (device, listed) = self.commands.queues.next_ready(link)?;
+            if self.registry.link_of(device) != Some(link) {
+                // Another one stands in its place by now, or it is elsewhere.
+                self.look_again(device);
+                continue;
+            }
             match self.choose(now, device) {
                 Ok(rank) if rank <= listed => return Some((device, rank.1)),
                 // Less urgent than it was listed for: others may come first.
@@ -63,8 +69,8 @@ impl Engine {
         let mut nothing = Held::default();
         for rank in self.commands.queues.of(device) {
             let Some(command) = self.commands.get(rank.1) else { continue };
-            let activates = matches!(command.operation, Operation::Activate { .. });
-            if entry.device.is_inactive() && !activates && !command.expired(now) {
+            let goes = !entry.device.is_inactive() || WHILE_INACTIVE.contains(&command.operation.kind());
+            if !goes && !command.expired(now) {
                 continue;
             }
             match self.wait(now, entry, command) {

@@ -362,6 +362,32 @@ async fn a_refused_device_is_neither_asked_nor_heard() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_device_never_reaches_who_stands_in_its_place() {
+    for admitted in [true, false] {
+        let mut rig = rig().await;
+        rig.devices.set("d1", Ways { takes: Duration::from_secs(2), answers: true });
+        rig.admit(1, &[Some(60_000)]).await;
+        while rig.devices.asked("read d1").is_empty() {
+            sleep(Duration::from_secs(1)).await;
+        }
+        rig.perform(1, 1, LONG).await;
+        let address = Address::new("d1").unwrap();
+        rig.order(match admitted {
+            true => LinkOrder::Admit { device: DeviceNo(2), address },
+            false => LinkOrder::Refuse { address, until: Some(mono()) },
+        })
+        .await;
+        rig.perform(2, 1, LONG).await;
+        for command in [1, 2] {
+            let (no, outcome) = rig.outcome().await;
+            assert!(no == command && matches!(outcome, Outcome::NotSent(_)), "{outcome:?}");
+        }
+        sleep(LONG).await;
+        assert!(rig.devices.asked("perform").is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_lets_the_sent_end_and_sends_nothing_more() {
     let mut rig = rig().await;
     rig.devices.set("d1", Ways { takes: Duration::from_secs(1), answers: true });

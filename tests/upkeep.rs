@@ -1,0 +1,206 @@
+//! Commands, timers and what links are told, through the engine alone: devices that lose their place, links that come
+//! back, devices that are off, asleep or worked on.
+
+use std::time::Duration;
+
+use dmgw::engine::{Admission, AdmissionRule, Engine, LinkSettings, Pattern, Settings, Step};
+use dmgw::model::event::Operate;
+use dmgw::model::*;
+
+const A: LinkNo = LinkNo(0);
+const B: LinkNo = LinkNo(1);
+const NONE: [u64; 0] = [];
+
+fn now(s: u64) -> Now {
+    Now { mono: Mono(s * 1_000), boot: Boot(1), wall: Wall(1_000_000 + s * 1_000), quality: ClockQuality::Set }
+}
+
+fn settings() -> Settings {
+    let link = |name: &str| LinkSettings {
+        name: Name::new(name).unwrap(),
+        admission: Admission::Accept,
+        every: Duration::from_secs(1),
+        silent_after: Duration::from_secs(10),
+    };
+    Settings { links: vec![link("a"), link("b")], ..Settings::default() }
+}
+
+fn load(settings: Settings) -> Engine {
+    let (mut engine, _) = Engine::load(settings, State::default(), &now(0));
+    for link in [A, B] {
+        event(&mut engine, 0, link, LinkEvent::Up { credits: 1_000 });
+    }
+    engine
+}
+
+fn capabilities() -> Capabilities {
+    use OperationKind::*;
+    let point = Point {
+        no: PointNo(0),
+        path: "relay.on".parse().unwrap(),
+        kind: ValueKind::Bool,
+        unit: None,
+        access: Access::ReadWrite,
+        limits: None,
+    };
+    let operations = OperationSet::of(&[Read, Write, Restart, Activate, Deactivate, FactoryReset, Erase]);
+    Capabilities { points: vec![point], operations, ..Capabilities::default() }
+}
+
+fn serial(n: u32) -> Identity {
+    Identity::new(IdentityKind::Serial, &format!("acme:{n}"), Proof::Claimed).unwrap()
+}
+
+fn id(n: u32) -> DeviceId {
+    DeviceId::new(&format!("urn:dev:dmgw:serial:acme:{n}")).unwrap()
+}
+
+fn event(engine: &mut Engine, at: u64, link: LinkNo, event: LinkEvent) -> Step {
+    engine.handle(&now(at), Event::Link { link, event })
+}
+
+fn sight_as(engine: &mut Engine, at: u64, link: LinkNo, address: &str, n: u32, made_of: Capabilities) -> Step {
+    let sighting = Sighting::new(Address::new(address).unwrap(), vec![serial(n)], Some(made_of.into()));
+    event(engine, at, link, LinkEvent::Sighted(sighting))
+}
+
+fn sight(engine: &mut Engine, at: u64, link: LinkNo, address: &str, n: u32) -> Step {
+    sight_as(engine, at, link, address, n, capabilities())
+}
+
+/// What led to the answer, and the answer.
+fn ask_by(engine: &mut Engine, at: u64, by: Principal, operate: Operate) -> (Step, Reply) {
+    let mut step = engine.handle(&now(at), Event::Ask { to: 1, by, ask: Ask::Operate(operate) });
+    match step.orders.pop() {
+        Some(Order::Reply { reply, .. }) => (step, reply),
+        other => panic!("no reply but {other:?}"),
+    }
+}
+
+fn ask(engine: &mut Engine, at: u64, n: u32, operation: Operation) -> (Step, Reply) {
+    ask_by(engine, at, Principal::local_root(), Operate::new(id(n), operation))
+}
+
+fn write() -> Operation {
+    Operation::Write { point: "relay.on".parse().unwrap(), value: Value::Bool(true) }
+}
+
+fn finish(engine: &mut Engine, at: u64, no: u64, outcome: Outcome) -> Step {
+    event(engine, at, A, LinkEvent::Finished { command: CommandNo(no), outcome })
+}
+
+fn done() -> Outcome {
+    Outcome::Done(Vec::new())
+}
+
+fn performs(step: &Step) -> Vec<u64> {
+    let of = step.orders.iter().filter_map(|order| match order {
+        Order::Link { order: LinkOrder::Perform { command, .. }, .. } => Some(command.0),
+        _ => None,
+    });
+    of.collect()
+}
+
+/// Beside commands.
+fn told(step: &Step, link: LinkNo) -> Vec<LinkOrder> {
+    let of = step.orders.iter().filter_map(|order| match order {
+        Order::Link { order: LinkOrder::Perform { .. } | LinkOrder::Discover, .. } => None,
+        Order::Link { link: of, order } if *of == link => Some(order.clone()),
+        _ => None,
+    });
+    of.collect()
+}
+
+fn drops(address: &str, at: u64) -> LinkOrder {
+    LinkOrder::Refuse { address: Address::new(address).unwrap(), until: Some(now(at).mono) }
+}
+
+fn why(reply: Reply) -> String {
+    match reply {
+        Reply::Refused(refusal) => refusal.to_string(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// Who has the serial number 9 waits for a decision.
+fn with_strangers_held() -> Engine {
+    let identity = Some(Pattern::new("serial:acme:9").unwrap());
+    let rule = AdmissionRule { link: None, identity, proof: None, then: Admission::Hold };
+    load(Settings { admission: vec![rule], ..settings() })
+}
+
+#[test]
+fn commands_for_a_displaced_device_never_go_to_who_stands_in_its_place() {
+    let mut engine = with_strangers_held();
+    sight(&mut engine, 1, A, "7", 1);
+    let (step, _) = ask(&mut engine, 1, 1, write());
+    assert_eq!(performs(&step), [1]);
+    ask(&mut engine, 1, 1, write());
+    let step = sight(&mut engine, 2, A, "7", 9);
+    assert_eq!(told(&step, A), [drops("7", 2)], "the link shall have nobody there");
+    assert_eq!(performs(&finish(&mut engine, 2, 1, Outcome::NotSent("dropped".into()))), NONE);
+    let (step, reply) = ask(&mut engine, 3, 1, write());
+    assert_eq!((performs(&step), why(reply).contains("nowhere until it is met again")), (vec![], true));
+    let step = sight(&mut engine, 4, B, "3", 1);
+    assert_eq!(performs(&step), [2], "what waited goes to where it is met");
+    let on = step.orders.iter().find(|order| matches!(order, Order::Link { order: LinkOrder::Perform { .. }, .. }));
+    assert!(matches!(on, Some(Order::Link { link: B, .. })));
+}
+
+#[test]
+fn commands_for_replaced_hardware_wait_until_it_is_met() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "7", 1);
+    let starts = Some(Wall(now(5).wall.0));
+    ask_by(&mut engine, 1, Principal::local_root(), Operate { starts, ..Operate::new(id(1), write()) });
+    let (step, _) = ask(&mut engine, 2, 1, Operation::Replace { identity: serial(2) });
+    assert_eq!(told(&step, A), [drops("7", 2)]);
+    assert_eq!(performs(&engine.handle(&now(6), Event::Wake)), NONE);
+    assert_eq!(performs(&ask(&mut engine, 6, 1, write()).0), NONE);
+    assert_eq!(performs(&sight(&mut engine, 7, A, "7", 2)), [1]);
+}
+
+#[test]
+fn who_answers_for_a_displaced_device_is_no_sign_of_its_life() {
+    let mut engine = with_strangers_held();
+    sight(&mut engine, 1, A, "7", 1);
+    ask(&mut engine, 1, 1, write());
+    sight(&mut engine, 2, A, "7", 9);
+    finish(&mut engine, 3, 1, done());
+    assert_eq!(engine.device(DeviceNo(0)).unwrap().live.connectivity, Connectivity::Gone);
+}
+
+#[test]
+fn a_device_that_is_off_is_asked_for_what_it_takes_when_off() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    let starts = Some(Wall(now(3).wall.0));
+    ask_by(&mut engine, 1, Principal::local_root(), Operate { starts, ..Operate::new(id(1), write()) });
+    ask(&mut engine, 2, 1, Operation::Deactivate { part: Part::Device });
+    finish(&mut engine, 2, 2, done());
+    assert!(engine.device(DeviceNo(0)).unwrap().device.is_inactive());
+    for (no, operation) in [(3, Operation::Probe), (4, Operation::Restart { part: Part::Device })] {
+        let (step, _) = ask(&mut engine, 4, 1, operation);
+        assert_eq!(performs(&step), [no], "but the write, which is due, waits");
+        assert_eq!(performs(&finish(&mut engine, 4, no, done())), NONE);
+    }
+    assert_eq!(performs(&ask(&mut engine, 5, 1, Operation::Activate { part: Part::Device }).0), [5]);
+    assert_eq!(performs(&finish(&mut engine, 5, 5, done())), [1]);
+}
+
+#[test]
+fn a_link_that_was_down_hears_who_left_it_meanwhile() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    event(&mut engine, 2, A, LinkEvent::Down { why: "unplugged".into() });
+    engine.handle(&now(60), Event::Wake);
+    let after = |engine: &Engine| engine.device(DeviceNo(0)).unwrap().device.is_at().unwrap().link.to_string();
+    sight(&mut engine, 61, B, "2", 1);
+    for at in [70, 90, 3_700] {
+        engine.handle(&now(at), Event::Wake);
+    }
+    assert_eq!(after(&engine), "b");
+    let step = event(&mut engine, 4_000, A, LinkEvent::Up { credits: 1_000 });
+    let nothing = LinkOrder::Plan { device: DeviceNo(0), points: [].into() };
+    assert_eq!(told(&step, A), [nothing]);
+}

@@ -204,3 +204,77 @@ fn a_link_that_was_down_hears_who_left_it_meanwhile() {
     let nothing = LinkOrder::Plan { device: DeviceNo(0), points: [].into() };
     assert_eq!(told(&step, A), [nothing]);
 }
+
+/// How often the engine wants to be woken between these times.
+fn wakes(engine: &mut Engine, from_s: u64, to_s: u64, now: impl Fn(Mono) -> Now) -> usize {
+    let mut wakes = 0;
+    while let Some(at) = engine.wake_at().filter(|at| at.0 < to_s * 1_000) {
+        engine.handle(&now(at), Event::Wake);
+        wakes += usize::from(at.0 >= from_s * 1_000);
+    }
+    wakes
+}
+
+#[test]
+fn what_waits_for_its_time_is_looked_at_once_a_minute_whatever_else_is_asked() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    let starts = Some(Wall(now(20_000).wall.0));
+    ask_by(&mut engine, 2, Principal::local_root(), Operate { starts, ..Operate::new(id(1), write()) });
+    let later = |at: Mono| Now { mono: at, boot: Boot(2), wall: now(100).wall + Duration::from_millis(at.0), ..now(0) };
+    let (mut engine, _) = Engine::load(settings(), engine.state(), &later(Mono(0)));
+    engine.handle(&later(Mono(0)), Event::Link { link: A, event: LinkEvent::Up { credits: 100 } });
+    for n in 0..50 {
+        let at = later(Mono(100 * n));
+        let ask = Ask::Operate(Operate::new(id(1), Operation::Probe));
+        engine.handle(&at, Event::Ask { to: 1, by: Principal::local_root(), ask });
+        engine.handle(&at, Event::Link { link: A, event: LinkEvent::Took { orders: 2 } });
+        let event = LinkEvent::Finished { command: CommandNo(2 + n), outcome: done() };
+        engine.handle(&at, Event::Link { link: A, event });
+    }
+    assert!(wakes(&mut engine, 540, 600, later) < 5);
+}
+
+#[test]
+fn a_block_is_timed_once_however_often_it_is_set() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    for at in 2..22 {
+        let until = Some(Wall(now(36_000).wall.0));
+        ask(&mut engine, at, 1, Operation::Block { until, span: None });
+    }
+    let at = |at: Mono| Now { mono: at, wall: Wall(1_000_000 + at.0), ..now(0) };
+    // By then the commands that set it are forgotten.
+    let wakes = wakes(&mut engine, 4_000, 36_000, at);
+    assert!(wakes < 100, "{wakes}");
+}
+
+#[test]
+fn a_command_that_came_back_and_was_sent_again_has_its_whole_time() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    let patient = || Operate { timeout: Some(Duration::from_secs(60)), ..Operate::new(id(1), write()) };
+    assert_eq!(performs(&ask_by(&mut engine, 1, Principal::local_root(), patient()).0), [1]);
+    event(&mut engine, 30, A, LinkEvent::Down { why: "unplugged".into() });
+    finish(&mut engine, 30, 1, Outcome::NotSent("the link is down".into()));
+    assert_eq!(performs(&event(&mut engine, 40, A, LinkEvent::Up { credits: 1_000 })), [1]);
+    let state = |engine: &Engine| engine.state().commands.first().map(|command| command.state);
+    engine.handle(&now(100), Event::Wake);
+    assert_eq!(state(&engine), Some(CommandState::Sent));
+    engine.handle(&now(105), Event::Wake);
+    assert_eq!(state(&engine), None);
+}
+
+#[test]
+fn many_that_fall_silent_together_do_so_in_several_steps() {
+    let mut engine = load(settings());
+    for n in 0..2_500 {
+        sight(&mut engine, 1, A, &n.to_string(), n);
+    }
+    let silent = |step: &Step| step.changes.iter().filter(|change| matches!(change, Change::Was { .. })).count();
+    let mut steps = Vec::new();
+    while engine.wake_at().is_some_and(|at| at <= now(12).mono) {
+        steps.push(silent(&engine.handle(&now(12), Event::Wake)));
+    }
+    assert_eq!(steps, [1_000, 1_000, 500]);
+}

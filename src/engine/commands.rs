@@ -19,6 +19,9 @@ use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
 
+/// Timers that one wake looks at: a step shall not grow with everything that falls silent or expires together.
+const MOST_AT_ONCE: usize = 1_000;
+
 /// A command as memory has it.
 pub enum Kept<'a> {
     Open(&'a Arc<Command>),
@@ -351,8 +354,10 @@ impl Engine {
         }
     }
 
+    /// What is left over is still due, so the loop comes back for it.
     pub(super) fn wake(&mut self, now: &Now, step: &mut Step) {
-        while let Some(timer) = self.timers.due(now.mono) {
+        for _ in 0..MOST_AT_ONCE {
+            let Some(timer) = self.timers.due(now.mono) else { return };
             match timer {
                 Timer::Silence(device) => self.look_for_silence(now, device, step),
                 Timer::Expiry(no) => self.expiry_reached(now, no, step),
@@ -374,9 +379,12 @@ impl Engine {
     }
 
     fn deadline_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
-        let Some(command) = self.commands.get(no) else { return };
-        let over = command.sent.is_some_and(|sent| sent.mono + command.timeout + self.settings.grace <= now.mono);
-        if command.state == CommandState::Sent && over {
+        let Some(command) = self.commands.get(no).filter(|command| command.state == CommandState::Sent) else { return };
+        let due = command.sent.map_or(now.mono, |sent| sent.mono + command.timeout + self.settings.grace);
+        if due > now.mono {
+            // It was called off and sent again since.
+            self.timers.set(due, Timer::Deadline(no));
+        } else {
             let outcome = match command.operation.by_gateway() {
                 true => Outcome::Failed("it was not looked up in time; ask again".into()),
                 false => Outcome::Lost("the link did not say how it ended".into()),

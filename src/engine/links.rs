@@ -246,9 +246,8 @@ impl Engine {
 
     /// It is not to be looked for any more.
     pub(super) fn forget_probes(&mut self, no: DeviceNo) {
-        if let Some(link) = self.registry.link_of(no) {
-            let waiting = &mut self.links[usize::from(link.0)].waiting;
-            waiting.retain(|order| !matches!(order, LinkOrder::Probe { device } if *device == no));
+        for link in &mut self.links {
+            link.waiting.retain(|order| !matches!(order, LinkOrder::Probe { device } if *device == no));
         }
     }
 

@@ -1,7 +1,10 @@
 //! Deadlines as data. A timer that is no longer wanted is not removed: when it fires, whoever it is for looks whether
-//! it still means something.
+//! it still means something, and sets it again where it fired too early.
+//!
+//! **Invariant: a timer is set at most once**, for the earliest time that it was set for. So timers are never more than
+//! what they are for, however often something changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{CommandNo, DeviceNo, Mono};
 
@@ -28,22 +31,53 @@ pub enum Timer {
 }
 
 #[derive(Debug, Default)]
-pub struct Timers(BTreeSet<(Mono, Timer)>);
+pub struct Timers {
+    by_time: BTreeSet<(Mono, Timer)>,
+    set: BTreeMap<Timer, Mono>,
+}
 
 impl Timers {
     pub fn set(&mut self, at: Mono, timer: Timer) {
-        self.0.insert((at, timer));
+        match self.set.get(&timer) {
+            Some(before) if *before <= at => return,
+            Some(before) => drop(self.by_time.remove(&(*before, timer))),
+            None => {}
+        }
+        self.set.insert(timer, at);
+        self.by_time.insert((at, timer));
     }
 
     pub fn next(&self) -> Option<Mono> {
-        self.0.first().map(|(at, _)| *at)
+        self.by_time.first().map(|(at, _)| *at)
     }
 
     /// The earliest timer that is due, taken out.
     pub fn due(&mut self, now: Mono) -> Option<Timer> {
-        match self.0.first() {
-            Some((at, _)) if *at <= now => self.0.pop_first().map(|(_, timer)| timer),
-            _ => None,
+        let (at, timer) = *self.by_time.first()?;
+        if at > now {
+            return None;
         }
+        self.by_time.pop_first();
+        self.set.remove(&timer);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_is_set_once_for_its_earliest_time() {
+        let mut timers = Timers::default();
+        let (one, two) = (Timer::Ready(DeviceNo(1)), Timer::Ready(DeviceNo(2)));
+        for at in [50, 30, 40] {
+            timers.set(Mono(at), one);
+        }
+        timers.set(Mono(35), two);
+        assert_eq!((timers.next(), timers.due(Mono(29))), (Some(Mono(30)), None));
+        assert_eq!([Mono(60); 3].map(|at| timers.due(at)), [Some(one), Some(two), None]);
+        timers.set(Mono(70), one);
+        assert_eq!(timers.due(Mono(70)), Some(one));
     }
 }

@@ -278,3 +278,82 @@ fn many_that_fall_silent_together_do_so_in_several_steps() {
     }
     assert_eq!(steps, [1_000, 1_000, 500]);
 }
+
+#[test]
+fn a_sleeper_is_neither_polled_nor_missed_while_it_sleeps() {
+    let mut engine = load(settings());
+    let sleeps = Some(device::Sleep { every: Duration::from_secs(60), awake: Duration::from_secs(2) });
+    let step = sight_as(&mut engine, 1, A, "1", 1, Capabilities { sleeps, ..capabilities() });
+    let plan = told(&step, A).into_iter().find_map(|order| match order {
+        LinkOrder::Plan { points, .. } => Some(points),
+        _ => None,
+    });
+    assert_eq!(plan.unwrap().iter().map(|point| point.every).collect::<Vec<_>>(), [None]);
+    let miss = |engine: &mut Engine, at| {
+        event(engine, at, A, LinkEvent::Missed { device: DeviceNo(0) });
+        engine.device(DeviceNo(0)).unwrap().live.connectivity
+    };
+    assert_eq!([5, 9, 15].map(|at| miss(&mut engine, at)), [Connectivity::Up; 3]);
+    event(&mut engine, 60, A, LinkEvent::Heard(Heard { device: DeviceNo(0), at: Mono(60_000), readings: vec![] }));
+    let awake = [Connectivity::Up, Connectivity::Up, Connectivity::Degraded];
+    assert_eq!([60, 61, 61].map(|at| miss(&mut engine, at)), awake, "while it is awake it should answer");
+}
+
+#[test]
+fn what_others_asked_before_waits_until_the_work_on_a_device_is_over() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    let starts = || Some(Wall(now(20).wall.0));
+    let later = |operation| Operate { starts: starts(), ..Operate::new(id(1), operation) };
+    let afar = || Principal { local: false, ..Principal::local_root() };
+    let read = || Operation::Read { points: vec!["relay.on".parse().unwrap()] };
+    ask_by(&mut engine, 2, afar(), later(write()));
+    ask_by(&mut engine, 2, afar(), later(read()));
+    ask_by(&mut engine, 2, Principal::local_root(), later(write()));
+    let maintain = |off| Operation::Maintenance { until: None, span: None, off };
+    ask(&mut engine, 3, 1, maintain(false));
+    let afresh = engine.state();
+    assert_eq!(performs(&engine.handle(&now(21), Event::Wake)), [2], "who looks disturbs nobody");
+    assert_eq!(performs(&finish(&mut engine, 22, 2, done())), [3], "who is on the spot does the work");
+    assert_eq!(performs(&finish(&mut engine, 23, 3, done())), NONE);
+    assert_eq!(performs(&ask(&mut engine, 30, 1, maintain(true)).0), [1]);
+    // The same after a restart.
+    let (mut engine, _) = Engine::load(settings(), afresh, &now(25));
+    assert_eq!(performs(&event(&mut engine, 25, A, LinkEvent::Up { credits: 1_000 })), [2]);
+}
+
+#[test]
+fn what_is_desired_by_who_works_on_a_device_is_written_at_once() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    ask(&mut engine, 2, 1, Operation::Maintenance { until: None, span: None, off: false });
+    let point = "relay.on".parse().unwrap();
+    let desire = Operation::Desire { point, value: Some(Value::Bool(true)), version: None };
+    assert_eq!(performs(&ask(&mut engine, 3, 1, desire).0), [3]);
+}
+
+#[test]
+fn an_id_is_not_answered_for_other_devices_or_other_arguments() {
+    let mut engine = load(settings());
+    (1..=2).for_each(|n| drop(sight(&mut engine, 1, A, &n.to_string(), n)));
+    let once = |name: &str, operate: Operate| {
+        let id = Some(CommandId::new(name).unwrap());
+        Operate { id, expires: Some(Wall(now(100).wall.0)), ..operate }
+    };
+    let many = |n: u32| Operate { device: None, devices: vec![id(n)], ..Operate::new(id(1), write()) };
+    let set = |on: bool| {
+        let operation = Operation::Write { point: "relay.on".parse().unwrap(), value: Value::Bool(on) };
+        Operate::new(id(1), operation)
+    };
+    let ask = |engine: &mut Engine, operate: Operate| ask_by(engine, 2, Principal::local_root(), operate).1;
+    ask(&mut engine, once("many", many(1)));
+    ask(&mut engine, once("one", set(true)));
+    for _ in 0..2 {
+        assert!(why(ask(&mut engine, once("many", many(2)))).contains("used for another command"));
+        assert!(why(ask(&mut engine, once("one", set(false)))).contains("with other arguments"));
+        assert!(matches!(ask(&mut engine, once("many", many(1))), Reply::Known(_)));
+        assert!(matches!(ask(&mut engine, once("one", set(true))), Reply::Known(_)));
+        let state = engine.state();
+        engine = Engine::load(settings(), state, &now(3)).0;
+    }
+}

@@ -54,6 +54,8 @@ impl Engine {
         let id = ask.id.clone().map_or_else(|| our_id(no), Ok)?;
         let nobody = Whom::Many([].into());
         Ok(Command {
+            local: by.local,
+            mark: mark_of(ask),
             priority: ask.priority,
             expires,
             starts,
@@ -106,11 +108,13 @@ impl Engine {
         if !may {
             return Err(Refusal::NotAllowed(format!("{} may not look at command {}", by.name, known.id)));
         }
-        if known.kind != ask.operation.kind() || self.is_for_another(&known, ask) {
+        let other = known.kind != ask.operation.kind() || self.is_for_another(&known, ask);
+        if other || (known.mark != 0 && known.mark != mark_of(ask)) {
             let what = match target {
                 Some(target) => format!("{} on {}", known.kind, target.device.id),
                 None => format!("{} on several devices", known.kind),
             };
+            let what = if other { what } else { format!("{what}, with other arguments or for others") };
             let says = format!("id {} was used for another command, {what}; take a new one", known.id);
             return Err(Refusal::BadArgument(says));
         }
@@ -282,6 +286,12 @@ impl Engine {
         self.order(now, link, LinkOrder::Discover, step);
         Ok(Reply::Done)
     }
+}
+
+/// Tells what is asked of many, or with other arguments, from what was asked before under the same id. Never 0.
+fn mark_of(ask: &Operate) -> u32 {
+    // Plain data in bounded lists: it always has bytes.
+    crc32c::crc32c(&minicbor_serde::to_vec((&ask.devices, &ask.operation)).unwrap_or_default()).max(1)
 }
 
 /// The one device that is asked; `None`: it is for many.

@@ -110,6 +110,11 @@ impl Engine {
         step.changes.push(record(now, no, what));
         self.store_device(Device { maintenance: None, ..device.as_ref().clone() }, step);
         self.tell_connectivity(now, no, step);
+        // What others asked meanwhile, or before, may go.
+        self.look_again(no);
+        if let Some(link) = self.registry.link_of(no) {
+            self.pump(now, link, step);
+        }
     }
 
     /// At a start: what ran out meanwhile ends, the rest goes on.

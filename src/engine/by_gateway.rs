@@ -34,7 +34,7 @@ impl Engine {
                 end_of(now, *until, *span).and_then(|end| self.maintain(now, no, by, end, step))
             }
             Operation::Desire { point, value, version } => {
-                self.desire(now, no, by, point, value.as_ref(), *version, step)
+                self.desire(now, no, (by, command.local), point, value.as_ref(), *version, step)
             }
             Operation::ConnectionLog { own: false } => {
                 step.orders.push(Order::Recall { command: command.no, device: no });

@@ -21,7 +21,7 @@ impl Engine {
         &mut self,
         now: &Now,
         no: DeviceNo,
-        by: &Name,
+        (by, local): (&Name, bool),
         path: &PointPath,
         value: Option<&Value>,
         version: Option<u64>,
@@ -39,7 +39,7 @@ impl Engine {
                 return Err(format!("{MOST_DESIRED} points of {id} are desired already; forget one of them"));
             }
             let value = fit(point, value)?;
-            write = self.write_of(now, &entry, point, &value, step)?;
+            write = self.write_of(now, &entry, point, &value, step)?.map(|command| Command { local, ..command });
             desired.push(Desired { point: point.no, value, by: by.clone(), version, at: *now });
             desired.sort_by_key(|known| known.point);
         } else {
@@ -220,7 +220,7 @@ mod tests {
 
     fn desire(engine: &mut Engine, now: &Now, no: u16, value: f64) -> Result<(), String> {
         let (by, path) = (Name::new("ann").unwrap(), format!("zone.{no}.level").parse().unwrap());
-        engine.desire(now, DeviceNo(0), &by, &path, Some(&Value::Float(value)), None, &mut Step::default())
+        engine.desire(now, DeviceNo(0), (&by, true), &path, Some(&Value::Float(value)), None, &mut Step::default())
     }
 
     #[test]

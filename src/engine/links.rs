@@ -232,14 +232,14 @@ impl Engine {
     }
 
     /// What to read of a device, how often: everything that can be read and is not switched off, as often as its link
-    /// says.
+    /// says. One that sleeps tells its values when it wakes, and is not asked for them.
     fn plan(&self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
         let DeviceNow { device, capabilities, .. } = entry;
         if !self.is_read(device) {
             return Arc::new([]);
         }
         let every = self.registry.link_of(device.no).map(|link| self.links[usize::from(link.0)].settings.every);
-        let every = every.filter(|_| capabilities.can(OperationKind::Read));
+        let every = every.filter(|_| capabilities.can(OperationKind::Read) && capabilities.sleeps.is_none());
         let read = capabilities.points.iter().filter(|point| point.access.reads() && is_active(device, &point.path));
         read.map(|point| PlanPoint { no: point.no, path: point.path.clone(), every }).collect()
     }

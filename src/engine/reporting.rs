@@ -11,6 +11,7 @@ use crate::model::*;
 use super::reactions::Fact;
 use super::step::Step;
 use super::timers::Timer;
+use super::waiting::is_asleep;
 use super::{Engine, record};
 
 /// Of the last eight answers so many missing: it does not answer each time. It does again when none of them is.
@@ -58,9 +59,10 @@ impl Engine {
         self.alive(now, no, step);
     }
 
-    /// It was asked, and did not answer. While its link is down that says nothing of the device.
+    /// It was asked, and did not answer. While its link is down, or it sleeps, that says nothing of the device.
     pub(super) fn missed(&mut self, now: &Now, link: LinkNo, no: DeviceNo, step: &mut Step) {
-        let expected = self.registry.get(no).is_some_and(|entry| self.is_expected(&entry.device));
+        let expected =
+            self.registry.get(no).is_some_and(|entry| self.is_expected(&entry.device) && !is_asleep(now, entry));
         let up = self.links[usize::from(link.0)].up.is_some();
         if !expected || !up || self.registry.link_of(no) != Some(link) {
             return;

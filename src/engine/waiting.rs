@@ -1,6 +1,7 @@
 //! What holds a queued command back although its link could take one.
 //!
-//! A device that is blocked, asleep or switched off takes nothing. A command may have to wait for its time, for the pause
+//! A device that is blocked, asleep or switched off takes nothing; one that people work on takes nothing of others but what
+//! only reads. A command may have to wait for its time, for the pause
 //! after the last write of its point, or until it is known whether its point is locked on the spot. A command that waits
 //! for a time may be overtaken by the next one of its device; nothing else is. A device of which nothing may go is
 //! parked, so that the others of its link go on, and looked at again when its time comes, when it is heard, or when it is
@@ -70,6 +71,7 @@ impl Engine {
         for rank in self.commands.queues.of(device) {
             let Some(command) = self.commands.get(rank.1) else { continue };
             let goes = !entry.device.is_inactive() || WHILE_INACTIVE.contains(&command.operation.kind());
+            let goes = goes && may_go(entry, command);
             if !goes && !command.expired(now) {
                 continue;
             }
@@ -137,9 +139,18 @@ fn held(now: &Now, entry: &DeviceNow) -> Option<Held> {
     if let Some(until) = entry.device.blocked.as_ref().filter(|until| !until.is_over(now)) {
         return Some(Held { at: Some(until.end(now)), until_heard: false });
     }
-    let sleeps = entry.capabilities.sleeps?;
-    let awake = entry.live.heard.is_some_and(|heard| heard + sleeps.awake > now.mono);
-    (!awake).then_some(Held { at: None, until_heard: true })
+    is_asleep(now, entry).then_some(Held { at: None, until_heard: true })
+}
+
+/// It sleeps, as far as anybody knows: it has not spoken for longer than it stays awake.
+pub fn is_asleep(now: &Now, entry: &DeviceNow) -> bool {
+    let Some(sleeps) = entry.capabilities.sleeps else { return false };
+    entry.live.heard.is_none_or(|heard| heard + sleeps.awake <= now.mono)
+}
+
+/// While people work on it only they change anything, also what was asked before they began.
+fn may_go(entry: &DeviceNow, command: &Command) -> bool {
+    entry.device.maintenance.is_none() || command.local || command.operation.kind().only_reads()
 }
 
 /// When to look whether its time has come; `None`: it has.

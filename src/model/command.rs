@@ -166,6 +166,8 @@ pub struct Ended {
     pub state: CommandState,
     pub asked: Boot,
     pub expires: Expiry,
+    #[serde(default)]
+    pub mark: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,6 +177,12 @@ pub struct Command {
     pub by: Name,
     pub whom: Whom,
     pub operation: Operation,
+    /// By somebody on the spot.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
+    /// A mark of what was asked, of which devices; 0: not known.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub mark: u32,
     #[serde(default)]
     pub priority: Priority,
     pub state: CommandState,
@@ -201,6 +209,10 @@ pub struct Command {
     pub ended: Option<Now>,
 }
 
+fn is_unknown(mark: &u32) -> bool {
+    *mark == 0
+}
+
 impl Command {
     /// One that was just asked.
     pub fn new(no: CommandNo, id: CommandId, by: Name, whom: Whom, operation: Operation, asked: Now) -> Command {
@@ -210,6 +222,8 @@ impl Command {
             by,
             whom,
             operation,
+            local: false,
+            mark: 0,
             priority: Priority::default(),
             state: CommandState::Queued,
             asked,
@@ -250,6 +264,7 @@ impl Command {
             state: self.state,
             asked: self.asked.boot,
             expires: self.expires,
+            mark: self.mark,
         }
     }
 

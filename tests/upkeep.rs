@@ -357,3 +357,23 @@ fn an_id_is_not_answered_for_other_devices_or_other_arguments() {
         engine = Engine::load(settings(), state, &now(3)).0;
     }
 }
+
+#[test]
+fn a_token_is_bound_to_when_and_how() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    let wall = |s: u64| Some(now(s).wall);
+    let first = || Operate { starts: wall(1_000), expires: wall(5_000), ..Operate::new(id(1), Operation::Erase) };
+    let mut second = |again: Operate| {
+        let by = Principal::local_root();
+        let Reply::Guarded { token, .. } = ask_by(&mut engine, 2, by.clone(), first()).1 else { panic!("no token") };
+        let (_, reply) = ask_by(&mut engine, 3, by, Operate { token: Some(token), ..again });
+        matches!(reply, Reply::Accepted(_))
+    };
+    assert!(second(first()) && second(Operate { starts: wall(1_060), expires: wall(5_060), ..first() }));
+    assert!(!second(Operate { starts: None, ..first() }));
+    assert!(!second(Operate { starts: wall(2_000), ..first() }));
+    assert!(!second(Operate { expires: wall(50_000), ..first() }));
+    assert!(!second(Operate { timeout: Some(Duration::from_secs(99)), ..first() }));
+    assert!(!second(Operate { priority: command::Priority::High, ..first() }));
+}

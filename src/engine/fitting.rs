@@ -7,6 +7,8 @@ use crate::model::*;
 
 /// Names shown in a refusal before it says "and so many more".
 const MOST_SHOWN: usize = 8;
+/// Points that are looked for one by one; for more an index is worth its while.
+const FEW: usize = 8;
 
 pub fn fitting(target: &DeviceNow, mut operation: Operation) -> Result<Operation, Refusal> {
     operation.check().map_err(Refusal::BadArgument)?;
@@ -17,9 +19,9 @@ pub fn fitting(target: &DeviceNow, mut operation: Operation) -> Result<Operation
     }
     match &mut operation {
         Operation::Read { points } | Operation::Observe { points, .. } | Operation::ReportPolicyGet { points } => {
-            points.iter().try_for_each(|path| readable(target, path))?;
+            all_readable(target, points)?;
         }
-        Operation::ReportPolicySet { point, .. } => readable(target, point)?,
+        Operation::ReportPolicySet { point: path, .. } => readable(target, path, target.capabilities.point(path))?,
         Operation::Write { point: path, value } => {
             *value = writable(target, path, value)?;
             unlocked(target, path)?;
@@ -33,22 +35,29 @@ pub fn fitting(target: &DeviceNow, mut operation: Operation) -> Result<Operation
     Ok(operation)
 }
 
-fn point<'a>(target: &'a DeviceNow, path: &PointPath) -> Result<&'a Point, Refusal> {
-    target.capabilities.point(path).ok_or_else(|| {
-        let has = list(target.capabilities.points.iter().map(|point| &point.path));
-        Refusal::BadArgument(format!("{} has no point {path}; it has {has}", target.device.id))
-    })
+fn no_point(target: &DeviceNow, path: &PointPath) -> Refusal {
+    let has = list(target.capabilities.points.iter().map(|point| &point.path));
+    Refusal::BadArgument(format!("{} has no point {path}; it has {has}", target.device.id))
 }
 
-fn readable(target: &DeviceNow, path: &PointPath) -> Result<(), Refusal> {
-    if point(target, path)?.access.reads() {
+fn all_readable(target: &DeviceNow, paths: &[PointPath]) -> Result<(), Refusal> {
+    let capabilities = &target.capabilities;
+    if paths.len() <= FEW {
+        return paths.iter().try_for_each(|path| readable(target, path, capabilities.point(path)));
+    }
+    let known = capabilities.by_path();
+    paths.iter().try_for_each(|path| readable(target, path, known.get(path).copied()))
+}
+
+fn readable(target: &DeviceNow, path: &PointPath, point: Option<&Point>) -> Result<(), Refusal> {
+    if point.ok_or_else(|| no_point(target, path))?.access.reads() {
         return Ok(());
     }
     Err(Refusal::BadArgument(format!("point {path} of {} cannot be read", target.device.id)))
 }
 
 fn writable(target: &DeviceNow, path: &PointPath, value: &Value) -> Result<Value, Refusal> {
-    let point = point(target, path)?;
+    let point = target.capabilities.point(path).ok_or_else(|| no_point(target, path))?;
     let id = &target.device.id;
     if !point.access.writes() {
         return Err(Refusal::BadArgument(format!("point {path} of {id} cannot be written")));
@@ -109,10 +118,16 @@ pub fn lock(target: &DeviceNow, path: &PointPath) -> Lock {
     let limits = target.capabilities.point(path).and_then(|point| point.limits.as_ref());
     let Some(by) = limits.and_then(|limits| limits.lock.as_ref()) else { return Lock::Free };
     let place = target.capabilities.point(by).and_then(|point| target.capabilities.place(point.no));
-    match place.and_then(|place| target.live.values.get(place)) {
-        Some(Some(LastValue { quality: Quality::Bad(_), .. }) | None) | None => Lock::NotKnown(by.clone()),
-        Some(Some(LastValue { value: Value::Bool(true), .. })) => Lock::Locked(by.clone()),
-        Some(Some(_)) => Lock::Free,
+    let last = place.and_then(|place| target.live.values.get(place)?.as_ref());
+    let Some(LastValue { value, .. }) = last.filter(|last| !matches!(last.quality, Quality::Bad(_))) else {
+        return Lock::NotKnown(by.clone());
+    };
+    match (value, value.number()) {
+        (Value::Bool(false), _) => Lock::Free,
+        (Value::Bool(true), _) => Lock::Locked(by.clone()),
+        (_, Some(x)) if x == 0.0 => Lock::Free,
+        (_, Some(_)) => Lock::Locked(by.clone()),
+        _ => Lock::NotKnown(by.clone()),
     }
 }
 
@@ -235,6 +250,39 @@ mod tests {
         assert_eq!(fitting(&target, on()), Ok(on()));
         target.live.values[0] = shown(Value::Bool(false), Quality::Bad(BadReason::DeviceSays));
         assert!(matches!(fitting(&target, on()), Err(Refusal::Busy(_))));
+    }
+
+    #[test]
+    fn only_what_clearly_says_free_is_free() {
+        let mut target = target();
+        let by: PointPath = "panel.locked".parse().unwrap();
+        let path = "heat.on".parse().unwrap();
+        let mut says = |value| {
+            target.live.values[0] = Some(LastValue { value, quality: Quality::Good, at: Mono(0), source: None });
+            lock(&target, &path)
+        };
+        for value in [Value::Bool(false), Value::Uint(0), Value::Float(0.0)] {
+            assert_eq!(says(value), Lock::Free);
+        }
+        for value in [Value::Bool(true), Value::Uint(1), Value::Int(-1), Value::Float(0.5)] {
+            assert_eq!(says(value), Lock::Locked(by.clone()));
+        }
+        for value in [Value::text("off"), Value::Float(f64::NAN)] {
+            assert_ne!(says(value), Lock::Free);
+        }
+    }
+
+    #[test]
+    fn of_many_points_the_one_that_is_not_there_is_named_too() {
+        let target = target();
+        let read = |last: &str| {
+            let mut points = vec!["heat.wanted".parse().unwrap(); FEW];
+            points.push(last.parse().unwrap());
+            Operation::Read { points }
+        };
+        assert!(fitting(&target, read("heat.on")).is_ok());
+        assert!(why(&target, read("heat.off")).contains("has no point heat.0.off"));
+        assert_eq!(why(&target, read("heat.kick")), "point heat.0.kick of urn:x cannot be read");
     }
 
     #[test]

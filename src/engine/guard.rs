@@ -13,6 +13,9 @@ use super::Engine;
 /// Requests that wait for their second step; the oldest goes.
 const MOST_GUARDS: usize = 64;
 
+/// So far apart may be what the two steps say of when.
+const MOST_APART: Duration = Duration::from_secs(600);
+
 #[derive(Default)]
 pub struct Guards {
     waiting: VecDeque<Guard>,
@@ -23,18 +26,26 @@ pub struct Guards {
 struct Guard {
     token: Name,
     by: Name,
-    device: Option<DeviceId>,
-    devices: Vec<DeviceId>,
-    operation: Operation,
+    ask: Operate,
     until: Mono,
 }
 
 impl Guard {
     fn is_for(&self, by: &Principal, ask: &Operate) -> bool {
+        let Operate { device, devices, operation, priority, timeout, expires, starts, .. } = &self.ask;
         self.by == by.name
-            && self.device == ask.device
-            && self.devices == ask.devices
-            && self.operation == ask.operation
+            && (device, devices, operation) == (&ask.device, &ask.devices, &ask.operation)
+            && (priority, timeout) == (&ask.priority, &ask.timeout)
+            && is_about(*starts, ask.starts)
+            && is_about(*expires, ask.expires)
+    }
+}
+
+/// Who names a span has it counted anew with the second step.
+fn is_about(before: Option<Wall>, again: Option<Wall>) -> bool {
+    match (before, again) {
+        (Some(before), Some(again)) => Duration::from_millis(before.0.abs_diff(again.0)) <= MOST_APART,
+        (before, again) => before == again,
     }
 }
 
@@ -69,9 +80,7 @@ impl Engine {
         self.guards.waiting.push_back(Guard {
             token: token.clone(),
             by: by.name.clone(),
-            device: ask.device.clone(),
-            devices: ask.devices.clone(),
-            operation: ask.operation.clone(),
+            ask: ask.clone(),
             until: now.mono + within,
         });
         Ok(Reply::Guarded { token, within })

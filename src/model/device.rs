@@ -1,5 +1,6 @@
 //! A device: what is kept of it on disk, and what is true of it now.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,6 +201,11 @@ impl Capabilities {
         self.points.iter().find(|point| point.path == *path)
     }
 
+    /// For whoever looks for more than a few of them.
+    pub fn by_path(&self) -> BTreeMap<&PointPath, &Point> {
+        self.points.iter().map(|point| (&point.path, point)).collect()
+    }
+
     /// Where the point stands in [`Capabilities::points`], which is sorted by number.
     pub fn place(&self, no: PointNo) -> Option<usize> {
         match self.points.get(usize::from(no.0)) {
@@ -243,8 +249,12 @@ impl Capabilities {
         }
         let mut paths: Vec<&PointPath> = self.points.iter().map(|point| &point.path).collect();
         paths.sort();
-        match paths.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => Err(format!("point {} is there twice", pair[0])),
+        if let Some(pair) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("point {} is there twice", pair[0]));
+        }
+        let mut locks = self.points.iter().filter_map(|point| Some((point, point.limits.as_ref()?.lock.as_ref()?)));
+        match locks.find(|(_, by)| paths.binary_search(by).is_err()) {
+            Some((Point { path, .. }, by)) => Err(format!("point {path} is locked by {by}, which is not there")),
             None => Ok(()),
         }
     }
@@ -253,8 +263,9 @@ impl Capabilities {
     /// `None` where there are no numbers left.
     pub fn numbered_after(mut self, before: &Capabilities) -> Option<Capabilities> {
         self.next = before.next;
+        let known = before.by_path();
         for point in &mut self.points {
-            point.no = match before.point(&point.path) {
+            point.no = match known.get(&point.path) {
                 Some(known) => known.no,
                 None => {
                     self.next = self.next.checked_add(1)?;
@@ -329,7 +340,7 @@ pub struct DeviceNow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::point::ValueKind;
+    use crate::model::point::{Limits, ValueKind};
 
     fn capabilities(paths: &[&str]) -> Capabilities {
         let point = |path: &&str| Point {
@@ -363,6 +374,16 @@ mod tests {
         let full = Capabilities { next: u16::MAX, ..Capabilities::default() };
         assert_eq!(capabilities(&["a.x"]).numbered_after(&full), None);
         assert!(Capabilities::default().numbered_after(&full).is_some());
+    }
+
+    #[test]
+    fn a_lock_is_a_point_of_the_device() {
+        let mut locked = capabilities(&["a.x", "a.y"]);
+        let by = |lock: &str| Some(Limits { lock: Some(lock.parse().unwrap()), ..Limits::default() });
+        locked.points[0].limits = by("a.y");
+        assert_eq!(locked.check(), Ok(()));
+        locked.points[0].limits = by("a.z");
+        assert_eq!(locked.check(), Err("point a.0.x is locked by a.0.z, which is not there".into()));
     }
 
     #[test]

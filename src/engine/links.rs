@@ -5,7 +5,7 @@
 //! where priority, cancel and expiry still reach it. Commands take at most half of the credits, so that plans, answers
 //! and cancels get through while devices are slow.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::model::device::DeviceNow;
@@ -15,6 +15,9 @@ use super::reactions::Fact;
 use super::settings::LinkSettings;
 use super::step::Step;
 use super::{Engine, record};
+
+/// Plans kept for kinds of devices: where there are more kinds, few devices are of one kind.
+const MOST_PLANS: usize = 256;
 
 pub struct LinkState {
     pub settings: LinkSettings,
@@ -27,6 +30,8 @@ pub struct LinkState {
     /// Devices whose place, plan or refusal the link has to be told, also those that left while it was down.
     to_tell: BTreeSet<DeviceNo>,
     waiting: VecDeque<LinkOrder>,
+    /// One plan for all devices of a kind of which nothing is switched off.
+    plans: BTreeMap<ShapeNo, (Arc<Capabilities>, Arc<[PlanPoint]>)>,
     /// Readings and sightings that no device of the link could have sent, or for which there was no room.
     pub rejected: u64,
     /// Orders that found too many others waiting.
@@ -50,6 +55,7 @@ impl LinkState {
             performing: 0,
             to_tell: BTreeSet::new(),
             waiting: VecDeque::new(),
+            plans: BTreeMap::new(),
             rejected: 0,
             dropped: 0,
         }
@@ -195,8 +201,8 @@ impl Engine {
     }
 
     /// Whether a link serves the device is told by its life cycle and its block; what is read of it is its plan.
-    fn about(&self, now: &Now, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
-        let Some(entry) = self.registry.get(no) else { return Vec::new() };
+    fn about(&mut self, now: &Now, link: LinkNo, no: DeviceNo) -> Vec<LinkOrder> {
+        let Some(entry) = self.registry.get(no).cloned() else { return Vec::new() };
         let nothing = LinkOrder::Plan { device: no, points: Arc::new([]) };
         if let Some(address) = self.left_behind(link, &entry.device) {
             // The link may still have it there, with commands that have not begun: they are for nobody else.
@@ -214,7 +220,7 @@ impl Engine {
             (LifeCycle::Refused | LifeCycle::Retired, _) => vec![LinkOrder::Refuse { address, until: None }],
             (_, Some(until)) => vec![LinkOrder::Refuse { address, until: Some(until.end(now)) }, nothing],
             (LifeCycle::Managed | LifeCycle::Quarantined, None) => {
-                let plan = LinkOrder::Plan { device: no, points: self.plan(entry) };
+                let plan = LinkOrder::Plan { device: no, points: self.plan(&entry) };
                 vec![LinkOrder::Admit { device: no, address }, plan]
             }
             (LifeCycle::Pending, None) => Vec::new(),
@@ -233,15 +239,34 @@ impl Engine {
 
     /// What to read of a device, how often: everything that can be read and is not switched off, as often as its link
     /// says. One that sleeps tells its values when it wakes, and is not asked for them.
-    fn plan(&self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
+    fn plan(&mut self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
         let DeviceNow { device, capabilities, .. } = entry;
         if !self.is_read(device) {
             return Arc::new([]);
         }
-        let every = self.registry.link_of(device.no).map(|link| self.links[usize::from(link.0)].settings.every);
-        let every = every.filter(|_| capabilities.can(OperationKind::Read) && capabilities.sleeps.is_none());
+        let Some(link) = self.registry.link_of(device.no) else { return Arc::new([]) };
+        let plans = &mut self.links[usize::from(link.0)].plans;
+        match plans.get(&device.shape) {
+            Some((of, plan)) if Arc::ptr_eq(of, capabilities) && device.inactive.is_empty() => plan.clone(),
+            _ => self.make_plan(link, entry),
+        }
+    }
+
+    fn make_plan(&mut self, link: LinkNo, entry: &DeviceNow) -> Arc<[PlanPoint]> {
+        let DeviceNow { device, capabilities, .. } = entry;
+        let LinkState { settings, plans, .. } = &mut self.links[usize::from(link.0)];
+        let polled = capabilities.can(OperationKind::Read) && capabilities.sleeps.is_none();
+        let every = Some(settings.every).filter(|_| polled);
         let read = capabilities.points.iter().filter(|point| point.access.reads() && is_active(device, &point.path));
-        read.map(|point| PlanPoint { no: point.no, path: point.path.clone(), every }).collect()
+        let plan: Arc<[PlanPoint]> =
+            read.map(|point| PlanPoint { no: point.no, path: point.path.clone(), every }).collect();
+        if device.inactive.is_empty() {
+            if plans.len() >= MOST_PLANS {
+                plans.clear();
+            }
+            plans.insert(device.shape, (capabilities.clone(), plan.clone()));
+        }
+        plan
     }
 
     /// It is not to be looked for any more.

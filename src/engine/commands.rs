@@ -267,6 +267,9 @@ impl Engine {
         if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
             self.answered(now, device, step);
         }
+        if let Outcome::Done(values) = &outcome {
+            self.take_results(now, device, values, step);
+        }
         let link_is_down = self.links[usize::from(link.0)].up.is_none();
         if matches!(outcome, Outcome::NotSent(_)) && self.commands.called_back.contains(&no) {
             self.end(now, no, Outcome::Cancelled, step);

@@ -38,6 +38,18 @@ impl Engine {
         }
     }
 
+    /// What a device answered to a command is as true as a reading. It stands in the result, not in the journal.
+    pub(super) fn take_results(&mut self, now: &Now, no: DeviceNo, values: &[(PointPath, Value)], step: &mut Step) {
+        let Some((capabilities, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
+        let reading = |(path, value): &(PointPath, Value)| {
+            let point = capabilities.point(path)?.no;
+            Some(Reading { point, value: value.clone(), quality: Quality::Good, source: None })
+        };
+        let mut readings: Vec<Reading> = values.iter().filter_map(reading).collect();
+        readings.retain_mut(|reading| take(capabilities, live, now.mono, reading));
+        self.compare_with_desired(now, no, &readings, step);
+    }
+
     /// Readings of it are taken.
     pub(super) fn is_read(&self, device: &Device) -> bool {
         let allowed = match device.life {

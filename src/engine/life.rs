@@ -95,7 +95,7 @@ impl Engine {
     ) {
         for command in self.commands.queued_for(no) {
             if self.commands.get(command).is_some_and(|command| !stays(command.operation.kind())) {
-                self.end(now, command, Outcome::Failed(why.into()), step);
+                self.end(now, command, Outcome::NotSent(why.into()).bounded(), step);
             }
         }
     }

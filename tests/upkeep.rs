@@ -141,8 +141,9 @@ fn commands_for_a_displaced_device_never_go_to_who_stands_in_its_place() {
     assert_eq!(performs(&finish(&mut engine, 2, 1, Outcome::NotSent("dropped".into()))), NONE);
     let (step, reply) = ask(&mut engine, 3, 1, write());
     assert_eq!((performs(&step), why(reply).contains("nowhere until it is met again")), (vec![], true));
-    let step = sight(&mut engine, 4, B, "3", 1);
-    assert_eq!(performs(&step), [2], "what waited goes to where it is met");
+    sight(&mut engine, 4, B, "3", 1);
+    let step = engine.handle(&now(9), Event::Wake);
+    assert_eq!(performs(&step), [2], "what waited goes to where it is met, once nobody came back to the old place");
     let on = step.orders.iter().find(|order| matches!(order, Order::Link { order: LinkOrder::Perform { .. }, .. }));
     assert!(matches!(on, Some(Order::Link { link: B, .. })));
 }

@@ -9,7 +9,7 @@ use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
 
-use super::meeting::add_identities;
+use super::meeting::{add_identities, denied};
 use super::settings::{Admission, LinkSettings};
 use super::step::Step;
 use super::{Engine, record};
@@ -29,9 +29,16 @@ impl Engine {
         let address = sighting.address.clone();
         if let Met::Denied(Denial::Rule | Denial::Refused | Denial::Retired | Denial::Blocked, until) =
             self.meet(now, link, sighting, step)
+            && self.serves_nobody_at(now, link, &address)
         {
             self.order(now, link, LinkOrder::Refuse { address, until }, step);
         }
+    }
+
+    /// To keep a stranger off must not keep off who has a right to be there.
+    fn serves_nobody_at(&self, now: &Now, link: LinkNo, address: &Address) -> bool {
+        let there = self.registry.by_address(link, address).and_then(|no| self.registry.get(no));
+        there.is_none_or(|entry| denied(now, &entry.device).is_some())
     }
 
     pub(super) fn asked(&mut self, now: &Now, link: LinkNo, exchange: u64, who: Sighting, step: &mut Step) {

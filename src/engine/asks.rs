@@ -187,9 +187,24 @@ impl Engine {
         operation: &Operation,
     ) -> Result<(Arc<DeviceNow>, Operation), Refusal> {
         let target = self.target(now, by, id, operation)?;
+        if let Some(other) = self.goes_into(operation) {
+            self.target(now, by, &other, operation)?;
+        }
         let fitted = fitting(&target, operation.clone())?;
         self.check_queue(&target, &fitted)?;
         Ok((target, fitted))
+    }
+
+    /// The other device that this one takes over.
+    fn goes_into(&self, operation: &Operation) -> Option<DeviceId> {
+        match operation {
+            Operation::Merge { with } => self.registry.by_id(with).map(|other| other.device.id.clone()),
+            Operation::Replace { identity } => {
+                let other = self.registry.get(self.registry.by_identity(identity)?)?;
+                Some(other.device.id.clone())
+            }
+            _ => None,
+        }
     }
 
     fn target(

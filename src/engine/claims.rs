@@ -3,6 +3,10 @@
 //! A device that is lost, or that proves better than before who it is, is taken where it shows itself. One that may
 //! still be where it was is asked there first, and the claim waits: answers come only from the old place, so an impostor
 //! cannot give them. What only one of two can be is decided by who answers, never by who speaks last.
+//!
+//! **Invariant: a claim is never decided by a silence that says nothing.** Who is kept off does not lose its place, who
+//! carries out a command is waited for, and so is a link that is down, for as long as its devices may be silent. One in
+//! whose place another was met may have been pushed out by an impostor: it is looked for there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,12 +14,15 @@ use std::time::Duration;
 use crate::model::device::DeviceNow;
 use crate::model::*;
 
+use super::meeting::denied;
 use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
 
 /// Claims that wait, one a device.
 const MOST_CLAIMS: usize = 1_000;
+/// A claim is not looked at more often: a time of zero in the settings must not hold the loop.
+const SOONEST: Duration = Duration::from_secs(1);
 /// A device that sleeps is waited for, but no longer than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 /// Pairs of devices that were shown as one, and told.
@@ -25,6 +32,8 @@ const MOST_ALIKE: usize = 1_000;
 pub struct Claims {
     open: BTreeMap<DeviceNo, Claim>,
     alike: BTreeSet<(DeviceNo, DeviceNo)>,
+    /// When each link was last asked to look for who was pushed out.
+    looked: BTreeMap<LinkNo, Mono>,
 }
 
 struct Claim {
@@ -34,6 +43,8 @@ struct Claim {
     who: Sighting,
     at: Mono,
     until: Mono,
+    /// When the device was asked, if it could be.
+    asked: Option<Mono>,
 }
 
 /// What showing a known identity at some place comes to.
@@ -50,17 +61,15 @@ pub enum Stand {
 }
 
 impl Engine {
-    pub(super) fn judge(&self, entry: &DeviceNow, place: &Place, shown: Option<&Identity>) -> Stand {
-        let (device, live) = (&entry.device, &entry.live);
-        let Some(at) = device.is_at().filter(|at| *at != place) else { return Stand::There };
-        let last = if live.connectivity == Connectivity::Unknown { device.was } else { live.connectivity };
-        let lost = matches!(last, Connectivity::Silent | Connectivity::Gone);
+    pub(super) fn judge(&self, now: &Now, entry: &DeviceNow, place: &Place, shown: Option<&Identity>) -> Stand {
+        let device = &entry.device;
+        let Some(at) = device.place.as_ref().filter(|at| *at != place) else { return Stand::There };
+        let Some(old) = self.registry.link(&at.link) else { return Stand::There };
+        let lost = self.is_lost(now, entry, old);
         if !lost && device.ways.contains(place) {
-            return Stand::OneWay;
+            return if device.displaced { Stand::There } else { Stand::OneWay };
         }
-        let Some(shown) = shown.filter(|_| !lost && self.registry.link(&at.link).is_some()) else {
-            return Stand::There;
-        };
+        let Some(shown) = shown.filter(|_| !lost) else { return Stand::There };
         let known = device.identities.iter().find(|identity| identity.same_as(shown));
         let stored = known.map(|identity| identity.proof).unwrap_or_default();
         match shown.proof.cmp(&stored) {
@@ -68,6 +77,25 @@ impl Engine {
             std::cmp::Ordering::Less => Stand::Taken,
             _ => Stand::Contested,
         }
+    }
+
+    /// There is nobody to ask where it was.
+    fn is_lost(&self, now: &Now, DeviceNow { device, capabilities, live }: &DeviceNow, link: LinkNo) -> bool {
+        if device.displaced {
+            let after = self.patience(link, capabilities);
+            return live.heard.is_none_or(|heard| heard + after <= now.mono);
+        }
+        match live.connectivity {
+            // What was told last may be old: while people work on a device little is told.
+            Connectivity::Unknown if device.maintenance.is_some() => device.was == Connectivity::Gone,
+            Connectivity::Unknown => matches!(device.was, Connectivity::Silent | Connectivity::Gone),
+            now => matches!(now, Connectivity::Silent | Connectivity::Gone),
+        }
+    }
+
+    /// How long a device of that link may be silent.
+    fn patience(&self, link: LinkNo, capabilities: &Capabilities) -> Duration {
+        self.links[usize::from(link.0)].settings.silent_after.saturating_add(asleep(capabilities))
     }
 
     /// Has the device asked where it was, and says how long that takes. `None` where too many claims wait.
@@ -82,31 +110,87 @@ impl Engine {
         if let Some(claim) = self.claims.open.get(&no) {
             return Some(claim.until.since(now.mono));
         }
-        let entry = self.registry.get(no).filter(|_| self.claims.open.len() < MOST_CLAIMS)?;
-        let (from, wait) = (entry.device.is_at()?.clone(), self.settings.contest.max(asleep(&entry.capabilities)));
+        let entry = self.registry.get(no).filter(|_| self.claims.open.len() < MOST_CLAIMS)?.clone();
+        let (from, wait) = (entry.device.place.clone()?, self.time_to_answer(&entry));
         let who = Sighting::new(who.address.clone(), who.identities.clone(), None);
-        let (old, until) = (self.registry.link(&from.link), now.mono + wait);
-        self.claims.open.insert(no, Claim { from, link, who, at: now.mono, until });
-        self.timers.set(until, Timer::Contest(no));
-        if let Some(old) = old.filter(|old| self.links[usize::from(old.0)].up.is_some()) {
-            self.order(now, old, LinkOrder::Probe { device: no }, step);
-        }
+        let asked = self.ask_there(now, &entry.device, &from, step);
+        self.claims.open.insert(no, Claim { from, link, who, at: now.mono, until: now.mono + wait, asked });
+        self.timers.set(now.mono + wait, Timer::Contest(no));
         Some(wait)
+    }
+
+    fn time_to_answer(&self, entry: &DeviceNow) -> Duration {
+        self.settings.contest.max(asleep(&entry.capabilities))
+    }
+
+    /// When it was asked: one that carries out a command is not, nor is anybody while the link is down.
+    fn ask_there(&mut self, now: &Now, device: &Device, from: &Place, step: &mut Step) -> Option<Mono> {
+        let old = self.registry.link(&from.link).filter(|old| self.links[usize::from(old.0)].up.is_some())?;
+        if self.commands.is_flying(device.no) {
+            return None;
+        }
+        let pause = self.settings.contest.max(SOONEST);
+        if !device.displaced {
+            self.order(now, old, LinkOrder::Probe { device: device.no }, step);
+        } else if self.claims.looked.get(&old).is_none_or(|looked| *looked + pause <= now.mono) {
+            self.claims.looked.insert(old, now.mono);
+            self.order(now, old, LinkOrder::Discover, step);
+        }
+        Some(now.mono)
     }
 
     /// Time is up: who answered at the old place stays there.
     pub(super) fn contest_over(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
-        let Some(Claim { from, link, who, at, .. }) = self.claims.open.remove(&no) else { return };
+        let Some(mut claim) = self.claims.open.remove(&no) else { return };
         let Some(entry) = self.registry.get(no).cloned() else { return };
-        if entry.device.is_at() != Some(&from) || (entry.device.keyed && !who.identities.iter().any(shows_key)) {
-            return; // Meanwhile it has moved for another reason, or got a key.
+        if !self.is_still_open(now, &entry.device, &claim) {
+            return;
         }
-        if entry.live.heard.is_none_or(|heard| heard <= at) {
-            self.take_in(now, link, no, &who, step);
-        } else if self.note(now, link, &who, Denial::Taken, step) {
-            let (device, address) = (entry.device.id.clone(), who.address);
-            let link = self.links[usize::from(link.0)].settings.name.clone();
+        let heard = entry.live.heard.is_some_and(|heard| heard > claim.at);
+        let waits = if heard { None } else { self.wait_on(now, &entry, &mut claim, step) };
+        if let Some(until) = waits {
+            claim.until = until;
+            self.timers.set(until, Timer::Contest(no));
+            self.claims.open.insert(no, claim);
+        } else if !heard {
+            self.take_in(now, claim.link, no, &claim.who, step);
+        } else if self.note(now, claim.link, &claim.who, Denial::Taken, step) {
+            let (device, address) = (entry.device.id.clone(), claim.who.address);
+            let link = self.links[usize::from(claim.link.0)].settings.name.clone();
             step.changes.push(record(now, no, Record::DeviceContested { device, link, address }));
+        }
+    }
+
+    /// Not so where the device moved for another reason meanwhile, is kept off, got a key, or is known by other
+    /// identities.
+    fn is_still_open(&self, now: &Now, device: &Device, claim: &Claim) -> bool {
+        let Claim { from, who, .. } = claim;
+        let names = |identity: &Identity| self.registry.by_identity(identity) == Some(device.no);
+        device.place.as_ref() == Some(from)
+            && denied(now, device).is_none()
+            && who.identities.iter().any(names)
+            && (!device.keyed || who.identities.iter().any(shows_key))
+    }
+
+    /// Until when the claim has to wait on: the device could not answer so far.
+    fn wait_on(&mut self, now: &Now, entry: &DeviceNow, claim: &mut Claim, step: &mut Step) -> Option<Mono> {
+        if claim.until > now.mono {
+            return Some(claim.until);
+        }
+        let again = now.mono + self.settings.contest.max(SOONEST);
+        if self.commands.is_flying(entry.device.no) {
+            claim.asked = None;
+            return Some(again);
+        }
+        let old = self.registry.link(&claim.from.link)?;
+        let long_ago = claim.at + self.patience(old, &entry.capabilities) <= now.mono;
+        match (self.links[usize::from(old.0)].up, claim.asked) {
+            (Some(up), Some(asked)) if up <= asked => None,
+            (None, _) => Some(again).filter(|_| !long_ago),
+            (Some(_), _) => {
+                claim.asked = self.ask_there(now, &entry.device, &claim.from, step);
+                Some(now.mono + self.time_to_answer(entry).max(SOONEST))
+            }
         }
     }
 

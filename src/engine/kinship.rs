@@ -34,10 +34,11 @@ impl Engine {
                 device.keyed = self.registry.get(other).is_some_and(|other| other.device.keyed);
                 self.absorb(now, device, other, step)?;
             }
-            None => {
-                self.change_device(now, device, step);
-                self.connect(now, no, Connectivity::Gone, step);
-            }
+            None => self.change_device(now, device, step),
+        }
+        if self.registry.get(no).is_some_and(|entry| entry.device.displaced) {
+            self.connect(now, no, Connectivity::Gone, step);
+            self.registry.unheard(no);
         }
         forget_keys(&entry.device, step);
         step.changes.push(record(now, no, Record::DeviceReplaced { device: entry.device.id.clone() }));
@@ -291,7 +292,7 @@ mod tests {
         let mut step = Step::default();
         assert_eq!(engine.merge(&Now::default(), DeviceNo(0), &id(1), &mut step), Ok(()));
         let ended = engine.commands.get(CommandNo(1)).unwrap();
-        assert_eq!(ended.outcome, Some(Outcome::Failed(format!("merged into {}", id(0)))));
+        assert_eq!(ended.outcome, Some(Outcome::NotSent(format!("merged into {}", id(0)))));
     }
 
     #[test]

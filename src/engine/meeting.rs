@@ -23,16 +23,22 @@ impl Engine {
         step: &mut Step,
     ) -> Met {
         let Some(entry) = self.registry.get(no).cloned() else { return Met::Denied(Denial::NoRoom, None) };
+        // It may be named best by what has no key, and show its key with another.
+        let is_its = |shown: &&Identity| entry.device.identities.iter().any(|known| known.same_as(shown));
+        let with_key = sighting.identities.iter().filter(is_its).find(|shown| shows_key(shown));
+        let shown = with_key.cloned().or(shown);
         if entry.device.keyed && !shown.as_ref().is_some_and(shows_key) {
             return self.deny(now, link, sighting, Denial::Unproven, step);
         }
         let denied = denied(now, &entry.device);
         let name = self.links[usize::from(link.0)].settings.name.clone();
         let place = Place { link: name, address: sighting.address.clone() };
-        match self.judge(&entry, &place, shown.as_ref()) {
-            // Of whom is kept off nothing is taken but where it is.
+        match self.judge(now, &entry, &place, shown.as_ref()) {
+            // Of whom is kept off nothing is taken but where it is, and it pushes nobody out.
             Stand::There if denied.is_some() => {
-                self.take_in(now, link, no, &Sighting::new(place.address, Vec::new(), None), step);
+                if self.registry.by_address(link, &place.address).is_none_or(|there| there == no) {
+                    self.take_in(now, link, no, &Sighting::new(place.address, Vec::new(), None), step);
+                }
             }
             Stand::There => {
                 self.alike(now, no, &sighting.identities, step);
@@ -162,14 +168,14 @@ impl Engine {
             let queued = self.commands.get(command);
             let unfit = queued.and_then(|command| unfit(&entry.capabilities, &command.operation));
             if let Some(why) = unfit {
-                self.end(now, command, Outcome::Failed(why), step);
+                self.end(now, command, Outcome::NotSent(why).bounded(), step);
             }
         }
     }
 }
 
 /// Why the device is kept off, and until when.
-fn denied(now: &Now, device: &Device) -> Option<(Denial, Option<Mono>)> {
+pub fn denied(now: &Now, device: &Device) -> Option<(Denial, Option<Mono>)> {
     let blocked = device.blocked.as_ref().map(|until| until.end(now)).filter(|end| *end > now.mono);
     match device.life {
         LifeCycle::Refused => Some((Denial::Refused, None)),

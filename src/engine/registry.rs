@@ -141,6 +141,13 @@ impl Registry {
         slot.misses
     }
 
+    /// Nobody has heard the hardware that it is now.
+    pub fn unheard(&mut self, no: DeviceNo) {
+        if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) {
+            Arc::make_mut(&mut slot.now).live.heard = None;
+        }
+    }
+
     /// How the device was when that was last written.
     pub fn set_was(&mut self, no: DeviceNo, was: Connectivity) {
         if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) {

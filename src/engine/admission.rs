@@ -14,6 +14,9 @@ use super::settings::{Admission, LinkSettings};
 use super::step::Step;
 use super::{Engine, record};
 
+/// Where the id of a new device is another's already.
+const IDS_TO_TRY: u32 = 64;
+
 /// What a sighting came to.
 pub enum Met {
     /// It is this device, known before or new.
@@ -92,7 +95,11 @@ impl Engine {
         let known = |identity: &Identity| Some((self.registry.by_identity(identity)?, Some(identity.clone())));
         let named = || sighting.identities.iter().filter_map(known);
         named().find(|(no, _)| Some(*no) == there).or_else(|| named().next()).or_else(|| {
-            let no = there?;
+            let Some(no) = there else {
+                // Two that were merged are one also where one of them was known only by its place.
+                let way = || self.registry.by_way(link, &sighting.address);
+                return sighting.identities.is_empty().then(way)?.map(|no| (no, None));
+            };
             let entry = self.registry.get(no)?;
             let only_by_place = entry.device.identities.iter().all(|identity| identity.kind == IdentityKind::Place);
             (sighting.identities.is_empty() || only_by_place).then_some((no, None))
@@ -143,7 +150,7 @@ impl Engine {
     }
 
     pub(super) fn room_for_device(&self) -> bool {
-        self.registry.count() < self.settings.most_devices
+        self.registry.count() < self.settings.most_devices && self.registry.has_numbers()
     }
 
     /// Room for one more that waits for a decision; for any other life there is.
@@ -157,8 +164,10 @@ impl Engine {
         if self.registry.by_id(&id).is_none() {
             return Some(id);
         }
-        let next = self.registry.next_no();
-        DeviceId::new(&format!("{id}:{next}")).ok()
+        // An identity may be written just like an id that was made so.
+        let next = self.registry.next_no().0;
+        let others = (next..next.saturating_add(IDS_TO_TRY)).map(|no| DeviceId::new(&format!("{id}:{no}")));
+        others.filter_map(Result::ok).find(|id| self.registry.by_id(id).is_none())
     }
 
     /// Takes the device as it is from now on, and has its link told.
@@ -166,6 +175,7 @@ impl Engine {
         let no = device.no;
         let left = self.registry.link_of(no);
         let displaced = self.displaced(&device);
+        let kept_off = self.kept_off_at(now, no);
         if let Some(other) = displaced.and_then(|other| self.registry.get(other)).cloned() {
             self.store_device(Device { displaced: true, ..other.device.as_ref().clone() }, step);
             self.connect(now, other.device.no, Connectivity::Gone, step);
@@ -182,6 +192,33 @@ impl Engine {
         if let Some(left) = left.filter(|left| Some(*left) != link) {
             self.tell(left, no);
             self.pump(now, left, step);
+        }
+        let kept_off = kept_off.filter(|(link, address)| self.registry.by_address(*link, address) != Some(no));
+        self.lift_refusals(now, kept_off, step);
+    }
+
+    /// Where its link was told to have nothing to do with it.
+    pub(super) fn kept_off_at(&self, now: &Now, no: DeviceNo) -> Option<(LinkNo, Address)> {
+        let device = &self.registry.get(no)?.device;
+        denied(now, device)?;
+        Some((self.registry.link_of(no)?, device.is_at()?.address.clone()))
+    }
+
+    /// What kept off who is not there any more. Of anybody else the link is told by itself, but of who waits.
+    pub(super) fn lift_refusals(
+        &mut self,
+        now: &Now,
+        places: impl IntoIterator<Item = (LinkNo, Address)>,
+        step: &mut Step,
+    ) {
+        for (link, address) in places {
+            let there = self.registry.by_address(link, &address).and_then(|no| self.registry.get(no));
+            let is_up = self.links[usize::from(link.0)].up.is_some();
+            let is_left = there
+                .is_none_or(|entry| entry.device.life == LifeCycle::Pending && denied(now, &entry.device).is_none());
+            if is_up && is_left {
+                self.order(now, link, LinkOrder::Refuse { address, until: Some(now.mono) }, step);
+            }
         }
     }
 
@@ -257,6 +294,19 @@ mod tests {
 
     fn why(engine: &Engine) -> Vec<Denial> {
         engine.attempts().map(|attempt| attempt.why).collect()
+    }
+
+    #[test]
+    fn where_the_numbers_are_used_up_nobody_new_joins() {
+        let mut engine = known("plant", |_| ());
+        engine.registry.most_numbers = 2;
+        let new = |n: u32| {
+            let who = vec![identity(IdentityKind::Serial, &format!("acme:{n}"), Proof::Seen)];
+            LinkEvent::Sighted(Sighting::new(Address::new(&n.to_string()).unwrap(), who, None))
+        };
+        handle(&mut engine, new(2));
+        handle(&mut engine, new(3));
+        assert_eq!((engine.registry.count(), why(&engine)), (2, vec![Denial::NoRoom]));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! carries out a command is waited for, and so is a link that is down, for as long as its devices may be silent. One in
 //! whose place another was met may have been pushed out by an impostor: it is looked for there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::device::DeviceNow;
@@ -27,11 +27,13 @@ const SOONEST: Duration = Duration::from_secs(1);
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 /// Pairs of devices that were shown as one, and told.
 const MOST_ALIKE: usize = 1_000;
+/// A pair that was told so long ago makes room for another.
+const LONG_AGO: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Default)]
 pub struct Claims {
     open: BTreeMap<DeviceNo, Claim>,
-    alike: BTreeSet<(DeviceNo, DeviceNo)>,
+    alike: BTreeMap<(DeviceNo, DeviceNo), Mono>,
     /// When each link was last asked to look for who was pushed out.
     looked: BTreeMap<LinkNo, Mono>,
 }
@@ -58,6 +60,29 @@ pub enum Stand {
     Contested,
     /// The device has shown better who it is.
     Taken,
+}
+
+impl Claims {
+    /// A device is no more, or is another one now.
+    pub fn forget(&mut self, no: DeviceNo) {
+        self.open.remove(&no);
+        self.alike.retain(|(a, b), _| *a != no && *b != no);
+    }
+
+    /// True where that these two are alike was not told yet, and there is room to know that it was.
+    fn is_news(&mut self, now: &Now, pair: (DeviceNo, DeviceNo)) -> bool {
+        if self.alike.contains_key(&pair) {
+            return false;
+        }
+        if self.alike.len() >= MOST_ALIKE {
+            self.alike.retain(|_, told| *told + LONG_AGO > now.mono);
+        }
+        let news = self.alike.len() < MOST_ALIKE;
+        if news {
+            self.alike.insert(pair, now.mono);
+        }
+        news
+    }
 }
 
 impl Engine {
@@ -203,7 +228,7 @@ impl Engine {
             // What has a key is not claimed without it.
             let unproven = other.device.keyed && !shows_key(identity);
             let (other, pair) = (other.device.id.clone(), (no.min(other.device.no), no.max(other.device.no)));
-            if !unproven && self.claims.alike.len() < MOST_ALIKE && self.claims.alike.insert(pair) {
+            if !unproven && self.claims.is_news(now, pair) {
                 let device = device.clone();
                 step.changes.push(record(now, no, Record::DeviceAlike { device, other }));
             }
@@ -213,6 +238,28 @@ impl Engine {
 
 pub fn shows_key(identity: &Identity) -> bool {
     identity.proof >= Proof::Key
+}
+
+/// What a device is known by has its key, but for what only joined when it was sighted with the key.
+pub fn has_key(identity: &Identity) -> bool {
+    identity.kind != IdentityKind::Place && identity.proof != Proof::Seen
+}
+
+/// Whoever shows one of its identities has to prove it from now on: that a link saw them counts no more.
+pub fn begin_key(device: &mut Device) {
+    device.keyed = true;
+    let seen =
+        device.identities.iter_mut().filter(|identity| !has_key(identity) && identity.kind != IdentityKind::Place);
+    seen.for_each(|identity| identity.proof = Proof::Claimed);
+}
+
+/// What joins a device that has a key, and was shown: only with the key it is more than seen.
+pub fn beside_key(device: &Device, shown: Identity) -> Option<Identity> {
+    if !device.keyed || shows_key(&shown) {
+        return Some(shown);
+    }
+    let known = device.identities.iter().any(|known| known.same_as(&shown));
+    (!known).then_some(Identity { proof: Proof::Seen, ..shown })
 }
 
 /// How long the device may be unable to answer.
@@ -309,6 +356,32 @@ mod tests {
         let both = |engine: &mut Engine, n: usize| told(show(engine, 2, PLANT, &[n, 0], None));
         assert_eq!((1..=MOST_ALIKE + 1).map(|n| both(&mut engine, n)).sum::<usize>(), MOST_ALIKE);
         assert_eq!(both(&mut engine, 1), 0, "told before");
+    }
+
+    #[test]
+    fn a_pair_that_was_told_long_ago_makes_room() {
+        let mut claims = Claims::default();
+        let pair = |n: usize| (DeviceNo(0), DeviceNo(n as u32));
+        let told: Vec<bool> = (1..=MOST_ALIKE + 1).map(|n| claims.is_news(&now(n as u64), pair(n))).collect();
+        assert_eq!(told.iter().position(|told| !told), Some(MOST_ALIKE));
+        let day = LONG_AGO.as_secs();
+        assert!(!claims.is_news(&now(day), pair(0)), "nobody was told so long ago");
+        assert!(claims.is_news(&now(day + 2), pair(0)));
+        assert_eq!(claims.alike.len(), MOST_ALIKE - 1, "two made room");
+    }
+
+    #[test]
+    fn what_joins_beside_a_key_has_none() {
+        let identity = |proof| Identity::new(IdentityKind::Serial, "acme:1", proof).unwrap();
+        let mut device = Device::new(DeviceNo(0), DeviceId::new("urn:x").unwrap(), LifeCycle::Managed, &now(0));
+        assert_eq!(beside_key(&device, identity(Proof::Claimed)), Some(identity(Proof::Claimed)));
+        device.identities = vec![Identity::new(IdentityKind::Serial, "acme:2", Proof::Seen).unwrap()];
+        begin_key(&mut device);
+        assert!(device.keyed && device.identities.iter().all(has_key));
+        assert_eq!(beside_key(&device, identity(Proof::Key)), Some(identity(Proof::Key)));
+        assert_eq!(beside_key(&device, identity(Proof::Claimed)), Some(identity(Proof::Seen)));
+        device.identities.push(identity(Proof::Claimed));
+        assert_eq!(beside_key(&device, identity(Proof::Seen)), None);
     }
 
     #[test]

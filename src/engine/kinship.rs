@@ -4,6 +4,7 @@ use crate::model::device::MOST_WAYS;
 use crate::model::event::MOST_IDENTITIES;
 use crate::model::*;
 
+use super::claims::has_key;
 use super::life::forget_keys;
 use super::meeting::add_identities;
 use super::step::Step;
@@ -62,6 +63,7 @@ impl Engine {
             let into = self.registry.get(into).map_or_else(|| "another".into(), |into| into.device.id.to_string());
             return Err(format!("{} was merged into {into} before", with.id));
         }
+        stays_as_decided(&device, with)?;
         if device.keyed != with.keyed && is_named(&device) && is_named(with) {
             let says = "only one of the two has a key, so the other could not prove who it is";
             return Err(format!("{says}; register both with the same key first"));
@@ -74,9 +76,12 @@ impl Engine {
             device.shape = self.shape_after(&before, &entry.capabilities, step).unwrap_or(device.shape);
         }
         device.keyed |= with.keyed;
+        self.take_flags(now, &mut device, with, step);
         let why = format!("merged into {id}");
         self.fail_queued(now, other, &why, |_| false, step);
         step.changes.push(record(now, no, Record::DeviceMerged { device: id, with: with.id.clone() }));
+        self.start_anew(now, other);
+        self.claims.forget(other);
         self.change_device(now, emptied(with, no, now), step);
         self.timers.set(now.mono + self.settings.keep_retired, Timer::Retired(other));
         self.change_device(now, device, step);
@@ -85,6 +90,33 @@ impl Engine {
         }
         self.refit(now, no, step);
         Ok(())
+    }
+
+    /// Whoever keeps one of the two off, or works on it, goes on doing so.
+    fn take_flags(&mut self, now: &Now, device: &mut Device, with: &Device, step: &mut Step) {
+        let end = |device: &Device| device.blocked.filter(|until| !until.is_over(now)).map(|until| until.end(now));
+        if let Some(blocked) = with.blocked.filter(|_| end(with) > end(device)) {
+            device.blocked = Some(blocked);
+            let (id, until) = (device.id.clone(), blocked.shown(now));
+            step.changes.push(record(now, device.no, Record::DeviceBlocked { device: id, until }));
+            self.start_anew(now, device.no);
+            self.forget_probes(device.no);
+        }
+        if let (None, Some(theirs)) = (&device.maintenance, &with.maintenance) {
+            let what = Record::Maintenance { device: device.id.clone(), by: theirs.by.clone(), on: true };
+            step.changes.push(record(now, device.no, what));
+            device.maintenance = Some(theirs.clone());
+        }
+        self.watch_flags(now, device);
+    }
+
+    fn watch_flags(&mut self, now: &Now, device: &Device) {
+        if let Some(blocked) = device.blocked {
+            self.timers.set(blocked.renew_at(now), Timer::Block(device.no));
+        }
+        if let Some(until) = device.maintenance.as_ref().and_then(|work| work.until) {
+            self.timers.set(until.renew_at(now), Timer::Maintenance(device.no));
+        }
     }
 
     pub(super) fn split(
@@ -100,9 +132,13 @@ impl Engine {
         if !self.room_for_device() || !self.room_as(device.life) {
             return Err(Denial::NoRoom.to_string());
         }
-        let identity = device.identities.remove(place);
-        let keyed = device.keyed;
-        device.keyed &= is_named(&device);
+        let mut identity = device.identities.remove(place);
+        let keyed = device.keyed && has_key(&identity);
+        if device.keyed {
+            // What it proved it proved with the key of the other, or beside it.
+            identity = unproven(&identity);
+        }
+        device.keyed &= device.identities.iter().any(has_key);
         let id = self.unused_id(&identity).ok_or("there is no id left for it")?;
         let empty = Capabilities::default();
         let shape = self.shape_after(&empty, &empty, step).map_err(|why| why.to_string())?;
@@ -110,6 +146,8 @@ impl Engine {
             identities: vec![identity],
             groups: device.groups.clone(),
             keyed,
+            blocked: device.blocked,
+            maintenance: device.maintenance.clone(),
             retired: device.retired,
             shape,
             ..Device::new(self.registry.next_no(), id.clone(), device.life, now)
@@ -117,6 +155,7 @@ impl Engine {
         if new.retired.is_some() {
             self.timers.set(now.mono + self.settings.keep_retired, Timer::Retired(new.no));
         }
+        self.watch_flags(now, &new);
         let from = device.id.clone();
         step.changes.push(record(now, new.no, Record::DeviceSplit { device: id, from }));
         self.change_device(now, device, step);
@@ -138,6 +177,17 @@ fn to_split(device: &Device, identity: &Identity) -> Result<usize, String> {
             let has: Vec<String> = has.map(|known| known.urn().to_string()).collect();
             Err(format!("{} is not known by {}; it is known by {}", device.id, identity.urn(), has.join(", ")))
         }
+    }
+}
+
+/// What was decided of the other device is not undone by making it this one.
+fn stays_as_decided(device: &Device, with: &Device) -> Result<(), String> {
+    let id = &with.id;
+    match with.life {
+        life if life == device.life => Ok(()),
+        LifeCycle::Managed => Ok(()),
+        LifeCycle::Quarantined => Err(format!("{id} is in quarantine; release it first")),
+        life => Err(format!("{id} is {life}; accept it first")),
     }
 }
 

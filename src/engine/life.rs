@@ -66,6 +66,9 @@ impl Engine {
     fn live_as(&mut self, now: &Now, mut device: Device, life: LifeCycle, step: &mut Step) {
         self.fail_unwanted(now, device.no, life, step);
         device.life = life;
+        if matches!(life, LifeCycle::Refused | LifeCycle::Retired) {
+            self.start_anew(now, device.no);
+        }
         device.retired = (life == LifeCycle::Retired).then_some(*now);
         step.changes.push(record(now, device.no, Record::DeviceLife { device: device.id.clone(), life }));
         self.change_device(now, device, step);
@@ -124,7 +127,7 @@ impl Engine {
             let again = if left.is_zero() { LOOK_AGAIN } else { left.min(LOOK_AGAIN).max(SOONEST) };
             self.timers.set(now.mono + again, Timer::Retired(no));
         } else {
-            self.forget_device(no, step);
+            self.forget_device(now, no, step);
         }
     }
 
@@ -135,11 +138,17 @@ impl Engine {
         by_wall.max(by_mono)
     }
 
-    fn forget_device(&mut self, no: DeviceNo, step: &mut Step) {
+    fn forget_device(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        if let Some(entry) = self.registry.get(no) {
+            forget_keys(&entry.device, step);
+        }
+        let kept_off = self.kept_off_at(now, no);
+        self.claims.forget(no);
         let left = self.registry.remove(no);
         self.touched.gone.push(no);
         step.changes.push(Change::ForgetDevice(no));
         step.changes.extend(left.map(Change::ForgetShape));
+        self.lift_refusals(now, kept_off, step);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::event::MOST_IDENTITIES;
 use crate::model::*;
 
 use super::admission::Met;
-use super::claims::{Stand, shows_key};
+use super::claims::{Stand, beside_key, shows_key};
 use super::describing::dated;
 use super::step::Step;
 use super::{Engine, record};
@@ -73,7 +73,9 @@ impl Engine {
         move_to(&mut device, Place { link: name, address: sighting.address.clone() });
         // What names another device already goes on naming that one.
         let others = |identity: &&Identity| self.registry.by_identity(identity).is_none_or(|owner| owner == no);
-        add_identities(&mut device.identities, sighting.identities.iter().filter(others).cloned().collect());
+        let joining = sighting.identities.iter().filter(others).cloned();
+        let joining = joining.filter_map(|shown| beside_key(&device, shown)).collect();
+        add_identities(&mut device.identities, joining);
         if let Some(capabilities) = &sighting.capabilities {
             match self.shape_after(&entry.capabilities, capabilities, step) {
                 Ok(shape) => device.shape = shape,

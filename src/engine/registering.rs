@@ -11,6 +11,7 @@ use crate::model::*;
 use crate::nearest::nearest;
 
 use super::admission::place;
+use super::claims::begin_key;
 use super::describing::{add_groups, dated};
 use super::kinship::unproven;
 use super::links::LinkState;
@@ -132,6 +133,11 @@ impl Engine {
         if !access::may(by, OperationKind::Describe, &before) {
             return Err(Refusal::NotAllowed(format!("{} may not change {}", by.name, before.id)));
         }
+        if entry.key.is_some() && before.life == LifeCycle::Retired && entry.life.is_none() {
+            let says =
+                format!("{} is retired, so nobody can show its key; say as what it lives from now on", before.id);
+            return Err(Refusal::BadArgument(says));
+        }
         let mut device = before.as_ref().clone();
         self.take_entry(&mut device, &entry)?;
         if device.place.is_none() {
@@ -206,7 +212,9 @@ impl Engine {
         if entry.key.is_some() && real_identities(device).next().is_none() {
             return Err(Refusal::BadArgument("a key belongs to an identity; a place has none".into()));
         }
-        device.keyed |= entry.key.is_some();
+        if entry.key.is_some() {
+            begin_key(device);
+        }
         device.name = entry.name.clone().or(device.name.take());
         add_groups(&mut device.groups, &entry.groups).map_err(Refusal::BadArgument)
     }

@@ -17,12 +17,15 @@ const MOST_NUMBERS: u32 = 1 << 24;
 pub struct Registry {
     /// By number.
     slots: Vec<Option<Slot>>,
+    pub(super) most_numbers: u32,
     count: usize,
     /// Devices that wait for a decision.
     pending: usize,
     by_id: BTreeMap<DeviceId, DeviceNo>,
     by_identity: BTreeMap<(IdentityKind, Address), DeviceNo>,
     by_address: BTreeMap<LinkNo, BTreeMap<Address, DeviceNo>>,
+    /// Further places of devices.
+    by_way: BTreeMap<(LinkNo, Address), DeviceNo>,
     shapes: BTreeMap<ShapeNo, Arc<Capabilities>>,
     /// The shapes again, by what they hold.
     by_content: BTreeMap<Vec<u8>, ShapeNo>,
@@ -52,11 +55,13 @@ impl Registry {
         let links = settings.links.iter().zip(0..).map(|(link, no)| (link.name.clone(), LinkNo(no))).collect();
         let mut registry = Registry {
             slots: Vec::new(),
+            most_numbers: MOST_NUMBERS,
             count: 0,
             pending: 0,
             by_id: BTreeMap::new(),
             by_identity: BTreeMap::new(),
             by_address: BTreeMap::new(),
+            by_way: BTreeMap::new(),
             shapes: BTreeMap::new(),
             by_content: BTreeMap::new(),
             uses: BTreeMap::new(),
@@ -92,6 +97,11 @@ impl Registry {
         DeviceNo(u32::try_from(self.slots.len()).unwrap_or(u32::MAX))
     }
 
+    /// There is a number left for another device.
+    pub fn has_numbers(&self) -> bool {
+        self.next_no().0 < self.most_numbers
+    }
+
     pub fn get(&self, no: DeviceNo) -> Option<&Arc<DeviceNow>> {
         self.slot(no).map(|slot| &slot.now)
     }
@@ -106,6 +116,11 @@ impl Registry {
 
     pub fn by_address(&self, link: LinkNo, address: &Address) -> Option<DeviceNo> {
         self.by_address.get(&link)?.get(address).copied()
+    }
+
+    /// The device that is found there too.
+    pub fn by_way(&self, link: LinkNo, address: &Address) -> Option<DeviceNo> {
+        self.by_way.get(&(link, address.clone())).copied()
     }
 
     pub fn link(&self, name: &Name) -> Option<LinkNo> {
@@ -186,6 +201,11 @@ impl Registry {
         if let (Some(link), Some(place)) = (link, device.is_at()) {
             self.by_address.entry(link).or_default().insert(place.address.clone(), no);
         }
+        for way in &device.ways {
+            if let Some(link) = self.link(&way.link) {
+                self.by_way.insert((link, way.address.clone()), no);
+            }
+        }
         let capabilities = self.shapes.get(&device.shape).cloned().unwrap_or_default();
         self.pending += usize::from(device.life == LifeCycle::Pending);
         match &mut self.slots[place] {
@@ -241,6 +261,11 @@ impl Registry {
         let (device, link) = (slot.now.device.clone(), slot.link);
         for identity in &device.identities {
             remove_if(&mut self.by_identity, &(identity.kind, identity.value.clone()), no);
+        }
+        for way in &device.ways {
+            if let Some(link) = self.link(&way.link) {
+                remove_if(&mut self.by_way, &(link, way.address.clone()), no);
+            }
         }
         if let (Some(devices), Some(place)) =
             (link.and_then(|link| self.by_address.get_mut(&link)), device.place.as_ref())

@@ -86,9 +86,10 @@ impl Engine {
         }
     }
 
-    /// A sign of life. How a blocked device is nobody judges, and whoever answers for one that is displaced is another.
+    /// A sign of life. How one that is kept off is nobody judges, and whoever answers for one that is displaced is
+    /// another.
     pub(super) fn alive(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
-        if self.registry.get(no).is_none_or(|entry| entry.device.blocked.is_some() || entry.device.displaced) {
+        if self.is_kept_off(no) || self.registry.get(no).is_some_and(|entry| entry.device.displaced) {
             return;
         }
         let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
@@ -106,10 +107,15 @@ impl Engine {
     }
 
     pub(super) fn gone(&mut self, now: &Now, link: LinkNo, no: DeviceNo, step: &mut Step) {
-        let blocked = self.registry.get(no).is_none_or(|entry| entry.device.blocked.is_some());
-        if self.registry.link_of(no) == Some(link) && !blocked {
+        if self.registry.link_of(no) == Some(link) && !self.is_kept_off(no) {
             self.connect(now, no, Connectivity::Gone, step);
         }
+    }
+
+    fn is_kept_off(&self, no: DeviceNo) -> bool {
+        self.registry.get(no).is_none_or(|entry| {
+            entry.device.blocked.is_some() || matches!(entry.device.life, LifeCycle::Refused | LifeCycle::Retired)
+        })
     }
 
     pub(super) fn connect(&mut self, now: &Now, no: DeviceNo, connectivity: Connectivity, step: &mut Step) {

@@ -12,9 +12,6 @@ use super::remembering::OUR_IDS;
 use super::step::Step;
 use super::{Engine, record};
 
-/// Floats of a device may have passed through fewer bits than ours.
-const SAME: f64 = 1e-6;
-
 impl Engine {
     #[expect(clippy::too_many_arguments, reason = "they are those of the operation")]
     pub(super) fn desire(
@@ -33,14 +30,14 @@ impl Engine {
         let before = entry.device.desired.iter().find(|known| known.point == point.no);
         let version = next_version(before, version)?;
         let mut desired = others(&entry, point.no);
-        let mut write = None;
+        let (mut write, waits) = (None, !self.takes_writes(&entry.device));
         if let Some(value) = value {
             if desired.len() >= MOST_DESIRED {
                 return Err(format!("{MOST_DESIRED} points of {id} are desired already; forget one of them"));
             }
             let value = fit(point, value)?;
             write = self.write_of(now, &entry, point, &value, step)?.map(|command| Command { local, ..command });
-            desired.push(Desired { point: point.no, value, by: by.clone(), version, at: *now });
+            desired.push(Desired { point: point.no, value, by: by.clone(), version, at: *now, waits });
             desired.sort_by_key(|known| known.point);
         } else {
             before.ok_or_else(|| format!("nobody minds what {path} of {id} is"))?;
@@ -66,15 +63,10 @@ impl Engine {
         step: &mut Step,
     ) -> Result<Option<Command>, String> {
         let device = &entry.device;
-        let takes = match device.life {
-            LifeCycle::Managed => true,
-            LifeCycle::Quarantined => self.settings.quarantine.has(OperationKind::Write),
-            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
-        };
         let last = entry.capabilities.place(point.no).and_then(|place| entry.live.values.get(place)?.as_ref());
         // What is under way may be about to change it.
         let is_so = !self.commands.is_flying(device.no) && last.is_some_and(|last| is_so(last, value));
-        if !takes || !entry.capabilities.can(OperationKind::Write) || is_so {
+        if !self.takes_writes(device) || !entry.capabilities.can(OperationKind::Write) || is_so {
             return Ok(None);
         }
         let operation = Operation::Write { point: point.path.clone(), value: value.clone() };
@@ -91,6 +83,37 @@ impl Engine {
             timeout: self.settings.command_timeout,
             ..Command::new(no, id, gateway(), whom, operation, *now)
         }))
+    }
+
+    fn takes_writes(&self, device: &Device) -> bool {
+        match device.life {
+            LifeCycle::Managed => true,
+            LifeCycle::Quarantined => self.settings.quarantine.has(OperationKind::Write),
+            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
+        }
+    }
+
+    /// The device may take writes now: what was desired of it before is written. What cannot be written waits on.
+    pub(super) fn write_what_waited(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        let Some(entry) = self.registry.get(no).filter(|entry| self.takes_writes(&entry.device)).cloned() else {
+            return;
+        };
+        let waiting: Vec<Desired> = entry.device.desired.iter().filter(|desired| desired.waits).cloned().collect();
+        for desired in waiting {
+            let place = entry.capabilities.place(desired.point);
+            let Some(point) = place.and_then(|place| entry.capabilities.points.get(place)) else { continue };
+            let Ok(write) = self.write_of(now, &entry, point, &desired.value, step) else { continue };
+            self.waits_no_more(no, desired.point, step);
+            if let Some(link) = write.and_then(|command| self.begin(now, command, step)) {
+                self.pump(now, link, step);
+            }
+        }
+    }
+
+    fn waits_no_more(&mut self, no: DeviceNo, point: PointNo, step: &mut Step) {
+        let Some(mut device) = self.registry.get(no).map(|entry| entry.device.as_ref().clone()) else { return };
+        device.desired.iter_mut().filter(|desired| desired.point == point).for_each(|desired| desired.waits = false);
+        self.store_device(device, step);
     }
 
     /// What was to be written of an earlier version, and was not sent yet.
@@ -117,7 +140,7 @@ impl Engine {
             let Some(desired) = entry.device.desired.iter().find(|desired| desired.point == reading.point) else {
                 continue;
             };
-            let differs = !is_same(&reading.value, &desired.value);
+            let differs = !reading.value.is_like(&desired.value);
             if differs == known.contains(&reading.point) {
                 continue;
             }
@@ -175,16 +198,7 @@ fn fit(point: &Point, value: &Value) -> Result<Value, String> {
 }
 
 fn is_so(last: &LastValue, value: &Value) -> bool {
-    last.quality == Quality::Good && is_same(&last.value, value)
-}
-
-fn is_same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Float(one), Value::Float(other)) => {
-            one == other || (one - other).abs() <= SAME * one.abs().max(other.abs())
-        }
-        _ => one == other,
-    }
+    last.quality == Quality::Good && last.value.is_like(value)
 }
 
 /// Who asks for what follows from what others desired.
@@ -249,20 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn a_float_that_lost_its_last_bits_is_the_same() {
-        let narrow = Value::Float(f64::from(0.1_f32));
-        assert!(is_same(&narrow, &Value::Float(0.1)) && is_same(&Value::Float(0.0), &Value::Float(0.0)));
-        assert!(
-            !is_same(&Value::Float(0.1001), &Value::Float(0.1)) && !is_same(&Value::Float(1e-9), &Value::Float(0.0))
-        );
-        assert!(!is_same(&Value::Int(1), &Value::Int(2)));
-    }
-
-    #[test]
     fn versions_only_go_up() {
         let by = Name::new("ann").unwrap();
-        let last =
-            |version| Desired { point: PointNo(0), value: Value::Int(1), by: by.clone(), version, at: Now::default() };
+        let last = |version| Desired {
+            point: PointNo(0),
+            value: Value::Int(1),
+            by: by.clone(),
+            version,
+            at: Now::default(),
+            waits: false,
+        };
         assert_eq!((next_version(None, None), next_version(None, Some(7))), (Ok(1), Ok(7)));
         assert_eq!((next_version(Some(&last(7)), None), next_version(Some(&last(7)), Some(9))), (Ok(8), Ok(9)));
         assert!(next_version(Some(&last(7)), Some(7)).is_err() && next_version(Some(&last(u64::MAX)), None).is_err());

@@ -60,6 +60,7 @@ impl Engine {
     pub(super) fn set_life(&mut self, now: &Now, no: DeviceNo, life: LifeCycle, step: &mut Step) {
         if let Some(entry) = self.registry.get(no).filter(|entry| entry.device.life != life) {
             self.live_as(now, entry.device.as_ref().clone(), life, step);
+            self.write_what_waited(now, no, step);
         }
     }
 

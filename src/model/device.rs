@@ -64,6 +64,9 @@ pub struct Desired {
     pub by: Name,
     pub version: u64,
     pub at: Now,
+    /// The device took no writes then; it is written when it does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
 }
 
 /// Work is being done on it: until then, or until somebody says that it is over.

@@ -17,6 +17,8 @@ use super::point::ValueKind;
 pub const LONGEST_TEXT: usize = 2048;
 /// Items of one list value.
 pub const LONGEST_LIST: usize = 128;
+/// Floats that differ by no greater part are the same.
+const ALIKE: f64 = 1e-6;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -106,6 +108,16 @@ impl Value {
             Value::Uint(n) => Some(*n as f64),
             Value::Float(n) => Some(*n),
             _ => None,
+        }
+    }
+
+    /// The same, as far as can be told: floats of a device may have passed through fewer bits than ours.
+    pub fn is_like(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Float(one), Value::Float(other)) => {
+                one == other || (one - other).abs() <= ALIKE * one.abs().max(other.abs())
+            }
+            _ => self == other,
         }
     }
 
@@ -374,6 +386,15 @@ mod tests {
 
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![plain(), proptest::collection::vec(plain(), 0..20).prop_map(|items| Value::List(items.into()))]
+    }
+
+    #[test]
+    fn a_float_that_lost_its_last_bits_is_the_same() {
+        let like = |one: Value, other: Value| one.is_like(&other);
+        assert!(like(Value::Float(f64::from(0.1_f32)), Value::Float(0.1)));
+        assert!(like(Value::Float(0.0), Value::Float(0.0)));
+        assert!(!like(Value::Float(0.1001), Value::Float(0.1)) && !like(Value::Float(1e-9), Value::Float(0.0)));
+        assert!(!like(Value::Int(1), Value::Int(2)));
     }
 
     proptest! {

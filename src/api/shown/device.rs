@@ -235,7 +235,7 @@ impl DesiredShown {
             point: point.map_or_else(|| desired.point.to_string(), |point| point.path.to_string()),
             desired: desired.value.clone(),
             reported: reported.map(|last| last.value.clone()),
-            differs: reported.map(|last| last.value != desired.value),
+            differs: reported.map(|last| !last.value.is_like(&desired.value)),
             by: desired.by.clone(),
             version: desired.version,
             at: desired.at.wall,

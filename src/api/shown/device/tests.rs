@@ -69,17 +69,21 @@ fn what_is_desired_stands_beside_what_is_reported() {
         access: Access::ReadWrite,
         limits: None,
     };
-    let desired = |no, value| Desired { point: PointNo(no), value, by: name("ann"), version: 3, at: NOW };
+    let desired = |no, value| Desired { point: PointNo(no), value, by: name("ann"), version: 3, at: NOW, waits: false };
     let mut known = known(|device| {
         device.desired = (0..4).map(|no| desired(no, Value::Int(5))).collect();
+        device.desired.push(desired(4, Value::Float(0.1)));
     });
-    let points = vec![point(0, "a.x"), point(1, "a.y"), point(2, "a.z")];
+    let points = vec![point(0, "a.x"), point(1, "a.y"), point(2, "a.z"), point(4, "a.w")];
     known.capabilities = Arc::new(Capabilities { points, ..Capabilities::default() });
     let last = |value| Some(LastValue { value, quality: Quality::Good, at: Mono(1), source: None });
-    known.live.values = vec![last(Value::Int(5)), last(Value::Int(6))];
+    known.live.values = vec![last(Value::Int(5)), last(Value::Int(6)), None, last(Value::Float(f64::from(0.1_f32)))];
     let seen = Seen { now: &NOW, health: &Health::default() };
     let detail = DeviceShown::with_detail(&known, &seen, About::default(), None).detail.unwrap();
     let differ: Vec<(&str, Option<bool>)> =
         detail.desired.iter().map(|desired| (desired.point.as_str(), desired.differs)).collect();
-    assert_eq!(differ, [("a.0.x", Some(false)), ("a.0.y", Some(true)), ("a.0.z", None), ("3", None)]);
+    assert_eq!(
+        differ,
+        [("a.0.x", Some(false)), ("a.0.y", Some(true)), ("a.0.z", None), ("3", None), ("a.0.w", Some(false))]
+    );
 }

@@ -378,3 +378,66 @@ fn a_token_is_bound_to_when_and_how() {
     assert!(!second(Operate { timeout: Some(Duration::from_secs(99)), ..first() }));
     assert!(!second(Operate { priority: command::Priority::High, ..first() }));
 }
+
+#[test]
+fn the_number_of_a_device_that_was_lost_is_not_given_again() {
+    let mut engine = load(settings());
+    (1..=2).for_each(|n| drop(sight(&mut engine, 1, A, &n.to_string(), n)));
+    let mut state = engine.state();
+    state.devices.pop();
+    state.lost_device = Some(DeviceNo(1));
+    let (mut engine, _) = Engine::load(settings(), state.clone(), &now(2));
+    assert_eq!(engine.state(), state);
+    sight(&mut engine, 3, A, "3", 3);
+    assert!(engine.device(DeviceNo(1)).is_none());
+    assert_eq!(engine.device(DeviceNo(2)).map(|entry| entry.device.id.clone()), Some(id(3)));
+}
+
+#[test]
+fn an_id_that_may_be_of_a_command_that_was_lost_does_not_run_again() {
+    let mut engine = load(settings());
+    sight(&mut engine, 1, A, "1", 1);
+    let own = |name: &str, expires_s: u64| Operate {
+        id: Some(CommandId::new(name).unwrap()),
+        expires: Some(now(expires_s).wall),
+        ..Operate::new(id(1), write())
+    };
+    let root = Principal::local_root;
+    for name in ["one", "two", "three"] {
+        ask_by(&mut engine, 1, root(), own(name, 1_000));
+    }
+    let mut state = engine.state();
+    state.commands.retain(|command| command.no == CommandNo(2));
+    state.lost_commands = vec![CommandNo(1), CommandNo(3)];
+    let (mut engine, step) = Engine::load(settings(), state.clone(), &now(2));
+    step.changes.iter().for_each(|change| state.apply(change));
+    assert_eq!(engine.state(), state);
+    assert_eq!(state.lost_commands, [CommandNo(3)], "the newest stays, for its number");
+    assert!(why(ask_by(&mut engine, 3, root(), own("one", 1_000)).1).contains("may be forgotten"));
+    assert!(matches!(ask_by(&mut engine, 3, root(), own("two", 1_000)).1, Reply::Known(CommandNo(2))));
+    let Reply::Accepted(new) = ask(&mut engine, 3, 1, write()).1 else { panic!("not accepted") };
+    assert_eq!(new.no, CommandNo(4));
+    // A week later an id of that time has expired, and others are taken again.
+    let week = 7 * 24 * 3_600;
+    let (_, reply) = ask_by(&mut engine, week + 10, root(), own("one", week + 20));
+    assert!(matches!(reply, Reply::Accepted(_)), "{reply:?}");
+    let (engine, _) = Engine::load(settings(), engine.state(), &now(week + 11));
+    assert!(engine.state().lost_commands.is_empty());
+}
+
+#[test]
+fn what_was_desired_of_a_device_that_waited_is_written_when_it_is_let_in() {
+    let mut engine = with_strangers_held();
+    sight(&mut engine, 1, A, "1", 9);
+    let point: PointPath = "relay.on".parse().unwrap();
+    let desire = Operation::Desire { point, value: Some(Value::Bool(true)), version: None };
+    assert_eq!(performs(&ask(&mut engine, 2, 9, desire).0), NONE);
+    let (mut engine, _) = Engine::load(settings(), engine.state(), &now(3));
+    event(&mut engine, 3, A, LinkEvent::Up { credits: 1_000 });
+    let (step, _) = ask(&mut engine, 4, 9, Operation::Accept);
+    assert_eq!(performs(&step).len(), 1);
+    finish(&mut engine, 5, performs(&step)[0], Outcome::Failed("interlock".into()));
+    for operation in [Operation::Quarantine, Operation::Release] {
+        assert_eq!(performs(&ask(&mut engine, 6, 9, operation).0), NONE, "a version is written once");
+    }
+}

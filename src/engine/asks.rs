@@ -151,7 +151,8 @@ impl Engine {
             return Err(Refusal::Expired("the command expired before it came in".into()));
         }
         if ask.id.is_some() && wanted <= self.commands.forgotten_to {
-            let says = "the clock of the gateway was set back: what this id became may be forgotten";
+            let says = "what this id became may be forgotten, for the clock of the gateway was set back or its store was \
+                        damaged; take an id of the gateway, or one that expires later";
             return Err(Refusal::Expired(says.into()));
         }
         let left = Duration::from_millis(wanted.0 - now.wall.0);

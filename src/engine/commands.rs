@@ -38,6 +38,8 @@ pub struct Commands {
     /// Sent, and called back since: not to be sent again.
     called_back: BTreeSet<CommandNo>,
     reserved: CommandNo,
+    /// The newest of all, if its row cannot be believed: it stays, so that its number is not given again.
+    pub(super) lost: Option<CommandNo>,
     /// No forgotten id of others expires later: one that does not either may be a forgotten one, if the clock was set
     /// back.
     pub forgotten_to: Wall,

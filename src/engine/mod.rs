@@ -76,6 +76,8 @@ pub struct Engine {
     links: Vec<LinkState>,
     timers: Timers,
     vital_full: bool,
+    /// As the start found it.
+    lost_device: Option<DeviceNo>,
     /// Facts that the event at hand made true, in order.
     facts: Vec<Fact>,
     /// Commands that the event at hand changed on disk, and those it only changed for readers.
@@ -97,6 +99,7 @@ impl Engine {
             links,
             timers: Timers::default(),
             vital_full: false,
+            lost_device: None,
             facts: Vec::new(),
             written: BTreeSet::new(),
             shown: BTreeSet::new(),
@@ -107,7 +110,10 @@ impl Engine {
         engine.watch_retired(now);
         let mut step = Step::default();
         engine.commands.forgotten_to = state.forgotten_to;
+        engine.lost_device = state.lost_device;
+        state.lost_device.into_iter().for_each(|no| engine.registry.reserve(no));
         engine.load_commands(now, state.commands, state.ended, &mut step);
+        engine.load_lost(now, state.lost_commands, &mut step);
         engine.load_flags(now, &mut step);
         engine.close_step(&mut step);
         (engine, step)
@@ -166,6 +172,8 @@ impl Engine {
             ended: self.commands.ended().cloned().collect(),
             attempts: self.attempts.stored().cloned().collect(),
             forgotten_to: self.commands.forgotten_to,
+            lost_device: self.lost_device,
+            lost_commands: self.commands.lost.iter().copied().collect(),
         }
     }
 

@@ -56,6 +56,22 @@ impl Engine {
         }
     }
 
+    /// What cannot be believed may have been asked under any id that has not expired by now, so none is taken that could
+    /// be that one. Its rows go, so that the next start does not find the same again.
+    pub(super) fn load_lost(&mut self, now: &Now, mut lost: Vec<CommandNo>, step: &mut Step) {
+        let Some(last) = lost.iter().max().copied() else { return };
+        self.commands.reserve(last);
+        self.commands.forgotten_to = self.commands.forgotten_to.max(now.wall + self.settings.longest_expiry);
+        if self.commands.newest() < Some(last) {
+            self.commands.lost = Some(last);
+            lost.retain(|no| *no != last);
+            // There is no such command, but until when ids are forgotten is written with it.
+            lost.push(CommandNo(0));
+        }
+        let forgotten_to = self.commands.forgotten_to;
+        step.changes.extend(lost.into_iter().map(|no| Change::Forget { no, forgotten_to }));
+    }
+
     pub(super) fn forget_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
         let Some(command) = self.commands.ended_one(no) else { return };
         // Not before the wall clock has passed its expiry too: set back meanwhile, it would let the same id in again.

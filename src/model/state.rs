@@ -6,7 +6,7 @@ use super::attempt::Attempt;
 use super::change::Change;
 use super::command::{Command, Ended};
 use super::device::{Capabilities, Device};
-use super::id::ShapeNo;
+use super::id::{CommandNo, DeviceNo, ShapeNo};
 use super::now::Wall;
 
 /// All in ascending order of their numbers.
@@ -20,6 +20,10 @@ pub struct State {
     pub attempts: Vec<Attempt>,
     /// No forgotten id from outside expired later than this.
     pub forgotten_to: Wall,
+    /// The newest device whose row cannot be believed: its number is given all the same.
+    pub lost_device: Option<DeviceNo>,
+    /// Commands whose rows cannot be believed: nobody knows their ids.
+    pub lost_commands: Vec<CommandNo>,
 }
 
 impl State {
@@ -38,6 +42,7 @@ impl State {
             }
             Change::Forget { no, forgotten_to } => {
                 self.ended.retain(|ended| ended.no != *no);
+                self.lost_commands.retain(|lost| lost != no);
                 self.forgotten_to = self.forgotten_to.max(*forgotten_to);
             }
             Change::Was { device, connectivity } => {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
-use crate::model::{Capabilities, Change, Command, Identity, Name, ShapeNo, State, Stream, Wall};
+use crate::model::{Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Name, ShapeNo, State, Stream, Wall};
 
 use super::error::StoreError;
 use super::of_device::OfDevices;
@@ -166,6 +166,9 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
         true => state.commands.push(command),
         false => state.ended.push(command.brief()),
     })?;
+    let lost = |table: &'static str| damaged.iter().filter(move |row| row.table == table).map(|row| row.key);
+    state.lost_device = lost("devices").filter_map(|key| u32::try_from(key).ok()).max().map(DeviceNo);
+    state.lost_commands = lost("commands").map(CommandNo).collect();
     state.attempts = read_attempts(from, &mut damaged)?;
     state.forgotten_to = meta(from, FORGOTTEN_TO)?.unwrap_or_default();
     Ok((state, damaged))

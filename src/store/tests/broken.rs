@@ -115,6 +115,22 @@ fn a_damaged_row_of_the_state_is_left_out_and_reported() {
     assert_eq!(opened.damaged, [DamagedRow { table: "devices", key: 2 }]);
     assert_eq!(opened.state.devices.iter().map(|d| d.no.0).collect::<Vec<_>>(), [1, 3]);
     assert_eq!(opened.state.commands.len(), 3);
+    assert_eq!((opened.state.lost_device, opened.state.lost_commands), (Some(DeviceNo(2)), vec![]));
+}
+
+#[test]
+fn the_number_of_a_damaged_command_is_told_until_it_is_forgotten() {
+    let named =
+        |no: u64| Change::Command(Command { id: CommandId::new(&format!("mine-{no}")).unwrap(), ..command(no) }.into());
+    let (disk, opened, mut store) = damage(b"mine-2", Settings::default(), |store| {
+        store.commit(&at(1), &[named(1), named(2), named(3)], false).unwrap();
+    });
+    assert_eq!(opened.state.lost_commands, [CommandNo(2)]);
+    let forget = Change::Forget { no: CommandNo(2), forgotten_to: Wall(5) };
+    store.commit(&at(101), &[forget], false).unwrap();
+    store.close(&at(102)).unwrap();
+    let (_, again) = open(&disk, Settings::default(), 200);
+    assert_eq!((again.state.lost_commands, again.state.forgotten_to), (vec![], Wall(5)));
 }
 
 #[test]

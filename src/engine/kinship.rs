@@ -7,6 +7,7 @@ use crate::model::*;
 use super::claims::has_key;
 use super::life::forget_keys;
 use super::meeting::add_identities;
+use super::reporting::is_there;
 use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
@@ -194,10 +195,6 @@ fn stays_as_decided(device: &Device, with: &Device) -> Result<(), String> {
 /// What somebody says of an identity proves nothing yet.
 pub fn unproven(identity: &Identity) -> Identity {
     Identity { proof: Proof::Claimed, ..identity.clone() }
-}
-
-fn is_there(connectivity: Connectivity) -> bool {
-    matches!(connectivity, Connectivity::Up | Connectivity::Degraded)
 }
 
 fn is_named(device: &Device) -> bool {

@@ -163,7 +163,8 @@ impl Engine {
         let up = self.registry.link_of(no).and_then(|link| self.links[usize::from(link.0)].up);
         let (expected, connectivity) = (self.is_expected(&entry.device), entry.live.connectivity);
         // A link that is down is looked at again when it is back.
-        let (Some(up), true) = (up, expected && connectivity != Connectivity::Gone) else { return };
+        let counts = connectivity != Connectivity::Gone && (expected || is_there(connectivity));
+        let (Some(up), true) = (up, counts) else { return };
         // A device that carries out a command is not read meanwhile: then its silence says nothing.
         let busy = self.commands.is_flying(no).then(|| now.mono + after);
         // From a block or the like it begins anew.
@@ -172,6 +173,9 @@ impl Engine {
         if due > now.mono {
             self.registry.watch(no);
             self.timers.set(due, Timer::Silence(no));
+        } else if !expected {
+            // Nobody asks it, so nobody knows.
+            self.start_anew(now, no);
         } else if connectivity != Connectivity::Silent {
             self.connect(now, no, Connectivity::Silent, step);
             self.facts.push(Fact::DeviceSilent(no));
@@ -186,6 +190,10 @@ impl Engine {
         let asleep = sleeps.map(|sleep| sleep.every.saturating_mul(2).saturating_add(sleep.awake));
         Some(after.saturating_add(asleep.unwrap_or_default()))
     }
+}
+
+pub fn is_there(connectivity: Connectivity) -> bool {
+    matches!(connectivity, Connectivity::Up | Connectivity::Degraded)
 }
 
 /// False where the reading cannot be of this device.

@@ -103,3 +103,17 @@ fn to_keep_a_stranger_off_keeps_nobody_off_who_stands_there() {
     let step = sight(&mut engine, 3, A, "8", evil());
     assert_eq!(refusals(&step, A), [("8".to_owned(), None)]);
 }
+
+#[test]
+fn whom_nobody_asks_is_not_called_up_for_ever() {
+    let mut engine = start(ruled("serial:acme:1", Admission::Hold), State::default(), 0);
+    sight(&mut engine, 1, A, "1", vec![serial(1)]);
+    wake(&mut engine, 10);
+    assert_eq!(connectivity(&engine, 0), Connectivity::Up);
+    let step = wake(&mut engine, 11);
+    assert_eq!((connectivity(&engine, 0), step), (Connectivity::Unknown, Step::default()));
+    sight(&mut engine, 12, A, "1", vec![serial(1)]);
+    assert_eq!(connectivity(&engine, 0), Connectivity::Up);
+    let step = wake(&mut engine, 30);
+    assert_eq!((connectivity(&engine, 0), step), (Connectivity::Unknown, Step::default()));
+}

@@ -47,6 +47,8 @@ struct Claim {
     until: Mono,
     /// When the device was asked, if it could be.
     asked: Option<Mono>,
+    /// Whoever is at the old place has shown the key there since.
+    proven: bool,
 }
 
 /// What showing a known identity at some place comes to.
@@ -139,7 +141,9 @@ impl Engine {
         let (from, wait) = (entry.device.place.clone()?, self.time_to_answer(&entry));
         let who = Sighting::new(who.address.clone(), who.identities.clone(), None);
         let asked = self.ask_there(now, &entry.device, &from, step);
-        self.claims.open.insert(no, Claim { from, link, who, at: now.mono, until: now.mono + wait, asked });
+        self.claims
+            .open
+            .insert(no, Claim { from, link, who, at: now.mono, until: now.mono + wait, asked, proven: false });
         self.timers.set(now.mono + wait, Timer::Contest(no));
         Some(wait)
     }
@@ -154,14 +158,44 @@ impl Engine {
         if self.commands.is_flying(device.no) {
             return None;
         }
-        let pause = self.settings.contest.max(SOONEST);
         if !device.displaced {
             self.order(now, old, LinkOrder::Probe { device: device.no }, step);
-        } else if self.claims.looked.get(&old).is_none_or(|looked| *looked + pause <= now.mono) {
-            self.claims.looked.insert(old, now.mono);
-            self.order(now, old, LinkOrder::Discover, step);
+        }
+        // Who has a key shows it when it is looked for, and not when it is asked for values.
+        if device.displaced || device.keyed {
+            self.look_round(now, old, step);
         }
         Some(now.mono)
+    }
+
+    fn look_round(&mut self, now: &Now, link: LinkNo, step: &mut Step) {
+        let pause = self.settings.contest.max(SOONEST);
+        if self.claims.looked.get(&link).is_none_or(|looked| *looked + pause <= now.mono) {
+            self.claims.looked.insert(link, now.mono);
+            self.order(now, link, LinkOrder::Discover, step);
+        }
+    }
+
+    /// Whoever is at the device's place has shown there what it is known by.
+    pub(super) fn shown_there(&mut self, no: DeviceNo, place: &Place, with_key: bool) {
+        if let Some(claim) = self.claims.open.get_mut(&no).filter(|claim| claim.from == *place) {
+            claim.proven |= with_key;
+        }
+    }
+
+    /// Where the device was last stands somebody who could not show its key: it is nowhere until somebody can.
+    pub(super) fn leave_place(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        let Some(entry) = self.registry.get(no).filter(|entry| !entry.device.displaced).cloned() else { return };
+        let claim = self.claims.open.remove(&no);
+        self.change_device(now, Device { displaced: true, ..entry.device.as_ref().clone() }, step);
+        self.connect(now, no, Connectivity::Gone, step);
+        self.registry.unheard(no);
+        if let Some(link) = entry.device.place.as_ref().and_then(|place| self.registry.link(&place.link)) {
+            self.look_round(now, link, step);
+        }
+        if let Some(claim) = claim.filter(|claim| claim.who.identities.iter().any(shows_key)) {
+            self.take_in(now, claim.link, no, &claim.who, step);
+        }
     }
 
     /// Time is up: who answered at the old place stays there.
@@ -171,7 +205,11 @@ impl Engine {
         if !self.is_still_open(now, &entry.device, &claim) {
             return;
         }
-        let heard = entry.live.heard.is_some_and(|heard| heard > claim.at);
+        // Of two that claim to have the key, answering proves nothing.
+        let heard = match entry.device.keyed {
+            true => claim.proven,
+            false => entry.live.heard.is_some_and(|heard| heard > claim.at),
+        };
         let waits = if heard { None } else { self.wait_on(now, &entry, &mut claim, step) };
         if let Some(until) = waits {
             claim.until = until;
@@ -245,12 +283,12 @@ pub fn has_key(identity: &Identity) -> bool {
     identity.kind != IdentityKind::Place && identity.proof != Proof::Seen
 }
 
-/// Whoever shows one of its identities has to prove it from now on: that a link saw them counts no more.
+/// Whoever shows one of its identities has to prove it from now on: that a link saw them counts no more, nor an earlier
+/// key.
 pub fn begin_key(device: &mut Device) {
     device.keyed = true;
-    let seen =
-        device.identities.iter_mut().filter(|identity| !has_key(identity) && identity.kind != IdentityKind::Place);
-    seen.for_each(|identity| identity.proof = Proof::Claimed);
+    let real = device.identities.iter_mut().filter(|identity| identity.kind != IdentityKind::Place);
+    real.for_each(|identity| identity.proof = Proof::Claimed);
 }
 
 /// What joins a device that has a key, and was shown: only with the key it is more than seen.

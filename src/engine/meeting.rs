@@ -27,12 +27,17 @@ impl Engine {
         let is_its = |shown: &&Identity| entry.device.identities.iter().any(|known| known.same_as(shown));
         let with_key = sighting.identities.iter().filter(is_its).find(|shown| shows_key(shown));
         let shown = with_key.cloned().or(shown);
-        if entry.device.keyed && !shown.as_ref().is_some_and(shows_key) {
-            return self.deny(now, link, sighting, Denial::Unproven, step);
-        }
-        let denied = denied(now, &entry.device);
         let name = self.links[usize::from(link.0)].settings.name.clone();
         let place = Place { link: name, address: sighting.address.clone() };
+        let has_shown = shown.as_ref().is_some_and(shows_key);
+        if entry.device.keyed && !has_shown {
+            if entry.device.is_at() == Some(&place) {
+                self.leave_place(now, no, step);
+            }
+            return self.deny(now, link, sighting, Denial::Unproven, step);
+        }
+        self.shown_there(no, &place, has_shown);
+        let denied = denied(now, &entry.device);
         match self.judge(now, &entry, &place, shown.as_ref()) {
             // Of whom is kept off nothing is taken but where it is, and it pushes nobody out.
             Stand::There if denied.is_some() => {

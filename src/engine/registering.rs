@@ -143,6 +143,7 @@ impl Engine {
         if device.place.is_none() {
             device.place = self.free_place(&entry);
         }
+        let other_key = (device.keyed, device.key_mark) != (before.keyed, before.key_mark);
         let life = entry.life.filter(|life| *life != device.life);
         if let Some(life) = life {
             self.check_life(life)?;
@@ -150,13 +151,17 @@ impl Engine {
             (device.life, device.retired) = (life, None);
             step.changes.push(record(now, no, Record::DeviceLife { device: device.id.clone(), life }));
         }
-        if entry.key.is_some() {
+        if other_key {
             step.changes.push(record(now, no, Record::DeviceReplaced { device: device.id.clone() }));
         }
         if device != *before {
             self.change_device(now, device.clone(), step);
         }
         self.tell_store(now, &device, entry, step);
+        if other_key {
+            // Whoever is there has not shown this one.
+            self.leave_place(now, no, step);
+        }
         Ok(before.id.clone())
     }
 
@@ -212,8 +217,12 @@ impl Engine {
         if entry.key.is_some() && real_identities(device).next().is_none() {
             return Err(Refusal::BadArgument("a key belongs to an identity; a place has none".into()));
         }
-        if entry.key.is_some() {
-            begin_key(device);
+        if let Some(key) = &entry.key {
+            let mark = mark(key, device.no);
+            if !device.keyed || device.key_mark != mark {
+                begin_key(device);
+                device.key_mark = mark;
+            }
         }
         device.name = entry.name.clone().or(device.name.take());
         add_groups(&mut device.groups, &entry.groups).map_err(Refusal::BadArgument)
@@ -237,6 +246,12 @@ impl Engine {
         let taken = self.registry.by_address(self.registry.link(&place.link)?, &place.address);
         taken.is_none().then_some(place)
     }
+}
+
+/// Enough to see that a key is another one, and too little to find it by.
+fn mark(key: &Secret, no: DeviceNo) -> u16 {
+    let salted = crc32c::crc32c_append(crc32c::crc32c(&no.0.to_le_bytes()), key.reveal().as_bytes());
+    (salted >> 16) as u16
 }
 
 fn place_of(entry: &Registration) -> Option<Identity> {

@@ -100,6 +100,8 @@ impl Registry {
     /// There is a number left for another device.
     pub fn has_numbers(&self) -> bool {
         self.next_no().0 < self.most_numbers
+    }
+
     /// Numbers up to this one are given, whoever had them.
     pub fn reserve(&mut self, no: DeviceNo) {
         if no.0 < MOST_NUMBERS && self.slots.len() <= no.0 as usize {

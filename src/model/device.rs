@@ -121,6 +121,9 @@ pub struct Device {
     /// It has a key: who does not hold it is somebody else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keyed: bool,
+    /// A mark of that key, to see whether another one is given.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub key_mark: u16,
     /// A mark of what the device last told about itself, to see whether it is another.
     #[serde(default)]
     pub told: u32,
@@ -129,6 +132,10 @@ pub struct Device {
     pub merged: Option<DeviceNo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<Now>,
+}
+
+fn is_zero(number: &u16) -> bool {
+    *number == 0
 }
 
 impl Device {
@@ -163,6 +170,7 @@ impl Device {
             desired: Vec::new(),
             written: Vec::new(),
             keyed: false,
+            key_mark: 0,
             told: 0,
             merged: None,
             retired: None,

@@ -240,16 +240,14 @@ impl Engine {
         if claim.until > now.mono {
             return Some(claim.until);
         }
-        let again = now.mono + self.settings.contest.max(SOONEST);
         if self.commands.is_flying(entry.device.no) {
             claim.asked = None;
-            return Some(again);
         }
         let old = self.registry.link(&claim.from.link)?;
         let long_ago = claim.at + self.patience(old, &entry.capabilities) <= now.mono;
         match (self.links[usize::from(old.0)].up, claim.asked) {
             (Some(up), Some(asked)) if up <= asked => None,
-            (None, _) => Some(again).filter(|_| !long_ago),
+            (None, _) => Some(now.mono + self.settings.contest.max(SOONEST)).filter(|_| !long_ago),
             (Some(_), _) => {
                 claim.asked = self.ask_there(now, &entry.device, &claim.from, step);
                 Some(now.mono + self.time_to_answer(entry).max(SOONEST))
@@ -406,6 +404,19 @@ mod tests {
         assert!(!claims.is_news(&now(day), pair(0)), "nobody was told so long ago");
         assert!(claims.is_news(&now(day + 2), pair(0)));
         assert_eq!(claims.alike.len(), MOST_ALIKE - 1, "two made room");
+    }
+
+    #[test]
+    fn who_is_another_now_or_no_more_is_like_nobody() {
+        let mut engine = engine();
+        (1..4).for_each(|n| drop(show(&mut engine, 1, PLANT, &[n], None)));
+        (2..4).for_each(|n| drop(show(&mut engine, 2, PLANT, &[1, n], None)));
+        assert_eq!(engine.claims.alike.len(), 2);
+        let with = engine.device(DeviceNo(1)).unwrap().device.id.clone();
+        assert_eq!(engine.merge(&now(3), DeviceNo(0), &with, &mut Step::default()), Ok(()));
+        assert_eq!(engine.claims.alike.keys().collect::<Vec<_>>(), [&(DeviceNo(0), DeviceNo(2))]);
+        engine.claims.forget(DeviceNo(2));
+        assert!(engine.claims.alike.is_empty());
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub fn lock(target: &DeviceNow, path: &PointPath) -> Lock {
     match (value, value.number()) {
         (Value::Bool(false), _) => Lock::Free,
         (Value::Bool(true), _) => Lock::Locked(by.clone()),
-        (_, Some(x)) if x == 0.0 => Lock::Free,
+        (_, Some(0.0)) => Lock::Free,
         (_, Some(_)) => Lock::Locked(by.clone()),
         _ => Lock::NotKnown(by.clone()),
     }

@@ -97,16 +97,16 @@ impl Registry {
         DeviceNo(u32::try_from(self.slots.len()).unwrap_or(u32::MAX))
     }
 
-    /// There is a number left for another device.
-    pub fn has_numbers(&self) -> bool {
-        self.next_no().0 < self.most_numbers
-    }
-
     /// Numbers up to this one are given, whoever had them.
     pub fn reserve(&mut self, no: DeviceNo) {
         if no.0 < MOST_NUMBERS && self.slots.len() <= no.0 as usize {
             self.slots.resize_with(no.0 as usize + 1, || None);
         }
+    }
+
+    /// There is a number left for another device.
+    pub fn has_numbers(&self) -> bool {
+        self.next_no().0 < self.most_numbers
     }
 
     pub fn get(&self, no: DeviceNo) -> Option<&Arc<DeviceNow>> {

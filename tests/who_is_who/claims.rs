@@ -62,15 +62,19 @@ fn write_for(timeout: u64) -> Operate {
 
 #[test]
 fn who_carries_out_a_command_is_waited_for() {
-    let mut engine = engine();
-    sight(&mut engine, 1, A, "1", vec![serial(1)]);
-    ask_by(&mut engine, 1, Principal::local_root(), write_for(60));
-    sight(&mut engine, 2, B, "2", vec![serial(1)]);
-    (7..30).for_each(|at| drop(wake(&mut engine, at)));
-    assert_eq!(place(&engine, 0), "a/1");
-    link(&mut engine, 30, A, LinkEvent::Finished { command: CommandNo(1), outcome: Outcome::Done(Vec::new()) });
-    wake(&mut engine, 40);
-    assert_eq!((place(&engine, 0), why(&engine)), ("a/1".into(), vec![Denial::Taken]));
+    for claimed_at in [2, 4] {
+        let mut engine = engine();
+        sight(&mut engine, 1, A, "1", vec![serial(1)]);
+        let claim = |engine: &mut Engine| drop(sight(engine, claimed_at, B, "2", vec![serial(1)]));
+        (claimed_at == 2).then(|| claim(&mut engine));
+        ask_by(&mut engine, 3, Principal::local_root(), write_for(60));
+        (claimed_at == 4).then(|| claim(&mut engine));
+        (7..30).for_each(|at| drop(wake(&mut engine, at)));
+        assert_eq!(place(&engine, 0), "a/1");
+        link(&mut engine, 30, A, LinkEvent::Finished { command: CommandNo(1), outcome: Outcome::Done(Vec::new()) });
+        wake(&mut engine, 40);
+        assert_eq!((place(&engine, 0), why(&engine)), ("a/1".into(), vec![Denial::Taken]));
+    }
 }
 
 #[test]

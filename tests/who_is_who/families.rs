@@ -127,19 +127,3 @@ fn the_key_stays_with_the_identities_that_it_was_given_for() {
     ask_by(&mut engine, 4, Principal::local_root(), split);
     assert_eq!((device(&engine, 0).keyed, device(&engine, 1).keyed), (true, true));
 }
-
-#[test]
-fn that_two_are_alike_is_told_again_once_one_of_them_is_another() {
-    let told = |step: Step| {
-        step.changes
-            .iter()
-            .any(|change| matches!(change, Change::Record(entry) if matches!(entry.record, Record::DeviceAlike { .. })))
-    };
-    let mut engine = start(forgets_soon(), State::default(), 0);
-    (1..4).for_each(|n| drop(sight(&mut engine, 1, A, &n.to_string(), vec![serial(n)])));
-    let both = |engine: &mut Engine, at| told(sight(engine, at, A, "1", vec![serial(1), serial(2)]));
-    assert_eq!((both(&mut engine, 2), both(&mut engine, 3)), (true, false));
-    ask(&mut engine, 4, 1, Operation::Merge { with: id(2) });
-    ask(&mut engine, 5, 1, Operation::Split { identity: serial(2) });
-    assert!(told(sight(&mut engine, 6, A, "1", vec![serial(1), serial(2)])));
-}

@@ -123,15 +123,15 @@ fn why(reply: Reply) -> String {
 }
 
 /// Who has the serial number 9 waits for a decision.
-fn with_strangers_held() -> Engine {
+fn strangers_held() -> Settings {
     let identity = Some(Pattern::new("serial:acme:9").unwrap());
     let rule = AdmissionRule { link: None, identity, proof: None, then: Admission::Hold };
-    load(Settings { admission: vec![rule], ..settings() })
+    Settings { admission: vec![rule], ..settings() }
 }
 
 #[test]
 fn commands_for_a_displaced_device_never_go_to_who_stands_in_its_place() {
-    let mut engine = with_strangers_held();
+    let mut engine = load(strangers_held());
     sight(&mut engine, 1, A, "7", 1);
     let (step, _) = ask(&mut engine, 1, 1, write());
     assert_eq!(performs(&step), [1]);
@@ -149,6 +149,20 @@ fn commands_for_a_displaced_device_never_go_to_who_stands_in_its_place() {
 }
 
 #[test]
+fn a_command_that_only_waits_for_a_credit_stays_behind_when_its_device_is_displaced() {
+    let (mut engine, _) = Engine::load(strangers_held(), State::default(), &now(0));
+    event(&mut engine, 0, A, LinkEvent::Up { credits: 3 });
+    for n in 1..=2 {
+        sight(&mut engine, 1, A, &n.to_string(), n);
+        event(&mut engine, 1, A, LinkEvent::Took { orders: 3 });
+    }
+    assert_eq!([2, 1].map(|n| performs(&ask(&mut engine, 1, n, write()).0)), [vec![1], vec![]]);
+    sight(&mut engine, 2, A, "1", 9);
+    event(&mut engine, 2, A, LinkEvent::Took { orders: 2 });
+    assert_eq!(performs(&finish(&mut engine, 3, 1, done())), NONE);
+}
+
+#[test]
 fn commands_for_replaced_hardware_wait_until_it_is_met() {
     let mut engine = load(settings());
     sight(&mut engine, 1, A, "7", 1);
@@ -163,7 +177,7 @@ fn commands_for_replaced_hardware_wait_until_it_is_met() {
 
 #[test]
 fn who_answers_for_a_displaced_device_is_no_sign_of_its_life() {
-    let mut engine = with_strangers_held();
+    let mut engine = load(strangers_held());
     sight(&mut engine, 1, A, "7", 1);
     ask(&mut engine, 1, 1, write());
     sight(&mut engine, 2, A, "7", 9);
@@ -427,7 +441,7 @@ fn an_id_that_may_be_of_a_command_that_was_lost_does_not_run_again() {
 
 #[test]
 fn what_was_desired_of_a_device_that_waited_is_written_when_it_is_let_in() {
-    let mut engine = with_strangers_held();
+    let mut engine = load(strangers_held());
     sight(&mut engine, 1, A, "1", 9);
     let point: PointPath = "relay.on".parse().unwrap();
     let desire = Operation::Desire { point, value: Some(Value::Bool(true)), version: None };

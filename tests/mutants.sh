@@ -9,7 +9,7 @@ echo "seed $seed (SEED=$seed repeats this choice)"
 where=(-f 'src/engine/**/*.rs' -f 'src/store/**/*.rs' -f src/model/access.rs -f src/turn.rs)
 # Only what is quick enough to run for every mutant.
 tests=(--lib)
-for quick in scenarios commands upkeep turn regressions engine_properties device_properties crash; do
+for quick in scenarios commands who_is_who upkeep turn regressions engine_properties device_properties crash; do
   [ ! -e "tests/$quick.rs" ] && [ ! -e "tests/$quick/main.rs" ] || tests+=(--test "$quick")
 done
 

@@ -168,7 +168,7 @@ impl Engine {
         Some(now.mono)
     }
 
-    fn look_round(&mut self, now: &Now, link: LinkNo, step: &mut Step) {
+    pub(super) fn look_round(&mut self, now: &Now, link: LinkNo, step: &mut Step) {
         let pause = self.settings.contest.max(SOONEST);
         if self.claims.looked.get(&link).is_none_or(|looked| *looked + pause <= now.mono) {
             self.claims.looked.insert(link, now.mono);

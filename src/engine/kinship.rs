@@ -41,6 +41,10 @@ impl Engine {
         if self.registry.get(no).is_some_and(|entry| entry.device.displaced) {
             self.connect(now, no, Connectivity::Gone, step);
             self.registry.unheard(no);
+            // Whatever is there is somebody of its own now.
+            if let Some(link) = entry.device.place.as_ref().and_then(|place| self.registry.link(&place.link)) {
+                self.look_round(now, link, step);
+            }
         }
         forget_keys(&entry.device, step);
         step.changes.push(record(now, no, Record::DeviceReplaced { device: entry.device.id.clone() }));

@@ -210,6 +210,8 @@ impl Turn {
         if self.trouble.is_some() {
             self.store.reopen()?;
         }
+        let last = self.engine.last_words();
+        self.changes.extend(last);
         self.store.commit(now, &self.changes, true)?;
         if self.lost_a_link { Ok(()) } else { self.store.close(now) }
     }

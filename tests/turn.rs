@@ -220,3 +220,25 @@ fn whoever_looks_finds_what_was_seen_on_disk() {
     assert!(matches!(orders[..], [Order::Reply { to: 7, reply: Reply::Done }]), "{orders:?}");
     assert_eq!(events(&turn), before + 1);
 }
+
+/// A count is written when it has doubled; a clean stop loses nothing of it.
+#[test]
+fn a_clean_stop_keeps_every_attempt() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    turn.take(&at(2_000), Event::Ask { to: 1, by: Principal::local_root(), ask: refuse() });
+    for ms in 0..7 {
+        take(&mut turn, 3_000 + ms, sighted("1"));
+    }
+    turn.settle(&at(4_000)).unwrap();
+    turn.close(&at(5_000)).unwrap();
+    let Now { mono, wall, quality, .. } = at(6_000);
+    let opening = Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono, wall, quality };
+    let (_, opened) = Store::open_on(disk, store::Settings::default(), &opening).unwrap();
+    let counts: Vec<u64> = opened.state.attempts.iter().map(|attempt| attempt.count).collect();
+    assert_eq!(counts, [7]);
+}
+
+fn refuse() -> Ask {
+    Ask::Operate(Operate::new(DeviceId::new("urn:dev:dmgw:serial:1").unwrap(), Operation::Refuse))
+}

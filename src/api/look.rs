@@ -126,10 +126,18 @@ pub async fn device(State(door): Here, Word(word): Word) -> Result<Response, Fau
 
 async fn device_shown(door: &Door, found: &DeviceNow) -> Result<Json<DeviceShown>, Fault> {
     let no = found.device.no;
-    let about = journal::read(door, move |snapshots| about(&snapshots, no)).await?;
+    // Whatever the disk does: what is true now is shown.
+    let (about, unread) = match journal::read(door, move |snapshots| about(&snapshots, no)).await {
+        Ok(about) => (about, None),
+        Err(fault) => (About::default(), Some(fault.message)),
+    };
     let merged = found.device.merged.and_then(|no| door.view.numbered(no)).map(|other| other.device.id.clone());
     let (now, health) = (door.now(), door.view.health());
-    Ok(Json(DeviceShown::with_detail(found, &Seen { now: &now, health: &health }, about, merged)))
+    let mut shown = DeviceShown::with_detail(found, &Seen { now: &now, health: &health }, about, merged);
+    if let Some(detail) = &mut shown.detail {
+        detail.unread = unread;
+    }
+    Ok(Json(shown))
 }
 
 async fn log(door: &Door, word: &str) -> Result<Json<LogShown>, Fault> {

@@ -198,6 +198,7 @@ fn of_detail(detail: &Detail) -> Vec<(&'static str, String)> {
         ("key", if detail.keyed { "it must show the one that was given" } else { "" }.into()),
         ("also at", commas(ways)),
         ("sleeps", sleeps.unwrap_or_default()),
+        ("unread", detail.unread.clone().unwrap_or_default()),
         ("application", about.application.clone().unwrap_or_default()),
         ("location", about.location.as_ref().map(location).unwrap_or_default()),
         ("hardware", about.hardware.clone().unwrap_or_default()),

@@ -32,7 +32,7 @@ pub fn record(record: &Record) -> String {
         Record::DeviceBlocked { device, until } => format!("{device} blocked until {}", time(*until)),
         Record::DeviceUnblocked { device } => format!("{device} no longer blocked"),
         Record::DeviceReplaced { device } => format!("{device} has another key, hardware or identity now"),
-        Record::DeviceMerged { device, with } => format!("{device} turned out to be {with} and goes on as that"),
+        Record::DeviceMerged { device, with } => format!("{with} turned out to be {device} and goes on as that"),
         Record::DeviceSplit { device, from } => format!("{device} turned out not to be {from} and is on its own now"),
         Record::DeviceAlike { device, other } => {
             format!("{device} and {other} were shown as one; if they are, say so with: dmgw ask {other} merge {device}")

@@ -124,6 +124,16 @@ fn is_old(now: &Now, attempt: &Attempt) -> bool {
 }
 
 impl Engine {
+    /// What a clean stop writes beside: counts that have grown since they were written.
+    pub fn last_words(&mut self) -> Vec<Change> {
+        let grown = self.attempts.rows.values_mut().filter(|row| row.stored != row.counted);
+        let told = grown.map(|row| {
+            row.stored = row.counted.clone();
+            Change::Attempt(row.counted.clone())
+        });
+        told.collect()
+    }
+
     /// Who tried to join, or to be somebody, and was turned away.
     pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
         self.attempts.counted()

@@ -84,7 +84,9 @@ impl Engine {
         self.take_flags(now, &mut device, with, step);
         let why = format!("merged into {id}");
         self.fail_queued(now, other, &why, |_| false, step);
+        let life = Record::DeviceLife { device: with.id.clone(), life: LifeCycle::Retired };
         step.changes.push(record(now, no, Record::DeviceMerged { device: id, with: with.id.clone() }));
+        step.changes.push(record(now, other, life));
         self.start_anew(now, other);
         self.claims.forget(other);
         self.change_device(now, emptied(with, no, now), step);

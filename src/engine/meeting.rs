@@ -99,8 +99,12 @@ impl Engine {
 
     fn record_move(&mut self, now: &Now, before: &Device, device: &Device, step: &mut Step) {
         if let Some(Place { link, address }) = device.place.clone().filter(|_| device.place != before.place) {
-            let id = device.id.clone();
-            step.changes.push(record(now, device.no, Record::DeviceMoved { device: id, link, address }));
+            let (id, life) = (device.id.clone(), device.life);
+            let what = match &before.place {
+                Some(_) => Record::DeviceMoved { device: id, link, address },
+                None => Record::DeviceAdded { device: id, link, address, life },
+            };
+            step.changes.push(record(now, device.no, what));
         }
     }
 

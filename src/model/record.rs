@@ -109,6 +109,7 @@ pub enum Record {
     DeviceReplaced {
         device: DeviceId,
     },
+    /// `with` goes on as `device`.
     DeviceMerged {
         device: DeviceId,
         with: DeviceId,

@@ -78,6 +78,9 @@ pub struct Detail {
     /// Software versions, labels, location and the like.
     #[serde(default)]
     pub about: About,
+    /// Why what people and the device say of it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,6 +178,7 @@ impl DeviceShown {
             merged,
             retired: device.retired.map(|at| at.wall),
             about,
+            unread: None,
         };
         DeviceShown { detail: Some(detail), ..DeviceShown::of(known, seen) }
     }

@@ -242,7 +242,7 @@ mod tests {
     fn what_is_locked_or_may_be_is_not_written() {
         let mut target = target();
         let on = || write("heat.on", Value::Bool(true));
-        let shown = |value, quality| Some(LastValue { value, quality, at: Mono(0), source: None });
+        let shown = |value, quality| Some(LastValue { value, quality, at: Mono(0), source: Wall(0) });
         assert!(matches!(fitting(&target, on()), Err(Refusal::Busy(why)) if why.contains("not known yet whether")));
         target.live.values[0] = shown(Value::Bool(true), Quality::Good);
         assert!(matches!(fitting(&target, on()), Err(Refusal::NotAllowed(why)) if why.contains("locked on the spot")));
@@ -258,7 +258,7 @@ mod tests {
         let by: PointPath = "panel.locked".parse().unwrap();
         let path = "heat.on".parse().unwrap();
         let mut says = |value| {
-            target.live.values[0] = Some(LastValue { value, quality: Quality::Good, at: Mono(0), source: None });
+            target.live.values[0] = Some(LastValue { value, quality: Quality::Good, at: Mono(0), source: Wall(0) });
             lock(&target, &path)
         };
         for value in [Value::Bool(false), Value::Uint(0), Value::Float(0.0)] {

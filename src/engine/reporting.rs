@@ -214,7 +214,8 @@ fn take(capabilities: &Capabilities, live: &mut Live, at: Mono, reading: &mut Re
         live.values = vec![None; capabilities.points.len()];
     }
     if let Some(last) = live.values.get_mut(place) {
-        *last = Some(LastValue { value: reading.value.clone(), quality: reading.quality, at, source: reading.source });
+        let source = reading.source.unwrap_or_default();
+        *last = Some(LastValue { value: reading.value.clone(), quality: reading.quality, at, source });
     }
     true
 }

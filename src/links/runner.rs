@@ -65,7 +65,7 @@ struct Admitted {
     address: Address,
     plan: Arc<[PlanPoint]>,
     /// Places in the plan, by path.
-    by_path: Box<[u16]>,
+    by_path: Arc<[u16]>,
     waiting: VecDeque<Waiting>,
 }
 
@@ -101,6 +101,8 @@ struct Runner<P> {
     down: Option<String>,
     told_down: bool,
     devices: BTreeMap<DeviceNo, Admitted>,
+    /// The last plan with its places by path: the next device is most likely of the same kind.
+    sorted: Option<(Arc<[PlanPoint]>, Arc<[u16]>)>,
     by_address: HashMap<Address, DeviceNo>,
     refused: HashMap<Address, Option<Mono>>,
     schedule: Schedule,
@@ -129,6 +131,7 @@ pub async fn run<P: Polled>(seam: Seam, credits: u16, pace: Pace, polled: Arc<P>
         down: Some("not attached yet".into()),
         told_down: false,
         devices: BTreeMap::new(),
+        sorted: None,
         by_address: HashMap::new(),
         refused: HashMap::new(),
         schedule: Schedule::new(Instant::now(), pace.slowest),

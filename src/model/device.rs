@@ -321,8 +321,8 @@ pub struct LastValue {
     pub value: Value,
     pub quality: Quality,
     pub at: Mono,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Wall>,
+    /// When the device says it was so; 0: it did not say. There are many of these, and an option takes twice the room.
+    pub source: Wall,
 }
 
 /// What is true of a device now. In memory only: rebuilt after a start from what comes in.

@@ -258,7 +258,7 @@ impl PointShown {
             value: last.map(|last| last.value.clone()),
             quality: last.map(|last| last.quality),
             age: last.map(|last| age(now, last.at)),
-            source: last.and_then(|last| last.source),
+            source: last.map(|last| last.source).filter(|source| *source != Wall(0)),
         }
     }
 }

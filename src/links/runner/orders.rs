@@ -94,7 +94,7 @@ impl<P: Polled> Runner<P> {
                 self.heed(0, [address]);
             }
             None => {
-                let new = Admitted { address, plan: Arc::from([]), by_path: Box::from([]), waiting: VecDeque::new() };
+                let new = Admitted { address, plan: Arc::from([]), by_path: Arc::from([]), waiting: VecDeque::new() };
                 self.devices.insert(device, new);
             }
         }
@@ -106,9 +106,11 @@ impl<P: Polled> Runner<P> {
             self.took += 1;
             return;
         };
-        let count = u16::try_from(points.len()).unwrap_or(u16::MAX);
-        let mut by_path: Box<[u16]> = (0..count).collect();
-        by_path.sort_by_key(|place| points.get(usize::from(*place)).map(|point| &point.path));
+        let by_path = match self.sorted.take().filter(|(of, _)| Arc::ptr_eq(of, &points)) {
+            Some((_, sorted)) => sorted,
+            None => by_path(&points),
+        };
+        self.sorted = Some((points.clone(), by_path.clone()));
         self.schedule.plan(device, &admitted.address, &points, Instant::now());
         let ends = points.is_empty() && !admitted.plan.is_empty();
         admitted.plan = points;
@@ -171,4 +173,11 @@ impl<P: Polled> Runner<P> {
     pub(super) fn is_performing(&self) -> bool {
         self.begun.values().any(|(_, begun)| matches!(begun, Begun::Perform(_)))
     }
+}
+
+fn by_path(points: &[PlanPoint]) -> Arc<[u16]> {
+    let count = u16::try_from(points.len()).unwrap_or(u16::MAX);
+    let mut places: Vec<u16> = (0..count).collect();
+    places.sort_by_key(|place| points.get(usize::from(*place)).map(|point| &point.path));
+    places.into()
 }

@@ -76,7 +76,7 @@ fn what_is_desired_stands_beside_what_is_reported() {
     });
     let points = vec![point(0, "a.x"), point(1, "a.y"), point(2, "a.z"), point(4, "a.w")];
     known.capabilities = Arc::new(Capabilities { points, ..Capabilities::default() });
-    let last = |value| Some(LastValue { value, quality: Quality::Good, at: Mono(1), source: None });
+    let last = |value| Some(LastValue { value, quality: Quality::Good, at: Mono(1), source: Wall(0) });
     known.live.values = vec![last(Value::Int(5)), last(Value::Int(6)), None, last(Value::Float(f64::from(0.1_f32)))];
     let seen = Seen { now: &NOW, health: &Health::default() };
     let detail = DeviceShown::with_detail(&known, &seen, About::default(), None).detail.unwrap();

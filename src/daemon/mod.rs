@@ -12,7 +12,7 @@
 //!   api tasks ── asks ─────────────────────────▲   │ replies: one-shot, by number  ┌─────────┐
 //!     ▲  one per connection                    └───┼───────────────────────────────│   api   │
 //!     └────────────────────────────────────────────┘  short snapshots of the store └─────────┘
-//!   main task: signals; stops links, then the loop, then the api
+//!   main task: signals; stops links, then the loop, then the api. One more gives free memory back, once an hour
 //! ```
 //!
 //! Nobody waits in a circle: links and api wait for the loop, the loop waits for nobody but the disk. A panic in a link
@@ -43,6 +43,10 @@ use notify::Notify;
 const LINKS_STOP: Duration = Duration::from_millis(3_000);
 const LOOP_STOPS: Duration = Duration::from_millis(4_500);
 const API_STOPS: Duration = Duration::from_millis(300);
+
+/// When memory that nobody uses goes back to the machine, first and later.
+const FIRST_GIVEN_BACK: Duration = Duration::from_secs(60);
+const GIVEN_BACK: Duration = Duration::from_secs(3_600);
 
 /// Two, so that one that is busy does not keep the other's work waiting; more would only cost memory.
 const WORKERS: usize = 2;
@@ -79,17 +83,34 @@ fn keep_small() {
     }
 }
 
+/// What a start and its first look-round took goes back to the machine, and later now and then what others took.
+async fn give_back() {
+    let mut pause = FIRST_GIVEN_BACK;
+    loop {
+        tokio::time::sleep(pause).await;
+        #[cfg(target_env = "gnu")]
+        #[allow(unsafe_code)]
+        // SAFETY: the call takes the allocator's own locks and only returns memory that nobody uses.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+        pause = GIVEN_BACK;
+    }
+}
+
 async fn serve(config: Config) -> anyhow::Result<()> {
     // From here on a signal is ours: one that comes while the store opens is answered right after.
     let mut signals = Signals::new()?;
     let notify = Notify::from_env();
     let mut running = start::start(config, notify.clone())?;
+    let giving_back = tokio::spawn(give_back());
     notify.say("READY=1");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");
     tokio::select! {
         () = signals.next() => {}
         ended = &mut running.loop_ended => return Err(failed(ended)),
     }
+    giving_back.abort();
     tracing::info!("stopping");
     notify.say("STOPPING=1");
     tokio::select! {

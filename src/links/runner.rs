@@ -61,6 +61,9 @@ struct Waiting {
     deadline: Instant,
 }
 
+/// A plan, and its places by path.
+type Sorted = (Arc<[PlanPoint]>, Arc<[u16]>);
+
 struct Admitted {
     address: Address,
     plan: Arc<[PlanPoint]>,
@@ -102,7 +105,7 @@ struct Runner<P> {
     told_down: bool,
     devices: BTreeMap<DeviceNo, Admitted>,
     /// The last plan with its places by path: the next device is most likely of the same kind.
-    sorted: Option<(Arc<[PlanPoint]>, Arc<[u16]>)>,
+    sorted: Option<Sorted>,
     by_address: HashMap<Address, DeviceNo>,
     refused: HashMap<Address, Option<Mono>>,
     schedule: Schedule,

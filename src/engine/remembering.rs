@@ -8,7 +8,7 @@ use crate::model::*;
 
 use super::Engine;
 use super::step::Step;
-use super::timers::Timer;
+use super::timers::{SOONEST, Timer};
 
 /// Ids that we make begin so; nobody else may use them.
 pub const OUR_IDS: &str = "c-";
@@ -16,9 +16,6 @@ pub const OUR_IDS: &str = "c-";
 fn is_ours(id: &CommandId) -> bool {
     id.as_str().starts_with(OUR_IDS)
 }
-
-/// Nothing is looked at again sooner: a time of zero in the settings must not hold the loop.
-const SOONEST: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Makes room for so many more; false where too many of those kept are still needed.

@@ -52,12 +52,7 @@ impl Engine {
 
     /// Readings of it are taken.
     pub(super) fn is_read(&self, device: &Device) -> bool {
-        let allowed = match device.life {
-            LifeCycle::Managed => true,
-            LifeCycle::Quarantined => self.settings.quarantine.has(OperationKind::Read),
-            LifeCycle::Pending | LifeCycle::Refused | LifeCycle::Retired => false,
-        };
-        allowed && device.blocked.is_none() && device.merged.is_none()
+        self.may_be_asked(device, OperationKind::Read) && device.blocked.is_none() && device.merged.is_none()
     }
 
     /// That it is not heard means something.

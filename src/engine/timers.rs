@@ -5,8 +5,12 @@
 //! what they are for, however often something changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::model::{CommandNo, DeviceNo, Mono};
+
+/// Nothing is looked at again sooner: a time of zero in the settings must not hold the loop.
+pub const SOONEST: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Timer {

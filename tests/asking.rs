@@ -4,24 +4,13 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Gateway, Plant, TWO_DEVICES, eventually, text};
+use support::{Gateway, Plant, TWO_DEVICES, eventually, file, told};
 
 /// Two meters, and a relay that can be set back to how it left its factory.
 fn plant_and_gateway(more: &str) -> (Plant, Gateway) {
     let plant = Plant::start(&TWO_DEVICES.replace("[\"restart\"]", "[\"restart\", \"factory-reset\"]"));
     let gateway = Gateway::start_with(&plant, more);
     (plant, gateway)
-}
-
-fn told(gateway: &Gateway, words: &[&str]) -> (i32, String) {
-    let ended = gateway.cli(words);
-    (ended.status.code().unwrap(), text(&ended.stdout) + &text(&ended.stderr))
-}
-
-fn file(gateway: &Gateway, name: &str, holds: &str) -> String {
-    let path = gateway.folder.path().join(name);
-    std::fs::write(&path, holds).unwrap();
-    path.to_str().unwrap().to_owned()
 }
 
 #[test]

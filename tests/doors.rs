@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Gateway, Plant, TWO_DEVICES, eventually, text};
+use support::{Gateway, Plant, TWO_DEVICES, eventually, file, told};
 
 fn plant_and_gateway(more: &str) -> (Plant, Gateway) {
     let plant = Plant::start(TWO_DEVICES);
@@ -16,17 +16,6 @@ fn alone(settings: &str) -> Gateway {
     let mut gateway = Gateway::new(settings);
     gateway.start();
     gateway
-}
-
-fn told(gateway: &Gateway, words: &[&str]) -> (i32, String) {
-    let ended = gateway.cli(words);
-    (ended.status.code().unwrap(), text(&ended.stdout) + &text(&ended.stderr))
-}
-
-fn file(gateway: &Gateway, name: &str, holds: &str) -> String {
-    let path = gateway.folder.path().join(name);
-    std::fs::write(&path, holds).unwrap();
-    path.to_str().unwrap().to_owned()
 }
 
 #[test]

@@ -287,6 +287,19 @@ impl Drop for Gateway {
     }
 }
 
+/// How the command line ended, and all that it said.
+pub fn told(gateway: &Gateway, words: &[&str]) -> (i32, String) {
+    let ended = gateway.cli(words);
+    (ended.status.code().unwrap(), text(&ended.stdout) + &text(&ended.stderr))
+}
+
+/// A file in the gateway's folder, for the command line to read.
+pub fn file(gateway: &Gateway, name: &str, holds: &str) -> String {
+    let path = gateway.folder.path().join(name);
+    std::fs::write(&path, holds).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 const SPANS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZES: [(&str, u64); 4] = [("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
@@ -81,6 +83,66 @@ pub fn size_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Er
     from.deserialize_any(Text { what: "a size, such as \"64MiB\"", read: size })
 }
 
+/// A span of time as settings hold it: read from `"30s"`, and written so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+impl Span {
+    pub const fn millis(millis: u64) -> Span {
+        Span(Duration::from_millis(millis))
+    }
+
+    pub const fn secs(secs: u64) -> Span {
+        Span(Duration::from_secs(secs))
+    }
+}
+
+impl std::fmt::Display for Span {
+    /// By the largest unit in which it is a whole number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let millis = self.0.as_millis();
+        let fits = |(_, factor): &&(&str, u64)| millis > 0 && millis.is_multiple_of(u128::from(*factor));
+        let (unit, factor) = SPANS.iter().rev().find(fits).unwrap_or(&("s", 1_000));
+        write!(f, "{}{unit}", millis / u128::from(*factor))
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+        span_text(from).map(Span)
+    }
+}
+
+/// A number of bytes as settings hold it: read from `"64MiB"`, and written so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fits = |(_, factor): &&(&str, u64)| self.0 > 0 && self.0.is_multiple_of(*factor);
+        let (unit, factor) = SIZES.iter().rev().find(fits).unwrap_or(&SIZES[0]);
+        write!(f, "{}{unit}", self.0 / factor)
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
+        size_text(from).map(Size)
+    }
+}
+
 struct Text<T> {
     what: &'static str,
     read: fn(&str) -> Result<T, BadUnit>,
@@ -121,6 +183,16 @@ mod tests {
         assert_eq!(span("36601d"), Err(BadUnit::TooLong("36601d".into())));
         for text in ["64MB", "64", "", "18446744073709551615KiB"] {
             assert_eq!(size(text), Err(BadUnit::Size(text.into())), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_are_written_as_they_are_read() {
+        for text in ["250ms", "1500ms", "30s", "90s", "5m", "2h", "7d", "0s"] {
+            assert_eq!(Span(span(text).unwrap()).to_string(), text);
+        }
+        for text in ["512B", "64KiB", "1536KiB", "64MiB", "1GiB", "0B"] {
+            assert_eq!(Size(size(text).unwrap()).to_string(), text);
         }
     }
 

@@ -17,11 +17,13 @@ const PARTS: &[(&str, &[&str])] = &[
     // Small pure functions over text for messages and settings.
     ("nearest", &[]),
     ("units", &[]),
+    // What people write, with its places; what it means is for those who use it.
+    ("document", &["model", "nearest"]),
     // Pure: no I/O, no clock, so that both can be replayed and tried on recorded history.
     ("policy", &["model"]),
     ("engine", &["model", "nearest", "policy"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
-    ("links", &["model", "units"]),
+    ("links", &["model", "units", "document"]),
     ("guard", &["model"]),
     ("store", &["model"]),
     ("view", &["model", "nearest"]),
@@ -37,8 +39,8 @@ const PARTS: &[(&str, &[&str])] = &[
     (
         "config",
         &[
-            "model", "nearest", "units", "policy", "engine", "links", "guard", "store", "view", "asks", "turn",
-            "upstream", "api",
+            "model", "nearest", "units", "document", "policy", "engine", "links", "guard", "store", "view", "asks",
+            "turn", "upstream", "api",
         ],
     ),
     (

@@ -171,7 +171,7 @@ fn socket(args: &Args) -> Result<PathBuf, CliError> {
         return Ok(socket.clone());
     }
     match Config::load(&args.config) {
-        Ok(config) => Ok(config.socket.path),
+        Ok(config) => Ok(config.socket.path.value),
         // Nobody named these settings, and they may be for other eyes only.
         Err(_) if args.config == Path::new(DEFAULT_PATH) => Ok(DEFAULT_SOCKET.into()),
         Err(error) => Err(CliError::Failed(error.to_string())),

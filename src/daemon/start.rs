@@ -16,10 +16,10 @@ use super::links::{self, Door, Place};
 use super::notify::Notify;
 use crate::api;
 use crate::asks::Asks;
-use crate::config::{Config, Link};
+use crate::config::Config;
 use crate::links::{Driver, Keys, mono};
-use crate::model::{Event, LinkNo, LinkOrder, Name, Now, Stream};
-use crate::store::{self, Bounds, JournalId, Opened, Opening, Reader, Snapshots, Store, StoreError};
+use crate::model::{Event, LinkNo, LinkOrder, Now};
+use crate::store::{JournalId, Opened, Opening, Snapshots, Store, StoreError};
 use crate::turn::Turn;
 use crate::view::{Health, LinkNow, LinkState, View};
 use crate::{engine, links as drivers};
@@ -43,7 +43,7 @@ pub struct Running {
 pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
     let mut clock = Clock::new(config.clock.trust);
     let (store, opened) = open(&config, &mut clock)?;
-    let socket = config.socket.path.clone();
+    let socket = config.socket.path.value.clone();
     let listener = match make_folder(&socket, 0o755).and_then(|()| api::socket::bind(&socket)) {
         Ok(listener) => listener,
         Err(error) => {
@@ -53,7 +53,7 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
         }
     };
     tell(&opened);
-    let settings = engine::Settings { seed: seed()?, ..engine_settings(&config) };
+    let settings = engine::Settings { seed: seed()?, ..config.engine() };
     let keys = keys(store.snapshots());
     let turn = Turn::new(settings, store, opened.state, &opened.now);
 
@@ -91,7 +91,7 @@ fn open(config: &Config, clock: &mut Clock) -> anyhow::Result<(Store, Opened)> {
     let boot_id = clock::boot_id().context("cannot read which boot of the machine this is")?;
     let journal = JournalId(clock::random_id().context("cannot get random bytes")?);
     let opening = Opening { boot_id, journal, mono, wall, quality };
-    let (store, opened) = Store::open(&config.store.path, store_settings(config), &opening)?;
+    let (store, opened) = Store::open(&config.store.path, config.store(), &opening)?;
     clock.stored(&opened.now, opened.newest);
     Ok((store, opened))
 }
@@ -113,66 +113,11 @@ fn make_folder(of: &Path, mode: u32) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make the folder {}", folder.display()))
 }
 
-/// In the order of their names, which is also that of their numbers.
-fn drivers_of(config: &Config) -> impl Iterator<Item = (&Name, &Link, Driver)> {
-    config.link.iter().filter_map(|(name, link)| Some((name, link, link.driver()?)))
-}
-
-fn engine_settings(config: &Config) -> engine::Settings {
-    let links = drivers_of(config).map(|(name, link, _)| engine::LinkSettings {
-        name: name.clone(),
-        admission: link.admission,
-        every: link.every,
-        silent_after: link.silent_after,
-    });
-    engine::Settings {
-        links: links.collect(),
-        command_timeout: config.commands.timeout,
-        command_expiry: config.commands.expiry,
-        longest_expiry: config.commands.longest_expiry,
-        remember: config.commands.remember,
-        grace: config.commands.grace,
-        come_back: config.limits.come_back,
-        admission: config.admission.clone(),
-        quarantine: config.devices.quarantine,
-        contest: config.devices.contest,
-        guard: config.commands.guard,
-        keep_retired: config.devices.keep_retired,
-        seed: 0,
-        most_devices: config.limits.devices,
-        most_pending: config.limits.pending,
-        most_points: config.limits.points,
-        most_attempts: config.limits.attempts,
-        most_targets: config.limits.targets,
-        most_commands: config.limits.commands,
-        most_queued: config.limits.waiting,
-        most_waiting: config.limits.orders,
-    }
-}
-
 /// Another one at each start: what the engine makes hard to guess rests on it.
 fn seed() -> anyhow::Result<u64> {
     let random = u128::from_be_bytes(clock::random_id().context("cannot get random bytes")?);
     // Six bits of the one half are fixed; the other half has chance in their place.
     Ok((random >> 64) as u64 ^ (random as u64).rotate_left(16))
-}
-
-fn store_settings(config: &Config) -> store::Settings {
-    let (of, journal) = (&config.store, &config.journal);
-    let reader = |(name, streams): (&Name, &Vec<Stream>)| Reader { name: name.clone(), streams: streams.clone() };
-    store::Settings {
-        cache: of.cache as usize,
-        readers: journal.readers.iter().map(reader).collect(),
-        bounds: Bounds { vital: journal.vital, events: journal.events, telemetry: journal.telemetry },
-        reserve: of.reserve,
-        held: of.held,
-        held_bytes: of.held_size as usize,
-        block_readings: of.flush_readings,
-        block_bytes: of.flush_size as usize,
-        busy_age: of.flush_busy,
-        many: of.busy,
-        idle_age: of.flush_idle,
-    }
 }
 
 fn door(config: &Config, turn: &Turn, view: &Arc<View>, asks: &Arc<Asks>) -> Arc<api::Door> {
@@ -185,9 +130,9 @@ fn door(config: &Config, turn: &Turn, view: &Arc<View>, asks: &Arc<Asks>) -> Arc
         readers: config.journal.readers.keys().cloned().collect(),
         limits: api::Bounds {
             connections: config.limits.connections,
-            body: config.limits.body as usize,
-            answer: config.limits.answer,
-            wait: config.limits.wait,
+            body: config.limits.body.0 as usize,
+            answer: config.limits.answer.0,
+            wait: config.limits.wait.0,
             page: config.limits.page,
         },
         mono,
@@ -195,12 +140,12 @@ fn door(config: &Config, turn: &Turn, view: &Arc<View>, asks: &Arc<Asks>) -> Arc
 }
 
 fn doors(config: &Config) -> Vec<(Arc<Door>, mpsc::Receiver<LinkOrder>)> {
-    let open = drivers_of(config).map(|(name, _, driver)| Door::new(name.clone(), usize::from(driver.credits())));
+    let open = config.drivers().map(|(name, _, driver)| Door::new(name.clone(), usize::from(driver.credits())));
     open.map(|(door, orders)| (Arc::new(door), orders)).collect()
 }
 
 fn health(config: &Config) -> Health {
-    let links = drivers_of(config).map(|(name, _, driver)| LinkNow {
+    let links = config.drivers().map(|(name, _, driver)| LinkNow {
         name: name.clone(),
         driver: match driver {
             Driver::Sim(_) => "sim",
@@ -245,7 +190,7 @@ fn spawn_links(
 ) -> JoinSet<()> {
     let mut links = JoinSet::new();
     for (no, ((driver, door), orders)) in
-        drivers_of(config).map(|(_, _, driver)| driver).zip(doors).zip(orders).enumerate()
+        config.drivers().map(|(_, _, driver)| driver).zip(doors).zip(orders).enumerate()
     {
         let place =
             Place { link: LinkNo(no as u16), door, events: events.clone(), stop: stop.clone(), keys: keys.clone() };

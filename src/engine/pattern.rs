@@ -1,13 +1,14 @@
 //! Patterns over identities, as admission rules name them: `serial:acme:*`, where `*` stands for any text.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::Identity;
 
 /// Bytes of one pattern.
 const LONGEST: usize = 256;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Pattern(String);
 
 impl Pattern {

@@ -27,7 +27,6 @@ pub mod runner;
 pub mod sim;
 
 use nix::time::{ClockId, clock_gettime};
-use serde::Deserialize;
 use tokio::sync::mpsc;
 
 pub use self::proof::Keys;
@@ -40,8 +39,7 @@ pub const STOPPING: &str = "the link is stopping";
 pub const CREDITS: u16 = 64;
 
 /// How a link is attached: `[link.NAME.sim]` and what follows.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Driver {
     Sim(sim::Settings),
 }

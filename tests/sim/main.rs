@@ -11,6 +11,7 @@ use std::time::Duration;
 use dmgw::links::sim::Settings;
 use dmgw::model::order::Verdict;
 use dmgw::model::*;
+use dmgw::units::Span;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 
 use player::{Plant, Player, address, write};
@@ -35,7 +36,7 @@ fn at(plant: &Plant) -> Settings {
 /// Short patience for tests of what does not answer.
 fn impatient(plant: &Plant) -> Settings {
     let short = Duration::from_millis(100);
-    Settings { timeout: short, slowest: short, retries: 0, ..at(plant) }
+    Settings { timeout: Span(short), slowest: Span(short), retries: 0, ..at(plant) }
 }
 
 #[tokio::test]

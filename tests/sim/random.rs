@@ -8,6 +8,7 @@ use dmgw::links::chance::Chance;
 use dmgw::links::sim::Settings;
 use dmgw::model::order::Verdict;
 use dmgw::model::*;
+use dmgw::units::Span;
 
 use super::player::{Plant, Player, Record, address, write};
 
@@ -148,7 +149,7 @@ async fn run(seed: u64) {
     let mut chance = Chance::new(seed);
     let mut plant = Plant::start(PLANT);
     let short = Duration::from_millis(50);
-    let settings = Settings { timeout: short, slowest: short, ..Settings::at(plant.socket()) };
+    let settings = Settings { timeout: Span(short), slowest: Span(short), ..Settings::at(plant.socket()) };
     let mut player = Player::link_with(settings, 16);
     let mut written = Written::new();
     for _ in 0..1_000 {

@@ -14,7 +14,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -22,59 +21,39 @@ use self::port::Port;
 use super::Seam;
 use super::proof::Proofs;
 use super::runner::{self, Pace};
-use crate::units;
+use crate::section;
+use crate::units::Span;
 
 /// Notices on their way to the runner.
 const NOTICES: usize = 256;
 
-/// `[link.NAME.sim]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Where the plant listens.
-    pub socket: PathBuf,
-    /// Requests under way at a time.
-    #[serde(default = "lanes")]
-    pub lanes: u16,
-    /// For one read.
-    #[serde(default = "timeout", deserialize_with = "units::span_text")]
-    pub timeout: Duration,
-    /// Further tries of a read.
-    #[serde(default = "retries")]
-    pub retries: u8,
-    /// How slow a device that does not answer is asked in the end.
-    #[serde(default = "slowest", deserialize_with = "units::span_text")]
-    pub slowest: Duration,
-}
-
-fn lanes() -> u16 {
-    64
-}
-
-fn timeout() -> Duration {
-    Duration::from_secs(1)
-}
-
-fn retries() -> u8 {
-    1
-}
-
-fn slowest() -> Duration {
-    Duration::from_secs(60)
+section! {
+    /// This driver speaks to a plant of made-up devices that `dmgw sim PLANT.toml` plays.
+    pub struct Settings {
+        /// The socket where the plant listens.
+        socket: PathBuf = PathBuf::from("/run/dmgw/plant.sock");
+        /// Requests under way at the same time.
+        lanes: u16 = 64, from 1, to 1_024;
+        /// How long one read may take, and how often it is tried again.
+        timeout: Span = Span::secs(1), from Span::millis(10), to Span::secs(3_600);
+        retries: u8 = 1, from 0, to 10;
+        /// How slowly a device that does not answer is asked in the end.
+        slowest: Span = Span::secs(60), from Span::secs(1), to Span::secs(86_400);
+    }
 }
 
 impl Settings {
     pub fn at(socket: PathBuf) -> Settings {
-        Settings { socket, lanes: lanes(), timeout: timeout(), retries: retries(), slowest: slowest() }
+        Settings { socket, ..Settings::default() }
     }
 
     fn pace(&self) -> Pace {
         Pace {
-            lanes: usize::from(self.lanes.max(1)),
-            timeout: self.timeout,
+            lanes: usize::from(self.lanes),
+            timeout: self.timeout.0,
             retries: u32::from(self.retries),
             pause: Duration::from_millis(100),
-            slowest: self.slowest,
+            slowest: self.slowest.0,
         }
     }
 }

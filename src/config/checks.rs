@@ -1,0 +1,107 @@
+//! What no single key can show: names that lead nowhere, keys that contradict each other, more than there may be.
+
+use super::sections::{Config, Link};
+use crate::document::{At, Fault, Faults, Node, Section, Table};
+use crate::model::Name;
+
+/// The kernel's bound on the path of a Unix socket, without the ending zero.
+const LONGEST_SOCKET_PATH: usize = 107;
+/// Each new device is held against all of them.
+const MOST_RULES: usize = 256;
+const MOST_LINKS: usize = 256;
+const MOST_READERS: usize = 16;
+
+pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
+    let mut look = Look { config, root, faults };
+    look.socket();
+    look.order_of_spans();
+    look.links();
+    look.admission();
+    look.counts();
+}
+
+struct Look<'a> {
+    config: &'a Config,
+    root: &'a Table,
+    faults: &'a mut Faults,
+}
+
+impl Look<'_> {
+    /// Where that key stands, or else the table that should have it.
+    fn at(&self, path: &[&str]) -> At {
+        let (mut table, mut at) = (Some(self.root), At::NOWHERE);
+        for part in path {
+            let Some(node) = table.and_then(|table| table.get(part)) else { break };
+            (at, table) = (node.at, node.table());
+        }
+        at
+    }
+
+    fn say(&mut self, path: &[&str], says: String) {
+        let at = self.at(path);
+        self.faults.say(at, says);
+    }
+
+    fn socket(&mut self) {
+        let bytes = self.config.socket.path.value.as_os_str().len();
+        if !(1..=LONGEST_SOCKET_PATH).contains(&bytes) {
+            self.say(&["socket", "path"], format!("path has {bytes} bytes; Linux takes 1 to {LONGEST_SOCKET_PATH}"));
+        }
+    }
+
+    fn order_of_spans(&mut self) {
+        let Config { store, commands, .. } = self.config;
+        if store.flush_busy > store.flush_idle {
+            let says = format!(
+                "flush_busy is {}, longer than flush_idle, {}; it is the shorter of the two",
+                store.flush_busy, store.flush_idle
+            );
+            self.say(&["store", "flush_busy"], says);
+        }
+        if commands.expiry > commands.longest_expiry {
+            let says =
+                format!("expiry is {}, longer than longest_expiry, {}", commands.expiry, commands.longest_expiry);
+            self.say(&["commands", "expiry"], says);
+        }
+    }
+
+    fn links(&mut self) {
+        let mut without = Vec::new();
+        for (name, _) in self.config.link.iter().filter(|(_, link)| link.driver().is_none()) {
+            let written = self.root.get("link").and_then(Node::table).and_then(|links| links.get(name.as_str()));
+            let mut keys = written.and_then(Node::table).into_iter().flat_map(|table| &table.0);
+            // A driver that is not known was told of already.
+            if keys.all(|(key, _)| Link::KEYS.iter().any(|known| known.name == key.text)) {
+                without.push(name);
+            }
+        }
+        for name in without {
+            let drivers: Vec<String> = Link::drivers().map(|driver| format!("[link.{name}.{driver}]")).collect();
+            self.say(&["link", name.as_str()], format!("link {name} has no driver; add {}", drivers.join(" or ")));
+        }
+    }
+
+    fn admission(&mut self) {
+        for rule in &self.config.admission {
+            if let Some(link) = rule.link.as_ref().filter(|link| !self.config.link.contains_key(&link.value)) {
+                let names = self.config.link.keys().map(Name::as_str);
+                let says = format!("there is no link {}", link.value);
+                self.faults.add(Fault::new(link.at, says).meant(link.value.as_str(), names));
+            }
+        }
+    }
+
+    fn counts(&mut self) {
+        let Config { link, admission, journal, .. } = self.config;
+        let counts = [
+            (vec!["link"], "links", link.len(), MOST_LINKS),
+            (vec!["admission"], "rules of admission", admission.len(), MOST_RULES),
+            (vec!["journal", "readers"], "readers", journal.readers.len(), MOST_READERS),
+        ];
+        for (path, what, count, most) in counts {
+            if count > most {
+                self.say(&path, format!("there are {count} {what}; at most {most}"));
+            }
+        }
+    }
+}

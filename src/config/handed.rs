@@ -1,0 +1,81 @@
+//! What each part of the daemon is handed of the settings.
+
+use super::sections::{Config, Link, Rule};
+use crate::links::Driver;
+use crate::model::{Name, Stream};
+use crate::store::{Bounds, Reader};
+use crate::{engine, store};
+
+impl Config {
+    /// In the order of their names.
+    pub fn drivers(&self) -> impl Iterator<Item = (&Name, &Link, Driver)> {
+        self.link.iter().filter_map(|(name, link)| Some((name, link, link.driver()?)))
+    }
+
+    pub fn engine(&self) -> engine::Settings {
+        let Config { commands, devices, limits, .. } = self;
+        engine::Settings {
+            links: self.drivers().map(|(name, link, _)| link.engine(name)).collect(),
+            command_timeout: commands.timeout.0,
+            command_expiry: commands.expiry.0,
+            longest_expiry: commands.longest_expiry.0,
+            remember: commands.remember.0,
+            grace: commands.grace.0,
+            come_back: limits.come_back.0,
+            admission: self.admission.iter().map(Rule::engine).collect(),
+            quarantine: devices.quarantine,
+            contest: devices.contest.0,
+            guard: commands.guard.0,
+            keep_retired: devices.keep_retired.0,
+            seed: 0,
+            most_devices: limits.devices,
+            most_pending: limits.pending,
+            most_points: limits.points,
+            most_attempts: limits.attempts,
+            most_targets: limits.targets,
+            most_commands: limits.commands,
+            most_queued: limits.waiting,
+            most_waiting: limits.orders,
+        }
+    }
+
+    pub fn store(&self) -> store::Settings {
+        let Config { store: of, journal, .. } = self;
+        let reader = |(name, streams): (&Name, &Vec<Stream>)| Reader { name: name.clone(), streams: streams.clone() };
+        store::Settings {
+            cache: of.cache.0 as usize,
+            readers: journal.readers.iter().map(reader).collect(),
+            bounds: Bounds { vital: journal.vital, events: journal.events, telemetry: journal.telemetry },
+            reserve: of.reserve,
+            held: of.held,
+            held_bytes: of.held_size.0 as usize,
+            block_readings: of.flush_readings,
+            block_bytes: of.flush_size.0 as usize,
+            busy_age: of.flush_busy.0,
+            many: of.busy,
+            idle_age: of.flush_idle.0,
+        }
+    }
+}
+
+impl Link {
+    fn engine(&self, name: &Name) -> engine::LinkSettings {
+        engine::LinkSettings {
+            name: name.clone(),
+            admission: self.admission,
+            every: self.every.0,
+            silent_after: self.silent_after.0,
+        }
+    }
+}
+
+impl Rule {
+    fn engine(&self) -> engine::AdmissionRule {
+        engine::AdmissionRule {
+            link: self.link.as_ref().map(|link| link.value.clone()),
+            identity: self.identity.clone(),
+            proof: self.proof,
+            then: self.then,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! From texts to settings: parse each, lay them over each other, put templates and variables in, read the sections,
+//! check the whole.
+
+use super::gather::Inputs;
+use super::{Config, checks, overlay, variables};
+use crate::document::{At, Faults, Section, Table, parse};
+
+/// What came out. `config` is there where every key could be read, even if the whole makes no sense.
+pub struct Reading {
+    pub config: Option<Config>,
+    /// All that was written, as it holds: each value with its place.
+    pub root: Table,
+    pub faults: Faults,
+}
+
+pub fn read(inputs: &Inputs) -> Reading {
+    let (sources, mut faults) = (&inputs.sources, Faults::default());
+    let files = inputs.files.iter().map(|file| (*file, parse::parse(sources, *file, &mut faults)));
+    let files: Vec<(u32, Table)> = files.collect();
+    let mut root = overlay::files(files, sources, &mut faults);
+    overlay::environment(&mut root, inputs, &mut faults);
+    variables::templates(&mut root, &mut faults);
+    variables::put_in(&mut root, sources, &mut faults);
+    let main = inputs.files.first().map_or(At::NOWHERE, |file| At { source: *file, start: 0, end: 0 });
+    let config = Config::read(&root, main, &mut faults);
+    if let Some(config) = &config {
+        checks::check(config, &root, &mut faults);
+    }
+    faults.sort();
+    Reading { config, root, faults }
+}

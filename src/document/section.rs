@@ -1,0 +1,259 @@
+//! Sections: which keys a table has. One row a key, and from it the reading, the teaching and the explaining.
+//!
+//! ```text
+//! section! {
+//!     /// What the section is for.
+//!     pub struct Store {
+//!         /// Why somebody would change it.
+//!         flush: Span = Span::secs(5), from Span::secs(1), to Span::secs(60);
+//!         path: Option<PathBuf> = None, like "\"/x\"";  // no default to show: an example
+//!         reader: BTreeMap<Name, Reader> = BTreeMap::new() => named Reader;   // [store.reader.NAME]
+//!     }
+//! }
+//! ```
+//!
+//! `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table. A key without `=` must be
+//! given. Where every key has a default, so has the section.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::fault::{Fault, Faults};
+use super::leaf::leaf;
+use super::tree::{At, Key, Node, Table, Val};
+use crate::model::Name;
+
+/// What a person may want to know of one key.
+pub struct KeyDoc {
+    pub name: &'static str,
+    /// Empty: the one before it says it.
+    pub doc: &'static str,
+    /// As TOML. None: there is none.
+    pub default: fn() -> Option<String>,
+    pub example: Option<&'static str>,
+    /// Least and most, as TOML.
+    pub bounds: fn() -> Option<(String, String)>,
+    pub nested: Nested,
+}
+
+/// What stands below a key.
+pub enum Nested {
+    No,
+    Within(fn() -> Below),
+    Named(fn() -> Below),
+    Several(fn() -> Below),
+}
+
+/// A section as a person wants to know it.
+pub struct Below {
+    pub doc: &'static str,
+    pub keys: &'static [KeyDoc],
+}
+
+pub fn below<T: Section>() -> Below {
+    Below { doc: T::DOC, keys: T::KEYS }
+}
+
+impl Nested {
+    pub fn below(&self) -> Option<Below> {
+        match self {
+            Nested::No => None,
+            Nested::Within(below) | Nested::Named(below) | Nested::Several(below) => Some(below()),
+        }
+    }
+}
+
+pub trait Section: Sized {
+    const DOC: &'static str;
+    const KEYS: &'static [KeyDoc];
+    /// None, with the faults, where a key is wrong. `at` is the table itself.
+    fn read(table: &Table, at: At, faults: &mut Faults) -> Option<Self>;
+}
+
+pub fn within<T: Section>(node: &Node, faults: &mut Faults) -> Option<T> {
+    T::read(table_of(node, faults)?, node.at, faults)
+}
+
+/// One table, or none.
+pub fn maybe<T: Section>(node: &Node, faults: &mut Faults) -> Option<Option<T>> {
+    within(node, faults).map(Some)
+}
+
+/// A table of tables. One that is wrong takes none of the others with it.
+pub fn named<T: Section>(node: &Node, faults: &mut Faults) -> Option<BTreeMap<Name, T>> {
+    let rows = &table_of(node, faults)?.0;
+    let read = rows.iter().map(|(key, node)| Some((name(key, faults), within(node, faults))));
+    let read: Vec<_> = read.collect();
+    read.into_iter().map(|row| row.and_then(|(name, section)| Some((name?, section?)))).collect()
+}
+
+fn name(key: &Key, faults: &mut Faults) -> Option<Name> {
+    Name::new(&key.text).map_err(|bad| faults.say(key.at, bad.to_string())).ok()
+}
+
+pub fn several<T: Section>(node: &Node, faults: &mut Faults) -> Option<Vec<T>> {
+    let Val::List(nodes) = &node.val else {
+        faults.say(node.at, format!("{} stands where a list of tables is wanted", node.val.kind()));
+        return None;
+    };
+    let read: Vec<Option<T>> = nodes.iter().map(|node| within(node, faults)).collect();
+    read.into_iter().collect()
+}
+
+fn table_of<'a>(node: &'a Node, faults: &mut Faults) -> Option<&'a Table> {
+    let table = node.table();
+    if table.is_none() {
+        faults.say(node.at, format!("{} stands where a table is wanted", node.val.kind()));
+    }
+    table
+}
+
+/// What is not among the keys is a fault.
+pub fn only_known(table: &Table, keys: &[KeyDoc], faults: &mut Faults) {
+    for (key, _) in &table.0 {
+        if keys.iter().any(|known| known.name == key.text) {
+            continue;
+        }
+        let names: Vec<&str> = keys.iter().map(|known| known.name).collect();
+        let says = format!("unknown key {:?}, expected {}", key.text, one_of(&names));
+        faults.add(Fault::new(key.at, says).meant(&key.text, names));
+    }
+}
+
+fn one_of(names: &[&str]) -> String {
+    match names {
+        [] => "none".into(),
+        [one] => one.to_string(),
+        many => format!("one of {}", many.join(", ")),
+    }
+}
+
+/// The value of a key, where it is there and right.
+pub fn given<T>(
+    table: &Table,
+    key: &str,
+    faults: &mut Faults,
+    read: fn(&Node, &mut Faults) -> Option<T>,
+) -> Option<Option<T>> {
+    match table.get(key) {
+        None => Some(None),
+        Some(node) => read(node, faults).map(Some),
+    }
+}
+
+pub fn missing(at: At, key: &KeyDoc, faults: &mut Faults) {
+    let such = key.example.map(|example| format!(", such as {} = {example}", key.name)).unwrap_or_default();
+    faults.say(at, format!("{} is missing{such}", key.name));
+}
+
+/// As TOML shows it on one line.
+pub fn shown<T: Serialize>(value: &T) -> Option<String> {
+    toml::Value::try_from(value).ok().map(|value| value.to_string())
+}
+
+/// True where it lies within; else a fault at its place.
+pub fn lies_within<T: PartialOrd + Serialize>(
+    table: &Table,
+    key: &str,
+    value: &T,
+    bounds: (&T, &T),
+    faults: &mut Faults,
+) -> bool {
+    let fine = bounds.0 <= value && value <= bounds.1;
+    if let (false, Some(node)) = (fine, table.get(key)) {
+        let [least, most] = [bounds.0, bounds.1].map(|bound| shown(bound).unwrap_or_default());
+        faults.say(node.at, format!("{key} is {node}; it must lie between {least} and {most}"));
+    }
+    fine
+}
+
+/// A value that no section has claimed as its own: for [`section!`].
+pub fn plain<T: serde::de::DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
+    leaf(node, faults)
+}
+
+#[macro_export]
+macro_rules! section {
+    // Every key has a default: so has the section.
+    ($(#[doc = $about:literal])* $vis:vis struct $name:ident { $(
+        $(#[doc = $doc:literal])*
+        $field:ident: $type:ty = $default:expr $(=> $how:ident $sub:ty)? $(, from $least:expr, to $most:expr)? $(, like $example:literal)?;
+    )* }) => {
+        $crate::section! { @body $(#[doc = $about])* $vis struct $name { $(
+            $(#[doc = $doc])*
+            $field: $type = $default $(=> $how $sub)? $(, from $least, to $most)? $(, like $example)?;
+        )* } }
+
+        impl Default for $name {
+            fn default() -> $name {
+                $name { $($field: $default),* }
+            }
+        }
+    };
+    (@body $(#[doc = $about:literal])* $vis:vis struct $name:ident { $(
+        $(#[doc = $doc:literal])*
+        $field:ident: $type:ty $(= $default:expr)? $(=> $how:ident $sub:ty)? $(, from $least:expr, to $most:expr)? $(, like $example:literal)?;
+    )* }) => {
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, PartialEq)]
+        $vis struct $name { $( $(#[doc = $doc])* pub $field: $type ),* }
+
+        impl $crate::document::Section for $name {
+            const DOC: &'static str = concat!($($about, "\n"),*);
+            const KEYS: &'static [$crate::document::KeyDoc] = &[$($crate::document::KeyDoc {
+                name: stringify!($field),
+                doc: concat!($($doc, "\n"),*),
+                default: || $crate::section!(@default $type $(= $default)? $(=> $how)?),
+                example: $crate::section!(@example $($example)?),
+                bounds: || $crate::section!(@bounds $($least, $most)?),
+                nested: $crate::section!(@nested $($how $sub)?),
+            }),*];
+
+            fn read(
+                table: &$crate::document::Table,
+                at: $crate::document::At,
+                faults: &mut $crate::document::Faults,
+            ) -> Option<$name> {
+                use $crate::document::section;
+                // Only a key that must be given needs it.
+                let _ = at;
+                section::only_known(table, Self::KEYS, faults);
+                let mut keys = Self::KEYS.iter();
+                $(
+                    let key = keys.next()?;
+                    let $field = section::given(table, key.name, faults, $crate::section!(@read $($how $sub)?));
+                    let $field: Option<$type> = match $field {
+                        Some(Some(value)) => Some(value),
+                        Some(None) => $crate::section!(@absent at, key, faults, $($default)?),
+                        None => None,
+                    };
+                    $(
+                        let $field = $field.filter(|value| {
+                            section::lies_within(table, key.name, value, (&$least, &$most), faults)
+                        });
+                    )?
+                )*
+                Some($name { $($field: $field?),* })
+            }
+        }
+    };
+    (@default $type:ty = $default:expr) => {{ let default: $type = $default; $crate::document::section::shown(&default) }};
+    (@default $($rest:tt)*) => { None };
+    (@example) => { None };
+    (@example $example:literal) => { Some($example) };
+    (@bounds) => { None };
+    (@bounds $least:expr, $most:expr) => {
+        $crate::document::section::shown(&$least).zip($crate::document::section::shown(&$most))
+    };
+    (@nested) => { $crate::document::Nested::No };
+    (@nested within $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
+    (@nested maybe $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
+    (@nested named $sub:ty) => { $crate::document::Nested::Named($crate::document::section::below::<$sub>) };
+    (@nested several $sub:ty) => { $crate::document::Nested::Several($crate::document::section::below::<$sub>) };
+    (@read) => { section::plain };
+    (@read $how:ident $sub:ty) => { section::$how::<$sub> };
+    (@absent $at:expr, $key:expr, $faults:expr, $default:expr) => { Some($default) };
+    (@absent $at:expr, $key:expr, $faults:expr,) => {{ section::missing($at, $key, $faults); None }};
+    ($($rest:tt)*) => { $crate::section! { @body $($rest)* } };
+}

@@ -136,6 +136,12 @@ impl Turn {
         Ok(out)
     }
 
+    /// Other settings for the engine. What they lead to goes out with the next [`Turn::settle`].
+    pub fn configure(&mut self, now: &Now, settings: engine::Settings) {
+        let step = self.engine.configure(now, settings);
+        self.absorb(now, step);
+    }
+
     fn is_due(&self, now: &Now) -> bool {
         let many = self.changes.len() >= MOST_WAITING;
         self.trouble.is_some() || self.must_commit || many || self.commit_at().is_some_and(|at| at <= now.mono)

@@ -50,6 +50,8 @@ pub struct Health {
     pub now: Now,
     /// Why nothing can be written at the moment.
     pub degraded: Option<String>,
+    /// What is wrong with the settings files: they are used in part, or not at all.
+    pub settings: Option<String>,
     pub links: Vec<LinkNow>,
 }
 

@@ -51,7 +51,13 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     // A client of the API; `sim` and `replay` are run from here too.
-    ("cli", &["model", "nearest", "units", "policy", "engine", "links", "store", "view", "replay", "api", "config"]),
+    (
+        "cli",
+        &[
+            "model", "nearest", "units", "document", "policy", "engine", "links", "store", "view", "replay", "api",
+            "config",
+        ],
+    ),
     ("main", &["*"]),
     ("lib", &["*"]),
 ];

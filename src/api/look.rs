@@ -50,6 +50,7 @@ pub async fn status(State(door): Here) -> Json<Status> {
         uptime: now.since(door.started).as_secs_f64(),
         health: if health.degraded.is_some() { "degraded" } else { "ok" }.into(),
         reason: health.degraded.clone(),
+        settings: health.settings.clone(),
         clock: ClockShown { time: health.now.wall_at(now), quality: health.now.quality, boot: health.now.boot },
         devices: counts(&all),
         commands: door.view.count_commands(),

@@ -5,6 +5,7 @@
 //! engine never reaches the engine: bodies are bounded and read here.
 
 mod ask;
+mod config;
 pub mod fault;
 mod journal;
 mod look;
@@ -21,9 +22,10 @@ use axum::routing::{get, post};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::asks::Asks;
+use crate::model::setting::{Flat, Reloaded};
 use crate::model::{Mono, Name};
 use crate::nearest;
 use crate::store::Snapshots;
@@ -43,6 +45,7 @@ pub struct Door {
     pub started: Mono,
     pub view: Arc<View>,
     pub asks: Arc<Asks>,
+    pub control: mpsc::Sender<Control>,
     pub snapshots: Snapshots,
     pub readers: Vec<Name>,
     pub limits: Bounds,
@@ -63,10 +66,18 @@ pub struct Bounds {
     pub page: usize,
 }
 
+/// What is asked of the daemon itself, and where the answer goes.
+pub enum Control {
+    /// Read the settings again; or every mistake in them.
+    Reload(oneshot::Sender<Result<Reloaded, String>>),
+    /// The settings that hold.
+    Show(oneshot::Sender<Flat>),
+}
+
 type Here = State<Arc<Door>>;
 
 /// Each with its method, as a 404 names them.
-pub const ROUTES: [&str; 13] = [
+pub const ROUTES: [&str; 15] = [
     "POST /v1/ask",
     "GET /v1/commands",
     "GET /v1/commands/{id}",
@@ -80,6 +91,8 @@ pub const ROUTES: [&str; 13] = [
     "GET /v1/journal/events",
     "GET /v1/journal/telemetry",
     "POST /v1/journal/ack",
+    "GET /v1/config",
+    "POST /v1/config/reload",
 ];
 
 fn routes(door: Arc<Door>) -> Router {
@@ -95,6 +108,8 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/v1/links", get(look::links))
         .route("/v1/journal/ack", post(journal::ack))
         .route("/v1/journal/{stream}", get(journal::page))
+        .route("/v1/config", get(config::show))
+        .route("/v1/config/reload", post(config::reload))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .with_state(door)

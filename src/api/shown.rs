@@ -21,6 +21,9 @@ pub struct Status {
     pub health: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What is wrong with the settings files: they are used in part, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
     pub clock: ClockShown,
     pub devices: Counts,
     pub commands: usize,

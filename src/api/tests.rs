@@ -38,6 +38,7 @@ fn world() -> World {
         started: Mono(0),
         view: Arc::new(View::default()),
         asks: Arc::new(Asks::new(sender, 4)),
+        control: mpsc::channel(1).0,
         snapshots: store.snapshots(),
         readers: Vec::new(),
         limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, page: 10 },

@@ -81,8 +81,40 @@ pub enum Verb {
     Ack { stream: String, reader: String, seq: u64 },
     /// Look for devices on a link, now
     Discover { link: String },
+    /// Whether the settings are right: every mistake, where it stands
+    Check {
+        /// Settings files, or drop-ins, which are checked with all that they are dropped into [default: --config]
+        file: Vec<PathBuf>,
+    },
+    /// The settings: which hold, where they are from, what they mean
+    #[command(subcommand)]
+    Config(ConfigVerb),
     /// The versions of this program and of the daemon
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigVerb {
+    /// What the files say, key by key
+    Show {
+        /// Only this key and what is below it: link.meters
+        key: Option<String>,
+        /// Where each value is from
+        #[arg(long)]
+        origin: bool,
+        /// Also what nobody has set, with its default
+        #[arg(long, conflicts_with = "running")]
+        all: bool,
+        /// What the daemon runs with
+        #[arg(long)]
+        running: bool,
+    },
+    /// What a reload would change
+    Diff,
+    /// What a key means, its default and its bounds; without a key, all of them
+    Explain { key: Option<String> },
+    /// Have the daemon read its settings again. With any mistake nothing changes
+    Reload,
 }
 
 #[derive(Debug, clap::Args)]

@@ -26,6 +26,9 @@ pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
     let of = &status.devices;
     print(&format!("gateway   {}  (dmgw {}, up {})", status.gateway, status.version, seconds(status.uptime)));
     print(&format!("health    {health}"));
+    if let Some(trouble) = &status.settings {
+        print(&format!("settings  {trouble}; dmgw check shows where"));
+    }
     print(&format!("clock     {}  ({})", time(status.clock.time), status.clock.quality));
     print(&format!(
         "devices   {}: {} up, {} degraded, {} silent, {} gone, {} not heard yet{}",

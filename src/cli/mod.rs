@@ -6,6 +6,7 @@ mod again;
 mod args;
 mod client;
 mod command;
+mod config;
 mod device;
 mod facts;
 mod look;
@@ -25,7 +26,7 @@ use crate::api::fault::Told;
 use crate::config::{Config, DEFAULT_PATH, DEFAULT_SOCKET};
 use crate::links::sim::plant::{self, Plant};
 pub use args::Args;
-use args::{DevicesArgs, Verb};
+use args::{ConfigVerb, DevicesArgs, Verb};
 use client::Client;
 
 /// How it went, as scripts see it. `--help` documents these.
@@ -118,11 +119,18 @@ pub fn client(args: Box<Args>) -> ExitCode {
         return ended(sim(plant));
     }
     let json = args.json;
+    if let Verb::Check { file } = &args.verb {
+        return exit(config::check(&args.config, file, json), json);
+    }
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| CliError::Failed(format!("cannot start: {error}")))
         .and_then(|runtime| runtime.block_on(answered(*args)));
+    exit(ended, json)
+}
+
+fn exit(ended: Result<Exit, CliError>, json: bool) -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
@@ -143,6 +151,9 @@ fn tell(error: &CliError, json: bool) {
 }
 
 async fn answered(args: Args) -> Result<Exit, CliError> {
+    if let Verb::Config(verb @ (ConfigVerb::Show { running: false, .. } | ConfigVerb::Explain { .. })) = args.verb {
+        return config::offline(&args.config, verb, args.json);
+    }
     let client = Client::new(socket(&args)?);
     let json = args.json;
     match args.verb {
@@ -161,7 +172,8 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         Verb::Command { id, wait } => command::command(&client, &id, wait, json).await,
         Verb::Discover { link } => command::discover(&client, &link, json).await,
         Verb::Version => look::version(&client, json).await,
-        Verb::Run | Verb::Sim { .. } => Ok(Exit::Done),
+        Verb::Config(verb) => config::config(&client, &args.config, verb, json).await,
+        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } => Ok(Exit::Done),
     }
 }
 

@@ -32,12 +32,14 @@ impl Inputs {
         for path in drop_ins(main)? {
             inputs.file(&path, &mut room)?;
         }
+        Ok(Inputs::with_env(inputs.sources, inputs.files, env))
+    }
+
+    pub fn with_env(mut sources: Sources, files: Vec<u32>, env: impl Iterator<Item = (String, String)>) -> Inputs {
         let mut ours: Vec<(String, String)> = env.filter(|(name, _)| is_ours(name)).collect();
         ours.sort();
-        for (name, value) in ours {
-            inputs.env.push(inputs.sources.add(Origin::Env(name), value));
-        }
-        Ok(inputs)
+        let env = ours.into_iter().map(|(name, value)| sources.add(Origin::Env(name), value)).collect();
+        Inputs { sources, files, env }
     }
 
     fn file(&mut self, path: &Path, room: &mut usize) -> Result<(), ConfigError> {

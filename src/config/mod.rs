@@ -3,14 +3,18 @@
 //! [`gather`] collects the texts: the main file, the drop-ins beside it, the environment. [`read`] lays them over each
 //! other, puts templates and variables in, and reads the [`sections`], each of which belongs to a part of the daemon.
 //! [`checks`] looks at what no single key can show. Every mistake is told, not only the first, each where it stands.
-//! [`teach`] makes `config/dmgw.toml`, which teaches every key.
+//! [`flat`] shows them key by key, [`kept`] keeps the last that were good, [`starting`] says what a start does with bad
+//! ones. [`teach`] makes `config/dmgw.toml`, which teaches every key.
 
 mod checks;
+pub mod flat;
 pub mod gather;
 mod handed;
+pub mod kept;
 mod overlay;
 pub mod read;
 pub mod sections;
+pub mod starting;
 pub mod teach;
 mod variables;
 
@@ -18,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::document::{Faults, Origin, Sources};
 
-pub use gather::Inputs;
+pub use gather::{FOLDERS, Inputs};
 pub use read::{Reading, read};
 pub use sections::*;
 
@@ -35,6 +39,8 @@ pub enum ConfigError {
     },
     #[error("{path}: {says}", path = .path.display())]
     File { path: PathBuf, says: String },
+    #[error("{0}")]
+    Told(String),
     #[error("{}", .0.show(.1))]
     Faults(Box<Faults>, Box<Sources>),
 }

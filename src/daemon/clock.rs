@@ -69,6 +69,12 @@ fn kernel_wall() -> Wall {
     Wall(time.map_or(0, |time| (time.tv_sec().max(0) as u64) * 1_000 + (time.tv_nsec().max(0) as u64) / 1_000_000))
 }
 
+/// As systemd wants it with a reload.
+pub fn monotonic_micros() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC);
+    time.map_or(0, |time| time.tv_sec().max(0) as u64 * 1_000_000 + time.tv_nsec().max(0) as u64 / 1_000)
+}
+
 /// None where nobody may ask: a sandbox that forbids `adjtimex`.
 #[allow(unsafe_code)]
 fn kernel_keeps_it() -> Option<bool> {

@@ -6,13 +6,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use super::attached::Known;
 use super::clock::Clock;
 use super::links::Door;
 use super::mailbox::{Got, Mailbox, sleep};
 use super::notify::Notify;
 use crate::asks::Asks;
+use crate::engine;
 use crate::links::{self, mono};
 use crate::model::device::DeviceNow;
 use crate::model::{Command, CommandState, Event, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome, Whom};
@@ -20,11 +22,25 @@ use crate::store::StoreError;
 use crate::turn::Turn;
 use crate::view::{Health, LinkNow, LinkState, View};
 
+/// Other settings, and the links that they are about.
+pub struct Configure {
+    pub settings: engine::Settings,
+    pub links: Vec<Known>,
+    /// What is wrong with the files as they lie there.
+    pub trouble: Option<String>,
+    /// They hold from now on.
+    pub done: oneshot::Sender<()>,
+}
+
 pub struct EventLoop {
     pub turn: Turn,
     pub clock: Clock,
     pub batch: usize,
     pub doors: Vec<Arc<Door>>,
+    /// By their numbers; none where a link was taken out.
+    pub links: Vec<Option<LinkNow>>,
+    /// Other settings; whoever puts some in wakes the loop with an event.
+    pub configure: std::sync::mpsc::Receiver<Configure>,
     pub view: Arc<View>,
     pub asks: Arc<Asks>,
     pub notify: Notify,
@@ -77,13 +93,28 @@ impl EventLoop {
 
     fn turn_once(&mut self, now: &Now, batch: &mut Vec<Event>) -> Result<(), StoreError> {
         for event in batch.drain(..) {
-            note(&mut self.health, now, &event);
+            note(&mut self.links, now, &event);
             self.turn.take(now, event);
         }
+        let others: Vec<Configure> = self.configure.try_iter().collect();
+        let configured: Vec<_> = others.into_iter().map(|other| self.configure(now, other)).collect();
         let orders = self.turn.settle(now)?;
         self.publish(now);
         self.send(orders);
+        for done in configured {
+            // Whoever gave them may have gone.
+            let _ = done.send(());
+        }
         Ok(())
+    }
+
+    fn configure(&mut self, now: &Now, Configure { settings, links, trouble, done }: Configure) -> oneshot::Sender<()> {
+        self.turn.configure(now, settings);
+        self.health.settings = trouble;
+        let before = std::mem::take(&mut self.links).into_iter().chain(std::iter::repeat_with(|| None));
+        self.links = links.iter().zip(before).map(|(link, before)| link_now(link, before, now)).collect();
+        self.doors = links.into_iter().map(|link| link.door).collect();
+        done
     }
 
     fn publish(&mut self, now: &Now) {
@@ -114,9 +145,12 @@ impl EventLoop {
             let says = degraded.as_deref().map_or("ok".into(), |why| format!("degraded: {}", why.replace('\n', " ")));
             self.notify.say(&format!("STATUS={says}"));
         }
-        for (link, counts) in self.health.links.iter_mut().zip(self.turn.engine().link_counts()) {
-            (link.rejected, link.dropped) = (counts.rejected, counts.dropped);
+        for (link, counts) in self.links.iter_mut().zip(self.turn.engine().link_counts()) {
+            if let Some(link) = link {
+                (link.rejected, link.dropped) = (counts.rejected, counts.dropped);
+            }
         }
+        self.health.links = self.links.iter().flatten().cloned().collect();
         self.health.degraded = degraded;
         self.health.now = *now;
         self.view.publish_health(self.health.clone());
@@ -166,10 +200,24 @@ impl EventLoop {
     }
 }
 
+/// As readers are told of it: one that is there goes on as it is.
+pub fn link_now(link: &Known, before: Option<LinkNow>, now: &Now) -> Option<LinkNow> {
+    let (name, driver) = (link.door.name.clone(), link.driver?);
+    let known = before.filter(|before| before.driver == driver);
+    Some(known.unwrap_or(LinkNow {
+        name,
+        driver,
+        state: LinkState::Starting,
+        since: now.mono,
+        rejected: 0,
+        dropped: 0,
+    }))
+}
+
 /// What readers are told of links stands in the events that pass.
-fn note(health: &mut Health, now: &Now, event: &Event) {
+fn note(links: &mut [Option<LinkNow>], now: &Now, event: &Event) {
     let Event::Link { link, event } = event else { return };
-    let Some(known) = health.links.get_mut(usize::from(link.0)) else { return };
+    let Some(Some(known)) = links.get_mut(usize::from(link.0)) else { return };
     let state = match event {
         LinkEvent::Up { .. } => LinkState::Up,
         LinkEvent::Down { why } | LinkEvent::Ended { why } => LinkState::Down(why.chars().take(200).collect()),

@@ -33,14 +33,14 @@ pub struct Door {
 }
 
 impl Door {
-    /// The room is for all credits of the link, and one more for `Stop`.
-    pub fn new(name: Name, credits: usize) -> (Door, mpsc::Receiver<LinkOrder>) {
+    /// The room is for all credits of the link, and one more for `Stop`. It leads nowhere until a task is there.
+    pub fn new(name: Name, credits: usize) -> Door {
         let room = credits + 1;
-        let (sender, receiver) = mpsc::channel(room);
-        (Door { name, room, orders: ArcSwap::from_pointee(sender) }, receiver)
+        Door { name, room, orders: ArcSwap::from_pointee(mpsc::channel(room).0) }
     }
 
-    fn renew(&self) -> mpsc::Receiver<LinkOrder> {
+    /// What comes through it from now on.
+    pub fn renew(&self) -> mpsc::Receiver<LinkOrder> {
         let (sender, receiver) = mpsc::channel(self.room);
         self.orders.store(Arc::new(sender));
         receiver
@@ -138,7 +138,8 @@ mod tests {
     use super::*;
 
     fn place() -> (Place, mpsc::Receiver<LinkOrder>, mpsc::Receiver<Event>, watch::Sender<bool>) {
-        let (door, orders) = Door::new(Name::new("plant").unwrap(), 1);
+        let door = Door::new(Name::new("plant").unwrap(), 1);
+        let orders = door.renew();
         let (events, said) = mpsc::channel(8);
         let (stopper, stop) = watch::channel(false);
         (Place { link: LinkNo(0), door: Arc::new(door), events, stop, keys: Arc::new(|_| None) }, orders, said, stopper)

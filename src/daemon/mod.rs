@@ -18,12 +18,14 @@
 //! Nobody waits in a circle: links and api wait for the loop, the loop waits for nobody but the disk. A panic in a link
 //! ends that link for a while; a panic in the loop ends the process, for a daemon that is half dead helps nobody.
 
+mod attached;
 mod clock;
 mod event_loop;
 mod links;
 mod logs;
 mod mailbox;
 mod notify;
+mod reload;
 mod start;
 
 use std::path::Path;
@@ -34,7 +36,9 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot::error::RecvError;
 
-use crate::config::Config;
+use crate::api::Control;
+use crate::config::starting::{self, Started};
+use crate::model::setting::Reloaded;
 use crate::store::StoreError;
 use notify::Notify;
 
@@ -54,8 +58,11 @@ const STACK: usize = 512 << 10;
 
 /// `dmgw run`: comes back after a clean stop.
 pub fn run(config: &Path) -> anyhow::Result<()> {
-    let config = Config::load(config)?;
-    logs::start(&config.log);
+    let started = starting::start(config)?;
+    logs::start(&started.config.log);
+    if let Some(trouble) = &started.trouble {
+        tracing::error!("{trouble}");
+    }
     keep_small();
     // Whatever this process creates is its own.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
@@ -67,7 +74,7 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads of the daemon")?;
-    let ended = runtime.block_on(serve(config));
+    let ended = runtime.block_on(serve(config, started));
     // What still runs now is a disk that does not answer; nothing of it was acknowledged.
     runtime.shutdown_background();
     ended
@@ -98,17 +105,25 @@ async fn give_back() {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(main: &Path, started: Started) -> anyhow::Result<()> {
     // From here on a signal is ours: one that comes while the store opens is answered right after.
     let mut signals = Signals::new()?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let notify = Notify::from_env();
-    let mut running = start::start(config, notify.clone())?;
+    let mut running = start::start(main, started, notify.clone())?;
     let giving_back = tokio::spawn(give_back());
     notify.say("READY=1");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");
-    tokio::select! {
-        () = signals.next() => {}
-        ended = &mut running.loop_ended => return Err(failed(ended)),
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            ended = &mut running.loop_ended => return Err(failed(ended)),
+            _ = hangup.recv() => drop(taken_over(&mut running, &notify).await),
+            Some(control) = running.controls.recv() => match control {
+                Control::Reload(to) => drop(to.send(taken_over(&mut running, &notify).await)),
+                Control::Show(to) => drop(to.send(reload::running_flat(&running))),
+            },
+        }
     }
     giving_back.abort();
     tracing::info!("stopping");
@@ -117,6 +132,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         ended = stop(running) => ended,
         () = signals.next() => anyhow::bail!("stopped at once by a second signal; what was not yet on disk is named by a gap record at the next start"),
     }
+}
+
+async fn taken_over(running: &mut start::Running, notify: &Notify) -> Result<Reloaded, String> {
+    notify.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_micros()));
+    let came_to = reload::reload(running).await;
+    reload::tell(&came_to);
+    notify.say("READY=1");
+    came_to
 }
 
 /// The loop does not end by itself. The process must: a supervisor starts it anew, and what was acknowledged is on disk.
@@ -128,11 +151,10 @@ fn failed(ended: Result<Result<(), StoreError>, RecvError>) -> anyhow::Error {
 }
 
 /// Links first, so that what they still say is taken; then the loop, so that it is committed; then the answers go out.
-async fn stop(running: start::Running) -> anyhow::Result<()> {
+async fn stop(mut running: start::Running) -> anyhow::Result<()> {
     let end = tokio::time::Instant::now() + LOOP_STOPS;
     running.asks.close();
-    running.links_stop.send_replace(true);
-    if tokio::time::timeout(LINKS_STOP, running.links.join_all()).await.is_err() {
+    if tokio::time::timeout(LINKS_STOP, running.links.stop()).await.is_err() {
         tracing::warn!("some links did not stop in time");
     }
     running.stopping.store(true, Ordering::Release);

@@ -8,22 +8,26 @@ use std::thread::Thread;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
+use super::attached::Attached;
 use super::clock::{self, Clock};
-use super::event_loop::EventLoop;
-use super::links::{self, Door, Place};
+use super::event_loop::{Configure, EventLoop, link_now};
 use super::notify::Notify;
-use crate::api;
+use super::reload::Files;
+use crate::api::{self, Control};
 use crate::asks::Asks;
-use crate::config::Config;
-use crate::links::{Driver, Keys, mono};
-use crate::model::{Event, LinkNo, LinkOrder, Now};
+use crate::config::starting::Started;
+use crate::config::{Config, kept};
+use crate::engine;
+use crate::links::{Keys, mono};
+use crate::model::{Event, Now};
 use crate::store::{JournalId, Opened, Opening, Snapshots, Store, StoreError};
 use crate::turn::Turn;
-use crate::view::{Health, LinkNow, LinkState, View};
-use crate::{engine, links as drivers};
+use crate::view::{Health, View};
 
+/// Questions to the daemon itself that wait; a further one is told to come back.
+const CONTROLS: usize = 4;
 const LOOP_STACK: usize = 2 << 20;
 
 /// What must be stopped again.
@@ -31,8 +35,13 @@ pub struct Running {
     pub socket: PathBuf,
     pub asks: Arc<Asks>,
     pub view: Arc<View>,
-    pub links: JoinSet<()>,
-    pub links_stop: watch::Sender<bool>,
+    pub links: Attached,
+    /// Where the loop takes other settings from.
+    pub configure: std::sync::mpsc::SyncSender<Configure>,
+    pub events: mpsc::Sender<Event>,
+    pub files: Files,
+    /// What doors ask of the daemon itself.
+    pub controls: mpsc::Receiver<Control>,
     pub api: JoinHandle<()>,
     pub api_stop: watch::Sender<bool>,
     pub stopping: Arc<AtomicBool>,
@@ -40,7 +49,8 @@ pub struct Running {
     pub loop_ended: oneshot::Receiver<Result<(), StoreError>>,
 }
 
-pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
+pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Running> {
+    let Started { config, inputs, trouble } = started;
     let mut clock = Clock::new(config.clock.trust);
     let (store, opened) = open(&config, &mut clock)?;
     let socket = config.socket.path.value.clone();
@@ -53,6 +63,11 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
         }
     };
     tell(&opened);
+    let files = Files { main: main.to_owned(), copy: kept::place(&config.store.path) };
+    if let Err(error) = kept::write(&files.copy, &inputs) {
+        tracing::warn!(%error, copy = %files.copy.display(), "the last good copy of the settings cannot be written");
+    }
+    drop(inputs);
     let settings = engine::Settings { seed: seed()?, ..config.engine() };
     let keys = keys(store.snapshots());
     let turn = Turn::new(settings, store, opened.state, &opened.now);
@@ -60,19 +75,24 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
     let (events, taken) = mpsc::channel(config.limits.event_queue);
     let asks = Arc::new(Asks::new(events.clone(), config.limits.asks));
     let view = Arc::new(View::default());
-    let (doors, orders): (Vec<Arc<Door>>, Vec<_>) = doors(&config).into_iter().unzip();
+    let mut links = Attached::new(&config, events.clone(), keys);
+    let known = links.known();
+    let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
-    let api_door = door(&config, &turn, &view, &asks);
+    let (control, controls) = mpsc::channel(CONTROLS);
+    let api_door = door(&config, &turn, &view, &asks, control);
     let mut event_loop = EventLoop {
         turn,
         clock,
         batch: config.limits.event_batch,
-        doors: doors.clone(),
+        links: known.iter().map(|link| link_now(link, None, &opened.now)).collect(),
+        doors: known.into_iter().map(|link| link.door).collect(),
+        configure: other_settings,
         view: view.clone(),
         asks: asks.clone(),
         notify,
         stopping: stopping.clone(),
-        health: health(&config),
+        health: Health { settings: trouble.map(|trouble| trouble.says), ..Health::default() },
         beat: mono(),
         own: Vec::new(),
     };
@@ -80,9 +100,22 @@ pub fn start(config: Config, notify: Notify) -> anyhow::Result<Running> {
     let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
     let (api_stop, api_stopped) = watch::channel(false);
     let api = tokio::spawn(api::serve(listener, api_door, api_stopped));
-    let (links_stop, stop) = watch::channel(false);
-    let links = spawn_links(&config, doors, orders, &events, &stop, keys);
-    Ok(Running { socket, asks, view, links, links_stop, api, api_stop, stopping, loop_thread, loop_ended })
+    links.start();
+    Ok(Running {
+        socket,
+        asks,
+        view,
+        links,
+        configure,
+        events,
+        files,
+        controls,
+        api,
+        api_stop,
+        stopping,
+        loop_thread,
+        loop_ended,
+    })
 }
 
 fn open(config: &Config, clock: &mut Clock) -> anyhow::Result<(Store, Opened)> {
@@ -120,12 +153,19 @@ fn seed() -> anyhow::Result<u64> {
     Ok((random >> 64) as u64 ^ (random as u64).rotate_left(16))
 }
 
-fn door(config: &Config, turn: &Turn, view: &Arc<View>, asks: &Arc<Asks>) -> Arc<api::Door> {
+fn door(
+    config: &Config,
+    turn: &Turn,
+    view: &Arc<View>,
+    asks: &Arc<Asks>,
+    control: mpsc::Sender<Control>,
+) -> Arc<api::Door> {
     Arc::new(api::Door {
         gateway: config.gateway_id(),
         started: mono(),
         view: view.clone(),
         asks: asks.clone(),
+        control,
         snapshots: turn.snapshots(),
         readers: config.journal.readers.keys().cloned().collect(),
         limits: api::Bounds {
@@ -137,25 +177,6 @@ fn door(config: &Config, turn: &Turn, view: &Arc<View>, asks: &Arc<Asks>) -> Arc
         },
         mono,
     })
-}
-
-fn doors(config: &Config) -> Vec<(Arc<Door>, mpsc::Receiver<LinkOrder>)> {
-    let open = config.drivers().map(|(name, _, driver)| Door::new(name.clone(), usize::from(driver.credits())));
-    open.map(|(door, orders)| (Arc::new(door), orders)).collect()
-}
-
-fn health(config: &Config) -> Health {
-    let links = config.drivers().map(|(name, _, driver)| LinkNow {
-        name: name.clone(),
-        driver: match driver {
-            Driver::Sim(_) => "sim",
-        },
-        state: LinkState::Starting,
-        since: mono(),
-        rejected: 0,
-        dropped: 0,
-    });
-    Health { links: links.collect(), ..Health::default() }
 }
 
 /// The receiver hears how the loop ended; nothing, where it panicked.
@@ -178,23 +199,4 @@ fn keys(snapshots: Snapshots) -> Keys {
             None
         }
     })
-}
-
-fn spawn_links(
-    config: &Config,
-    doors: Vec<Arc<Door>>,
-    orders: Vec<mpsc::Receiver<LinkOrder>>,
-    events: &mpsc::Sender<Event>,
-    stop: &watch::Receiver<bool>,
-    keys: Keys,
-) -> JoinSet<()> {
-    let mut links = JoinSet::new();
-    for (no, ((driver, door), orders)) in
-        config.drivers().map(|(_, _, driver)| driver).zip(doors).zip(orders).enumerate()
-    {
-        let place =
-            Place { link: LinkNo(no as u16), door, events: events.clone(), stop: stop.clone(), keys: keys.clone() };
-        links.spawn(links::keep(place, orders, move |seam| drivers::run(driver.clone(), seam)));
-    }
-    links
 }

@@ -288,9 +288,8 @@ impl Engine {
     }
 
     fn discover(&mut self, now: &Now, by: &Principal, name: &Name, step: &mut Step) -> Result<Reply, Refusal> {
-        let place = self.links.iter().position(|link| link.settings.name == *name);
-        let Some(link) = place.and_then(|place| u16::try_from(place).ok()).map(LinkNo) else {
-            let known = list(self.links.iter().map(|link| &link.settings.name));
+        let Some(link) = self.registry.link(name) else {
+            let known = list(self.registry.link_names());
             return Err(Refusal::NotFound(format!("there is no link {name}; there is {known}")));
         };
         if !access::may_discover(by, name) {

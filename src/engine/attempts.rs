@@ -42,6 +42,11 @@ impl Attempts {
         attempts
     }
 
+    /// Those that are there already stay until there is need of room.
+    pub fn bound(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// As they stand on disk.
     pub fn stored(&self) -> impl Iterator<Item = &Attempt> {
         self.rows.values().map(|row| &row.stored)

@@ -69,6 +69,12 @@ impl Claims {
         self.alike.retain(|(a, b), _| *a != no && *b != no);
     }
 
+    /// Who spoke up there is heard no more.
+    pub fn forget_link(&mut self, link: LinkNo) {
+        self.open.retain(|_, claim| claim.link != link);
+        self.looked.remove(&link);
+    }
+
     /// True where that these two are alike was not told yet, and there is room to know that it was.
     fn is_news(&mut self, now: &Now, pair: (DeviceNo, DeviceNo)) -> bool {
         if self.alike.contains_key(&pair) {

@@ -21,6 +21,8 @@ const MOST_PLANS: usize = 256;
 
 pub struct LinkState {
     pub settings: LinkSettings,
+    /// It was taken out of the settings. Its number waits for it to come back.
+    pub gone: bool,
     /// Since when it is up.
     pub up: Option<Mono>,
     /// What the link's task can take in all; 0 before it first came up.
@@ -49,6 +51,7 @@ impl LinkState {
     pub fn new(settings: LinkSettings) -> LinkState {
         LinkState {
             settings,
+            gone: false,
             up: None,
             total: 0,
             credits: 0,
@@ -63,6 +66,12 @@ impl LinkState {
 
     pub fn counts(&self) -> LinkCounts {
         LinkCounts { rejected: self.rejected, dropped: self.dropped }
+    }
+
+    /// What is read changes for every device: all of them have to be told.
+    pub(super) fn plan_anew(&mut self, devices: impl Iterator<Item = DeviceNo>) {
+        self.plans.clear();
+        self.to_tell.extend(devices);
     }
 
     fn may_perform(&self) -> bool {

@@ -10,6 +10,7 @@
 //! * [`admission`]: who may join, and what a sighting comes to; [`meeting`]: a known device shows itself again;
 //!   [`claims`]: somebody says to be a device that is elsewhere; [`attempts`]: who was turned away;
 //! * [`registering`], [`life`], [`kinship`], [`describing`]: what administrators decide about devices;
+//! * [`configuring`]: other settings while it runs;
 //! * [`links`]: attachments and their credits; what waits for a credit waits here;
 //! * [`commands`]: from asked to ended; [`asks`] is the way in, past [`fitting`] and [`guard`]; [`waiting`] says what
 //!   holds one back, [`fan_out`] makes one for many;
@@ -24,6 +25,7 @@ mod blocks;
 mod by_gateway;
 mod claims;
 mod commands;
+mod configuring;
 mod describing;
 mod desired;
 mod eligible;

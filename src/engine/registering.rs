@@ -84,7 +84,7 @@ impl Engine {
             return Err(Refusal::NotAllowed(format!("{} may not register devices{on}", by.name)));
         }
         if let Some(link) = entry.link.as_ref().filter(|link| self.registry.link(link).is_none()) {
-            let links = self.links.iter().map(|link| link.settings.name.as_str());
+            let links = self.registry.link_names().map(Name::as_str);
             let meant = nearest(link.as_str(), links).map_or_else(String::new, |near| format!("; {near} was meant?"));
             return Err(Refusal::NotFound(format!("there is no link {link}{meant}")));
         }

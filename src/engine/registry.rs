@@ -134,6 +134,41 @@ impl Registry {
         self.links.get(name).copied()
     }
 
+    pub fn link_names(&self) -> impl Iterator<Item = &Name> {
+        self.links.keys()
+    }
+
+    /// There is such a link now: who is on it is found there. Gives back who is.
+    pub fn add_link(&mut self, name: &Name, no: LinkNo) -> Vec<DeviceNo> {
+        self.links.insert(name.clone(), no);
+        self.index_anew(name)
+    }
+
+    /// Such a link is no more: nobody is found there. Gives back who was.
+    pub fn remove_link(&mut self, name: &Name) -> Vec<DeviceNo> {
+        if let Some(no) = self.links.remove(name) {
+            self.by_address.remove(&no);
+            self.by_way.retain(|(link, _), _| *link != no);
+        }
+        self.index_anew(name)
+    }
+
+    fn index_anew(&mut self, link: &Name) -> Vec<DeviceNo> {
+        let is_at = |device: &Device| device.place.iter().chain(&device.ways).any(|place| place.link == *link);
+        let there: Vec<Arc<Device>> = self.devices().filter(|device| is_at(device)).collect();
+        let numbers = there.iter().map(|device| device.no).collect();
+        for device in there {
+            // Its shape is the same, so nobody leaves one.
+            let _ = self.put(device);
+        }
+        numbers
+    }
+
+    /// Bounds that were told anew. What is there already stays.
+    pub fn bound(&mut self, settings: &Settings) {
+        self.most_points = settings.most_points;
+    }
+
     /// The link where a device is, if it is one of this start's configuration.
     pub fn link_of(&self, no: DeviceNo) -> Option<LinkNo> {
         self.slot(no)?.link

@@ -45,6 +45,13 @@ pub enum Driver {
 }
 
 impl Driver {
+    /// Its key below `[link.NAME]`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Driver::Sim(_) => "sim",
+        }
+    }
+
     /// What the first `Up` of this link gives, and the room that its channel of orders must have.
     pub const fn credits(&self) -> u16 {
         match self {

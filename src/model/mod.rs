@@ -22,6 +22,7 @@ pub mod reading;
 pub mod record;
 pub mod registration;
 pub mod secret;
+pub mod setting;
 pub mod state;
 pub mod until;
 pub mod value;

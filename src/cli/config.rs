@@ -1,0 +1,186 @@
+//! The settings: whether they are right, which hold, what a key means, and to have the daemon read them again.
+//!
+//! All but `show --running`, `diff` and `reload` need no daemon: they read the files as a start would.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::args::ConfigVerb;
+use super::client::Client;
+use super::table::{print, table, width};
+use super::{CliError, Exit, print_json};
+use crate::config::flat::{differences, flat, with_defaults};
+use crate::config::{Config, FOLDERS, Inputs, Reading, read, teach};
+use crate::document::{Fault, Sources};
+use crate::model::setting::{Difference, Flat, Reloaded};
+
+const AT_ONCE: Duration = Duration::ZERO;
+/// Links have some seconds to stop.
+const RELOADS_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is wrong with one place, for programs.
+#[derive(Serialize)]
+struct FaultShown {
+    at: String,
+    line: usize,
+    column: usize,
+    says: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meant: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    right: bool,
+    files: usize,
+    faults: Vec<FaultShown>,
+}
+
+pub fn check(main: &Path, files: &[PathBuf], json: bool) -> Result<Exit, CliError> {
+    let mains: BTreeSet<PathBuf> = match files {
+        [] => [main.to_owned()].into(),
+        files => files.iter().map(|file| main_of(file)).collect(),
+    };
+    let mut exit = Exit::Done;
+    for main in mains {
+        let inputs = gathered(&main)?;
+        let reading = read(&inputs);
+        if !reading.faults.is_empty() {
+            exit = Exit::Failed;
+        }
+        if json {
+            let faults = reading.faults.iter().map(|fault| shown(fault, &inputs.sources)).collect();
+            print_json(&Checked { right: reading.faults.is_empty(), files: inputs.files.len(), faults })?;
+        } else {
+            print(&told(&main, &inputs, &reading));
+        }
+    }
+    Ok(exit)
+}
+
+/// A drop-in is checked with all that it is dropped into.
+fn main_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| FOLDERS.iter().any(|known| folder.ends_with(known)));
+    match folder {
+        Some(folder) => folder.parent().unwrap_or(Path::new("")).join("dmgw.toml"),
+        None => file.to_owned(),
+    }
+}
+
+fn gathered(main: &Path) -> Result<Inputs, CliError> {
+    Inputs::gather(main, std::env::vars()).map_err(|error| CliError::Failed(error.to_string()))
+}
+
+fn told(main: &Path, inputs: &Inputs, Reading { config, faults, .. }: &Reading) -> String {
+    let files = match inputs.files.len() {
+        1 => main.display().to_string(),
+        many => format!("{} and {} drop-ins", main.display(), many - 1),
+    };
+    match config.as_ref().filter(|_| faults.is_empty()) {
+        Some(config) => format!("right: {files}; {}", counts(config)),
+        None if faults.len() == 1 => format!("{}\n\n1 mistake in {files}", faults.show(&inputs.sources)),
+        None => format!("{}\n\n{} mistakes in {files}", faults.show(&inputs.sources), faults.len()),
+    }
+}
+
+fn counts(config: &Config) -> String {
+    let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    format!("{}, {} of admission", of(config.link.len(), "link"), of(config.admission.len(), "rule"))
+}
+
+fn shown(fault: &Fault, sources: &Sources) -> FaultShown {
+    let (line, column, _) = sources.line(fault.at).unwrap_or_default();
+    let at = sources.origin(fault.at).map(ToString::to_string).unwrap_or_default();
+    FaultShown { at, line, column, says: fault.says.clone(), meant: fault.meant.clone() }
+}
+
+/// What needs no daemon.
+pub fn offline(main: &Path, verb: ConfigVerb, json: bool) -> Result<Exit, CliError> {
+    match verb {
+        ConfigVerb::Show { key, origin, all, .. } => show(below(of_files(main, all)?, key.as_deref()), origin, json),
+        ConfigVerb::Explain { key } => explain(key.as_deref()),
+        ConfigVerb::Diff | ConfigVerb::Reload => Ok(Exit::Done),
+    }
+}
+
+pub async fn config(client: &Client, main: &Path, verb: ConfigVerb, json: bool) -> Result<Exit, CliError> {
+    match verb {
+        ConfigVerb::Show { key, origin, .. } => {
+            let running: Flat = client.get("/v1/config", AT_ONCE).await?;
+            show(below(running, key.as_deref()), origin, json)
+        }
+        ConfigVerb::Diff => {
+            let running: Flat = client.get("/v1/config", AT_ONCE).await?;
+            let differ = differences(&running, &of_files(main, false)?);
+            if json { print_json(&differ) } else { diff(&differ, "the daemon runs with what the files say") }
+        }
+        ConfigVerb::Explain { key } => explain(key.as_deref()),
+        ConfigVerb::Reload => {
+            let reloaded: Reloaded = client.post("/v1/config/reload", &(), RELOADS_WITHIN).await?;
+            if json { print_json(&reloaded) } else { told_of_reload(&reloaded) }
+        }
+    }
+}
+
+fn of_files(main: &Path, all: bool) -> Result<Flat, CliError> {
+    let inputs = gathered(main)?;
+    let reading = read(&inputs);
+    if !reading.faults.is_empty() {
+        return Err(CliError::Failed(format!("the settings have mistakes:\n{}", reading.faults.show(&inputs.sources))));
+    }
+    let set = flat(&reading.root, &inputs.sources);
+    Ok(if all { with_defaults(&set, &reading.root) } else { set })
+}
+
+/// That key, and all below it.
+fn below(flat: Flat, key: Option<&str>) -> Flat {
+    let Some(key) = key else { return flat };
+    let is_below = |path: &str| path == key || path.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
+    flat.into_iter().filter(|(path, _)| is_below(path)).collect()
+}
+
+fn show(flat: Flat, origin: bool, json: bool) -> Result<Exit, CliError> {
+    if json {
+        return print_json(&flat);
+    }
+    if flat.is_empty() {
+        print("nothing is set here; every key has its default (--all shows them)");
+    }
+    for (key, set) in &flat {
+        let from = if origin { format!("  # {}", set.origin) } else { String::new() };
+        print(&format!("{key} = {}{from}", set.value));
+    }
+    Ok(Exit::Done)
+}
+
+fn diff(differ: &[Difference], nothing: &str) -> Result<Exit, CliError> {
+    if differ.is_empty() {
+        print(nothing);
+        return Ok(Exit::Done);
+    }
+    let value = |value: &Option<String>| value.clone().unwrap_or("-".into());
+    let rows: Vec<Vec<String>> =
+        differ.iter().map(|one| vec![one.key.clone(), value(&one.before), value(&one.after)]).collect();
+    print(&table(&["KEY", "RUNNING", "FILES"], &rows, width()));
+    Ok(Exit::Done)
+}
+
+fn explain(key: Option<&str>) -> Result<Exit, CliError> {
+    let Some(key) = key else {
+        print(teach::file().trim_end());
+        return Ok(Exit::Done);
+    };
+    print(&teach::explain(key).map_err(CliError::Failed)?);
+    Ok(Exit::Done)
+}
+
+fn told_of_reload(Reloaded { changed, next_start }: &Reloaded) -> Result<Exit, CliError> {
+    diff(changed, "nothing has changed")?;
+    if !next_start.is_empty() {
+        print(&format!("\nWaits for the next start: {}", next_start.join(", ")));
+    }
+    Ok(Exit::Done)
+}

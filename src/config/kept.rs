@@ -1,0 +1,59 @@
+//! The last good copy: all texts that the daemon runs with, kept beside the store. A start whose main file cannot be read
+//! goes back to it, and `dmgw config diff` compares with it.
+//!
+//! Invariant: it is written whole or not at all, and only its owner may read it.
+
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::gather::Inputs;
+use crate::document::{Origin, Sources};
+
+const NAME: &str = "settings.last";
+/// Twice what may be gathered, for JSON marks some signs.
+const LARGEST: u64 = 64 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// The main file first.
+    files: Vec<(PathBuf, String)>,
+}
+
+/// Where it lies, beside this store.
+pub fn place(store: &Path) -> PathBuf {
+    store.with_file_name(NAME)
+}
+
+/// Files only: the environment is that of the next start.
+pub fn write(at: &Path, inputs: &Inputs) -> io::Result<()> {
+    let file = |no: &u32| match inputs.sources.get(*no)? {
+        source if let Origin::File(path) = &source.origin => Some((path.clone(), source.text.clone())),
+        _ => None,
+    };
+    let bytes = serde_json::to_vec(&Kept { files: inputs.files.iter().filter_map(file).collect() })?;
+    // What is there already need not wear the flash.
+    if std::fs::read(at).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let beside = at.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    let mut to = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    to.write_all(&bytes)?;
+    to.sync_all()?;
+    std::fs::rename(&beside, at)?;
+    at.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+}
+
+/// With the environment as it is now.
+pub fn read(at: &Path, env: impl Iterator<Item = (String, String)>) -> io::Result<Inputs> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(at)?.take(LARGEST).read_to_end(&mut bytes)?;
+    let kept: Kept = serde_json::from_slice(&bytes)?;
+    let mut sources = Sources::default();
+    let files = kept.files.into_iter().map(|(path, text)| sources.add(Origin::File(path), text)).collect();
+    Ok(Inputs::with_env(sources, files, env))
+}

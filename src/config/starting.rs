@@ -1,0 +1,93 @@
+//! What a start does with settings that are wrong: it goes on with as much as holds, and says loudly what it left out.
+//!
+//! A drop-in with a mistake is left out. Where the main file has one, all of it is as in the last good copy. Where there
+//! is none, nothing starts. (A reload is stricter: with any mistake everything stays as it is.)
+
+use std::path::{Path, PathBuf};
+
+use super::gather::Inputs;
+use super::read::{Reading, read};
+use super::{Config, ConfigError, kept};
+use crate::document::{Node, Table};
+
+/// Where the store lies if the settings cannot say.
+const STATE_FOLDER: &str = "STATE_DIRECTORY";
+/// Leaving one out may leave another's name dangling; a set that needs more rounds is not worth them.
+const MOST_ROUNDS: usize = 16;
+
+pub struct Started {
+    pub config: Config,
+    /// What `config` was read from.
+    pub inputs: Inputs,
+    /// What is wrong with the files as they lie there, if anything is.
+    pub trouble: Option<Trouble>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// In one line.
+    pub says: String,
+    /// Every mistake, where it stands.
+    pub faults: String,
+}
+
+pub fn start(main: &Path) -> Result<Started, ConfigError> {
+    let gathered = match Inputs::gather(main, std::env::vars()) {
+        Ok(inputs) => inputs,
+        Err(error) => return last_good(&usual_place(), error),
+    };
+    let first = read(&gathered);
+    let faults = first.faults.show(&gathered.sources);
+    let place = place_of_copy(&first.root);
+    let mut inputs = gathered;
+    let mut reading = first;
+    let mut left_out = Vec::new();
+    for _ in 0..MOST_ROUNDS {
+        let Some(config) = reading.config.take().filter(|_| reading.faults.is_empty()) else {
+            let bad = bad_drop_ins(&inputs, &reading);
+            let Some(bad) = bad else { break };
+            left_out.extend(bad.iter().filter_map(|no| Some(inputs.sources.get(*no)?.origin.to_string())));
+            inputs = inputs.without(&bad);
+            reading = read(&inputs);
+            continue;
+        };
+        let says = || format!("settings are left out, for there are mistakes in them: {}", left_out.join(", "));
+        let trouble = (!left_out.is_empty()).then(|| Trouble { says: says(), faults });
+        return Ok(Started { config, inputs, trouble });
+    }
+    last_good(&place, ConfigError::Told(faults))
+}
+
+/// None where something is wrong that no drop-in has brought.
+fn bad_drop_ins(inputs: &Inputs, reading: &Reading) -> Option<Vec<u32>> {
+    let drop_ins = inputs.files.get(1..).unwrap_or_default();
+    let bad: Vec<u32> = reading.faults.iter().map(|fault| fault.at.source).collect();
+    let ours = !bad.is_empty() && bad.iter().all(|no| drop_ins.contains(no));
+    ours.then(|| bad.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect())
+}
+
+fn last_good(place: &Path, error: ConfigError) -> Result<Started, ConfigError> {
+    let Ok(inputs) = kept::read(place, std::env::vars()) else { return Err(error) };
+    let reading = read(&inputs);
+    let Some(config) = reading.config.filter(|_| reading.faults.is_empty()) else { return Err(error) };
+    let says = format!("the settings cannot be used; those of the last good start hold ({})", place.display());
+    Ok(Started { config, inputs, trouble: Some(Trouble { says, faults: error.to_string() }) })
+}
+
+/// As far as the settings can be read, they say where the store lies, and the copy lies beside it.
+fn place_of_copy(root: &Table) -> PathBuf {
+    let store = root.get("store").and_then(Node::table).and_then(|store| store.get("path")).and_then(Node::text);
+    store.map_or_else(usual_place, |store| kept::place(Path::new(store)))
+}
+
+fn usual_place() -> PathBuf {
+    let store = Config::default().store.path;
+    let folder = std::env::var_os(STATE_FOLDER).map(PathBuf::from);
+    kept::place(&folder.map_or(store, |folder| folder.join("state.redb")))
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}\n{}", self.says, self.faults)
+    }
+}

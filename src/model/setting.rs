@@ -1,0 +1,34 @@
+//! Settings as doors show them: key by key, with where each is from.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One key that somebody set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Set {
+    /// As TOML shows it on one line.
+    pub value: String,
+    /// `FILE:LINE`, or the variable of the environment.
+    pub origin: String,
+}
+
+/// What is set, by its key: `link.meters.every`. A list stands under the key of the list.
+pub type Flat = BTreeMap<String, Set>;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    pub key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// What a reload came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reloaded {
+    pub changed: Vec<Difference>,
+    /// Keys among them that take hold only when the daemon starts anew.
+    pub next_start: Vec<String>,
+}

@@ -23,7 +23,7 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::fault::Told;
-use crate::config::{Config, DEFAULT_PATH, DEFAULT_SOCKET};
+use crate::config::{DEFAULT_PATH, DEFAULT_SOCKET, starting};
 use crate::links::sim::plant::{self, Plant};
 pub use args::Args;
 use args::{ConfigVerb, DevicesArgs, Verb};
@@ -182,8 +182,9 @@ fn socket(args: &Args) -> Result<PathBuf, CliError> {
     if let Some(socket) = &args.socket {
         return Ok(socket.clone());
     }
-    match Config::load(&args.config) {
-        Ok(config) => Ok(config.socket.path.value),
+    // As the daemon does: a mistake somewhere is no reason not to find it.
+    match starting::start(&args.config) {
+        Ok(started) => Ok(started.config.socket.path.value),
         // Nobody named these settings, and they may be for other eyes only.
         Err(_) if args.config == Path::new(DEFAULT_PATH) => Ok(DEFAULT_SOCKET.into()),
         Err(error) => Err(CliError::Failed(error.to_string())),

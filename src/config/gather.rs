@@ -71,6 +71,10 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(bad(format!("larger than {LARGEST_FILE} bytes; that is not a settings file")));
     }
+    if bytes.is_empty() {
+        // Half-way through being written anew, most likely: nobody shall lose all links by that.
+        return Err(bad("the file is empty; if nothing shall be set, write a comment into it".into()));
+    }
     String::from_utf8(bytes).map_err(|wrong| {
         let line = wrong.as_bytes()[..wrong.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         bad(format!("line {line} is not UTF-8 text; save the file as UTF-8"))

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::attached::Known;
 use super::clock::Clock;
-use super::links::Door;
+use super::links::{Door, NOT_RUNNING};
 use super::mailbox::{Got, Mailbox, sleep};
 use super::notify::Notify;
 use crate::asks::Asks;
@@ -192,7 +192,11 @@ impl EventLoop {
             return tracing::error!(%link, "an order for a link that is not there");
         };
         let Err((order, why)) = door.send(order) else { return };
-        tracing::error!(link = %door.name, ?order, "order not sent: {why}");
+        match why {
+            // It ends just now: the engine hears of it with the next event.
+            NOT_RUNNING => tracing::debug!(link = %door.name, ?order, "order not sent: {why}"),
+            _ => tracing::error!(link = %door.name, ?order, "order not sent: {why}"),
+        }
         if let LinkOrder::Perform { command, .. } = order {
             let outcome = Outcome::NotSent(why.into());
             self.own.push(Event::Link { link, event: LinkEvent::Finished { command, outcome } });

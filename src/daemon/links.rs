@@ -25,6 +25,9 @@ const RAN_WELL: Duration = Duration::from_secs(60);
 const STOPS_WITHIN: Duration = Duration::from_millis(2_700);
 const LAST_WORD: Duration = Duration::from_millis(200);
 
+/// Why an order does not go where the task of its link is no more, or not yet.
+pub const NOT_RUNNING: &str = "the link is not running";
+
 /// Where a link's orders go.
 pub struct Door {
     pub name: Name,
@@ -51,7 +54,7 @@ impl Door {
         use mpsc::error::TrySendError;
         self.orders.load().try_send(order).map_err(|error| match error {
             TrySendError::Full(order) => (order, "the link was given more orders than it has credits for"),
-            TrySendError::Closed(order) => (order, "the link is not running"),
+            TrySendError::Closed(order) => (order, NOT_RUNNING),
         })
     }
 }
@@ -163,7 +166,7 @@ mod tests {
         }));
         let Some(Event::Link { event: LinkEvent::Ended { why }, .. }) = said.recv().await else { panic!() };
         assert!(why.contains("panicked"), "{why}");
-        assert_eq!(door.send(LinkOrder::Discover), Err((LinkOrder::Discover, "the link is not running")));
+        assert_eq!(door.send(LinkOrder::Discover), Err((LinkOrder::Discover, NOT_RUNNING)));
         // The second run begins when the door leads somewhere again.
         while door.send(LinkOrder::Discover).is_err() {
             tokio::task::yield_now().await;

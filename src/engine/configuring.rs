@@ -103,3 +103,127 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::engine::Admission;
+
+    const NAMES: [&str; 3] = ["attic", "plant", "yard"];
+
+    fn at(s: u64) -> Now {
+        Now { mono: Mono(s * 1_000), boot: Boot(1), wall: Wall(s * 1_000), quality: ClockQuality::Set }
+    }
+
+    fn settings(links: &[(&str, u64)]) -> Settings {
+        let seconds = Duration::from_secs;
+        let link = |(name, every): &(&str, u64)| LinkSettings {
+            name: Name::new(name).unwrap(),
+            admission: Admission::Accept,
+            every: seconds(*every),
+            silent_after: seconds(10 * every),
+        };
+        Settings { links: links.iter().map(link).collect(), ..Settings::default() }
+    }
+
+    /// Two devices on each of the links, each with a point.
+    fn state() -> State {
+        let capabilities: Capabilities = serde_json::from_value(serde_json::json!({
+            "operations": ["read"], "points": [{ "no": 0, "path": "a.b", "kind": "float" }]
+        }))
+        .unwrap();
+        let device = |no: u32| {
+            let link = Name::new(NAMES[no as usize / 2]).unwrap();
+            let place = Place { link, address: Address::new(&format!("d{no}")).unwrap() };
+            let id = DeviceId::new(&format!("urn:{no}")).unwrap();
+            Device { place: Some(place), ..Device::new(DeviceNo(no), id, LifeCycle::Managed, &at(0)) }.into()
+        };
+        State {
+            devices: (0..6).map(device).collect(),
+            shapes: vec![(ShapeNo(0), capabilities.into())],
+            ..State::default()
+        }
+    }
+
+    fn no_of(engine: &Engine, name: &str) -> LinkNo {
+        engine.registry.link(&Name::new(name).unwrap()).unwrap()
+    }
+
+    fn up(engine: &mut Engine, name: &str) -> Vec<LinkOrder> {
+        let link = no_of(engine, name);
+        of_link(engine.handle(&at(9), Event::Link { link, event: LinkEvent::Up { credits: 64 } }))
+    }
+
+    fn of_link(step: Step) -> Vec<LinkOrder> {
+        let order = |order| match order {
+            Order::Link { order, .. } => Some(order),
+            _ => None,
+        };
+        step.orders.into_iter().filter_map(order).collect()
+    }
+
+    #[test]
+    fn a_link_whose_section_is_as_it_was_hears_nothing() {
+        let (mut engine, _) = Engine::load(settings(&[("plant", 1), ("yard", 1)]), state(), &at(0));
+        assert_eq!((up(&mut engine, "plant").len(), up(&mut engine, "yard").len()), (5, 5));
+        let step = engine.configure(&at(2), settings(&[("attic", 3), ("plant", 1), ("yard", 5)]));
+        let links: BTreeSet<LinkNo> = step
+            .orders
+            .iter()
+            .map(|order| match order {
+                Order::Link { link, order: LinkOrder::Admit { .. } | LinkOrder::Plan { .. } } => *link,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(links, [no_of(&engine, "yard")].into());
+        assert_eq!(no_of(&engine, "attic"), LinkNo(2), "numbers stay");
+    }
+
+    #[test]
+    fn who_was_on_a_link_that_is_taken_out_is_not_known_to_be_anywhere_until_it_is_back() {
+        let (mut engine, _) = Engine::load(settings(&[("plant", 1)]), state(), &at(0));
+        up(&mut engine, "plant");
+        let heard = Heard { device: DeviceNo(2), at: Mono(9_500), readings: Vec::new() };
+        engine.handle(&at(10), Event::Link { link: LinkNo(0), event: LinkEvent::Heard(heard) });
+        assert_eq!(engine.device(DeviceNo(2)).unwrap().live.connectivity, Connectivity::Up);
+        let step = engine.configure(&at(11), settings(&[]));
+        let down = |change: &Change| matches!(change, Change::Record(entry) if matches!(entry.record, Record::LinkDown { .. }));
+        assert!(step.changes.iter().any(down) && step.orders.is_empty());
+        assert_eq!(engine.device(DeviceNo(2)).unwrap().live.connectivity, Connectivity::Unknown);
+        assert_eq!(engine.registry.link_of(DeviceNo(2)), None);
+        engine.configure(&at(12), settings(&[("plant", 1)]));
+        assert_eq!(engine.registry.link_of(DeviceNo(2)), Some(LinkNo(0)));
+        assert_eq!(up(&mut engine, "plant").len(), 5);
+    }
+
+    proptest::proptest! {
+        /// After any changes the engine is as one that was started with the last settings.
+        #[test]
+        fn to_change_settings_is_as_good_as_to_start_with_them(
+            sets in proptest::collection::vec(proptest::collection::btree_map(0usize..3, 1u64..4, 0..4), 1..12),
+            ups in proptest::collection::vec(0usize..3, 0..12),
+        ) {
+            let named = |set: &BTreeMap<usize, u64>| settings(&set.iter().map(|(n, every)| (NAMES[*n], *every)).collect::<Vec<_>>());
+            let (mut engine, _) = Engine::load(named(&sets[0]), state(), &at(0));
+            for (set, name) in sets[1..].iter().zip(ups.iter().chain(std::iter::repeat(&0))) {
+                if engine.registry.link(&Name::new(NAMES[*name]).unwrap()).is_some() {
+                    up(&mut engine, NAMES[*name]);
+                }
+                engine.configure(&at(5), named(set));
+            }
+            let last = sets.last().unwrap();
+            let (mut fresh, _) = Engine::load(named(last), engine.state(), &at(5));
+            proptest::prop_assert_eq!(engine.state(), fresh.state());
+            proptest::prop_assert_eq!(&engine.settings, &fresh.settings);
+            for name in last.keys().map(|n| NAMES[*n]) {
+                // Its task is new in both.
+                let link = no_of(&engine, name);
+                engine.handle(&at(6), Event::Link { link, event: LinkEvent::Ended { why: "test".into() } });
+                proptest::prop_assert_eq!(up(&mut engine, name), up(&mut fresh, name));
+            }
+        }
+    }
+}

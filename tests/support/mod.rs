@@ -194,6 +194,13 @@ impl Gateway {
         self.start_as(command);
     }
 
+    /// The same with further variables of the environment.
+    pub fn start_with_env(&mut self, variables: &[(&str, &str)]) {
+        let mut command = dmgw();
+        command.envs(variables.iter().copied());
+        self.start_as(command);
+    }
+
     fn start_as(&mut self, command: Command) {
         while self.word_to_systemd().is_some() {}
         self.launch_as(command);

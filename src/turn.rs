@@ -100,8 +100,8 @@ impl Turn {
                 self.answers.push(Order::Reply { to, reply: Reply::Refused(Refusal::Busy(why)) });
             }
             (event, _) => {
-                if let Event::Link { link: ended, event: LinkEvent::Ended { .. } } = &event {
-                    self.lost_a_link = true;
+                if let Event::Link { link: ended, event: LinkEvent::Ended { stopped, .. } } = &event {
+                    self.lost_a_link |= !stopped;
                     // They were for the task that is no more; what it was to perform ends with it.
                     self.orders.retain(|order| !matches!(order, Order::Link { link, .. } if link == ended));
                 }
@@ -136,10 +136,17 @@ impl Turn {
         Ok(out)
     }
 
-    /// Other settings for the engine. What they lead to goes out with the next [`Turn::settle`].
-    pub fn configure(&mut self, now: &Now, settings: engine::Settings) {
-        let step = self.engine.configure(now, settings);
+    /// Other settings for the engine, and what has to be on disk with them. What they lead to goes out with the next
+    /// [`Turn::settle`].
+    pub fn configure(&mut self, now: &Now, settings: engine::Settings, changes: Vec<Change>) {
+        let mut step = self.engine.configure(now, settings);
+        step.changes.extend(changes);
         self.absorb(now, step);
+    }
+
+    /// All that somebody waits for is on disk.
+    pub fn is_settled(&self) -> bool {
+        !self.must_commit
     }
 
     fn is_due(&self, now: &Now) -> bool {

@@ -261,7 +261,7 @@ fn capabilities(points: u8) -> std::sync::Arc<Capabilities> {
 /// Where devices are and what is read of them.
 fn told_on_up(engine: &mut Engine, now: &Now, link: u16) -> BTreeSet<String> {
     let link = LinkNo(link);
-    engine.handle(now, Event::Link { link, event: LinkEvent::Ended { why: "x".into() } });
+    engine.handle(now, Event::Link { link, event: LinkEvent::Ended { why: "x".into(), stopped: false } });
     let step = engine.handle(now, Event::Link { link, event: LinkEvent::Up { credits: 1_000 } });
     let orders = step.orders.into_iter().filter_map(|order| match order {
         Order::Link { order: LinkOrder::Perform { .. } | LinkOrder::Discover, .. } => None,

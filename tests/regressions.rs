@@ -197,7 +197,7 @@ fn a_new_task_of_a_link_gets_no_orders_of_the_old_one() {
     }
     // One batch behind a slow commit: asks, the end of the task, the new task.
     (0..4).for_each(|n| turn.take(&now(2), write(n, n as u32, None, None)));
-    turn.take(&now(2), link(LinkEvent::Ended { why: "panicked".into() }));
+    turn.take(&now(2), link(LinkEvent::Ended { why: "panicked".into(), stopped: false }));
     turn.take(&now(2), link(LinkEvent::Up { credits: 8 }));
     let orders = turn.settle(&now(2)).unwrap();
     let to_link = orders.iter().filter(|order| matches!(order, Order::Link { .. })).count();

@@ -136,7 +136,7 @@ fn on_the_way_out_all_is_on_disk_and_marked_as_such() {
 fn where_a_link_ended_before_its_time_the_next_start_says_that_something_may_be_missing() {
     let disk = TornDisk::default();
     let mut turn = open(&disk);
-    take(&mut turn, 2_000, LinkEvent::Ended { why: "it did not stop in time".into() });
+    take(&mut turn, 2_000, LinkEvent::Ended { why: "it did not stop in time".into(), stopped: false });
     turn.close(&at(3_000)).unwrap();
     let (_, opened) = reopen(&disk);
     assert!(!opened.clean && opened.gap.is_some());

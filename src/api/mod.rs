@@ -25,6 +25,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::asks::Asks;
+use crate::model::layer::{Versions, Wanted};
 use crate::model::setting::{Flat, Reloaded};
 use crate::model::{Mono, Name};
 use crate::nearest;
@@ -68,16 +69,27 @@ pub struct Bounds {
 
 /// What is asked of the daemon itself, and where the answer goes.
 pub enum Control {
-    /// Read the settings again; or every mistake in them.
-    Reload(oneshot::Sender<Result<Reloaded, String>>),
+    Apply(Asked, oneshot::Sender<Result<Reloaded, String>>),
+    /// The version on probation shall stay.
+    Confirm(u64, oneshot::Sender<Result<(), String>>),
     /// The settings that hold.
     Show(oneshot::Sender<Flat>),
+    Versions(oneshot::Sender<Result<Versions, String>>),
+}
+
+/// Other settings.
+pub enum Asked {
+    /// Read the files again.
+    Reload,
+    Change(Wanted, Name),
+    /// As it was with that version.
+    Back(u64, Name),
 }
 
 type Here = State<Arc<Door>>;
 
 /// Each with its method, as a 404 names them.
-pub const ROUTES: [&str; 15] = [
+pub const ROUTES: [&str; 19] = [
     "POST /v1/ask",
     "GET /v1/commands",
     "GET /v1/commands/{id}",
@@ -93,6 +105,10 @@ pub const ROUTES: [&str; 15] = [
     "POST /v1/journal/ack",
     "GET /v1/config",
     "POST /v1/config/reload",
+    "GET /v1/config/versions",
+    "POST /v1/config/change",
+    "POST /v1/config/confirm/{version}",
+    "POST /v1/config/back/{version}",
 ];
 
 fn routes(door: Arc<Door>) -> Router {
@@ -110,6 +126,10 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/v1/journal/{stream}", get(journal::page))
         .route("/v1/config", get(config::show))
         .route("/v1/config/reload", post(config::reload))
+        .route("/v1/config/versions", get(config::versions))
+        .route("/v1/config/change", post(config::change))
+        .route("/v1/config/confirm/{version}", post(config::confirm))
+        .route("/v1/config/back/{version}", post(config::back))
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .with_state(door)

@@ -115,6 +115,32 @@ pub enum ConfigVerb {
     Explain { key: Option<String> },
     /// Have the daemon read its settings again. With any mistake nothing changes
     Reload,
+    /// Change named tables over what the files say: a new version, from a file or - (the standard input)
+    Change(ChangeArgs),
+    /// The versions that were made with `change`, and which is on probation
+    Versions,
+    /// The version on probation shall stay
+    Confirm { version: u64 },
+    /// As it was with that version; 0: as the files say. A new version, so there is a way back from here too
+    Back { version: u64 },
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ChangeArgs {
+    /// Whole tables, [link.NAME] and the like, as a drop-in holds them
+    pub file: Option<PathBuf>,
+    /// A table of the files that shall not hold: link.meters; may be given again
+    #[arg(long, value_name = "TABLE")]
+    pub hide: Vec<String>,
+    /// A table of which the files shall tell again; may be given again
+    #[arg(long, value_name = "TABLE")]
+    pub lift: Vec<String>,
+    /// Why, for those who look later
+    #[arg(long)]
+    pub note: Option<String>,
+    /// On probation: unless it is confirmed within so long, the gateway goes back by itself
+    #[arg(long, value_name = "SPAN", value_parser = units::span)]
+    pub confirm_within: Option<Duration>,
 }
 
 #[derive(Debug, clap::Args)]

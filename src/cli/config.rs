@@ -3,19 +3,22 @@
 //! All but `show --running`, `diff` and `reload` need no daemon: they read the files as a start would.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::ConfigVerb;
+use super::args::{ChangeArgs, ConfigVerb};
 use super::client::Client;
-use super::table::{print, table, width};
+use super::table::{print, table, time, width};
 use super::{CliError, Exit, print_json};
 use crate::config::flat::{differences, flat, with_defaults};
 use crate::config::{Config, FOLDERS, Inputs, Reading, read, teach};
 use crate::document::{Fault, Sources};
+use crate::model::layer::{LONGEST_LAYER, Layer, Versions, Wanted};
 use crate::model::setting::{Difference, Flat, Reloaded};
+use crate::units::show_span;
 
 const AT_ONCE: Duration = Duration::ZERO;
 /// Links have some seconds to stop.
@@ -102,7 +105,7 @@ pub fn offline(main: &Path, verb: ConfigVerb, json: bool) -> Result<Exit, CliErr
     match verb {
         ConfigVerb::Show { key, origin, all, .. } => show(below(of_files(main, all)?, key.as_deref()), origin, json),
         ConfigVerb::Explain { key } => explain(key.as_deref()),
-        ConfigVerb::Diff | ConfigVerb::Reload => Ok(Exit::Done),
+        _ => Ok(Exit::Done),
     }
 }
 
@@ -122,7 +125,70 @@ pub async fn config(client: &Client, main: &Path, verb: ConfigVerb, json: bool) 
             let reloaded: Reloaded = client.post("/v1/config/reload", &(), RELOADS_WITHIN).await?;
             if json { print_json(&reloaded) } else { told_of_reload(&reloaded) }
         }
+        ConfigVerb::Change(change) => {
+            let probation = change.confirm_within;
+            let reloaded: Reloaded = client.post("/v1/config/change", &wanted(change)?, RELOADS_WITHIN).await?;
+            if json {
+                return print_json(&reloaded);
+            }
+            told_of_reload(&reloaded)?;
+            if let Some(within) = probation {
+                let versions: Versions = client.get("/v1/config/versions", AT_ONCE).await?;
+                let version = versions.layers.last().map_or(0, |last| last.version);
+                print(&format!("\nOn probation for {}: dmgw config confirm {version}", show_span(within)));
+            }
+            Ok(Exit::Done)
+        }
+        ConfigVerb::Versions => {
+            let versions: Versions = client.get("/v1/config/versions", AT_ONCE).await?;
+            if json { print_json(&versions) } else { told_of_versions(&versions) }
+        }
+        ConfigVerb::Confirm { version } => {
+            let () = client.post(&format!("/v1/config/confirm/{version}"), &(), AT_ONCE).await?;
+            print(&format!("version {version} stays"));
+            Ok(Exit::Done)
+        }
+        ConfigVerb::Back { version } => {
+            let reloaded: Reloaded = client.post(&format!("/v1/config/back/{version}"), &(), RELOADS_WITHIN).await?;
+            if json { print_json(&reloaded) } else { told_of_reload(&reloaded) }
+        }
     }
+}
+
+fn wanted(change: ChangeArgs) -> Result<Wanted, CliError> {
+    let ChangeArgs { file, hide, lift, note, confirm_within } = change;
+    let text = match file {
+        None => String::new(),
+        Some(file) if file == Path::new("-") => {
+            std::io::read_to_string(std::io::stdin().take(LONGEST_LAYER as u64 + 1))
+                .map_err(|error| unreadable(&file, &error))?
+        }
+        Some(file) => std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?,
+    };
+    let confirm_within = confirm_within.map(|within| within.as_secs());
+    Ok(Wanted { text, hide, lift, note: note.unwrap_or_default(), confirm_within })
+}
+
+fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
+    CliError::Failed(format!("cannot read {}: {error}", file.display()))
+}
+
+fn told_of_versions(Versions { layers, probation }: &Versions) -> Result<Exit, CliError> {
+    if layers.is_empty() {
+        print("there are none: all is as the files say");
+        return Ok(Exit::Done);
+    }
+    let row = |layer: &Layer| {
+        let on = probation.as_ref().is_some_and(|on| on.version == layer.version);
+        let tables = layer.text.lines().filter(|line| line.starts_with('[')).map(str::to_owned);
+        let hidden = layer.hide.iter().map(|path| format!("hides {path}"));
+        let lifted = layer.lift.iter().map(|path| format!("lifts {path}"));
+        let what: Vec<String> = tables.chain(hidden).chain(lifted).chain(on.then(|| "on probation".into())).collect();
+        vec![layer.version.to_string(), time(layer.at.wall), layer.by.to_string(), layer.note.clone(), what.join(", ")]
+    };
+    let rows: Vec<Vec<String>> = layers.iter().map(row).collect();
+    print(&table(&["VERSION", "AT", "BY", "NOTE", "WHAT"], &rows, width()));
+    Ok(Exit::Done)
 }
 
 fn of_files(main: &Path, all: bool) -> Result<Flat, CliError> {
@@ -177,8 +243,11 @@ fn explain(key: Option<&str>) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn told_of_reload(Reloaded { changed, next_start }: &Reloaded) -> Result<Exit, CliError> {
+fn told_of_reload(Reloaded { changed, next_start, covered }: &Reloaded) -> Result<Exit, CliError> {
     diff(changed, "nothing has changed")?;
+    if !covered.is_empty() {
+        print(&format!("\nOf these a version holds, and not the files: {}", covered.join(", ")));
+    }
     if !next_start.is_empty() {
         print(&format!("\nWaits for the next start: {}", next_start.join(", ")));
     }

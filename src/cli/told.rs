@@ -22,6 +22,7 @@ pub fn record(record: &Record) -> String {
             format!("{operation} on {device} {} ({command}){end}", state.name())
         }
         Record::Gap(gap) => self::gap(gap),
+        Record::Settings { says } => format!("settings: {says}"),
         Record::LinkUp { link } => format!("link {link} up"),
         Record::LinkDown { link, why } => format!("link {link} down: {why}"),
         Record::DeviceAdded { device, link, address, life } => {

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::ConfigError;
+use super::layers::Layered;
 use crate::document::{Origin, Sources};
 
 /// The folders beside the main file, in the order in which they are read.
@@ -17,16 +18,19 @@ const MOST_FILES: usize = 10_000;
 pub const ENV: &str = "DMGW_";
 pub const ENV_DOT: &str = "__";
 
+#[derive(Default)]
 pub struct Inputs {
     pub sources: Sources,
     /// The main file first.
     pub files: Vec<u32>,
+    /// Over the files, in their order.
+    pub layers: Vec<Layered>,
     pub env: Vec<u32>,
 }
 
 impl Inputs {
     pub fn gather(main: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Inputs, ConfigError> {
-        let mut inputs = Inputs { sources: Sources::default(), files: Vec::new(), env: Vec::new() };
+        let mut inputs = Inputs::default();
         let mut room = LARGEST_SUM;
         inputs.file(main, &mut room)?;
         for path in drop_ins(main)? {
@@ -39,7 +43,7 @@ impl Inputs {
         let mut ours: Vec<(String, String)> = env.filter(|(name, _)| is_ours(name)).collect();
         ours.sort();
         let env = ours.into_iter().map(|(name, value)| sources.add(Origin::Env(name), value)).collect();
-        Inputs { sources, files, env }
+        Inputs { sources, files, layers: Vec::new(), env }
     }
 
     fn file(&mut self, path: &Path, room: &mut usize) -> Result<(), ConfigError> {
@@ -51,9 +55,10 @@ impl Inputs {
         Ok(())
     }
 
-    /// Without the files whose number is told.
+    /// Without the files and layers whose number is told.
     pub fn without(mut self, bad: &[u32]) -> Inputs {
         self.files.retain(|file| !bad.contains(file));
+        self.layers.retain(|layer| !bad.contains(&layer.source));
         self
     }
 }

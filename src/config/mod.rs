@@ -1,7 +1,7 @@
 //! The settings: what the owner of a gateway writes, checked as a whole before any of it acts.
 //!
-//! [`gather`] collects the texts: the main file, the drop-ins beside it, the environment. [`read`] lays them over each
-//! other, puts templates and variables in, and reads the [`sections`], each of which belongs to a part of the daemon.
+//! [`gather`] collects the texts: the main file, the drop-ins beside it, the environment; [`layers`] adds what was changed
+//! through doors, [`probation`] watches over the last of that. [`read`] lays all of it over each other, puts templates and variables in, and reads the [`sections`], each of which belongs to a part of the daemon.
 //! [`checks`] looks at what no single key can show. Every mistake is told, not only the first, each where it stands.
 //! [`flat`] shows them key by key, [`kept`] keeps the last that were good, [`starting`] says what a start does with bad
 //! ones. [`teach`] makes `config/dmgw.toml`, which teaches every key.
@@ -11,7 +11,9 @@ pub mod flat;
 pub mod gather;
 mod handed;
 pub mod kept;
+pub mod layers;
 mod overlay;
+pub mod probation;
 pub mod read;
 pub mod sections;
 pub mod starting;
@@ -55,7 +57,7 @@ impl Config {
     pub fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let mut sources = Sources::default();
         sources.add(Origin::File(path.to_owned()), text.to_owned());
-        Config::from_inputs(&Inputs { sources, files: vec![0], env: Vec::new() })
+        Config::from_inputs(&Inputs { sources, files: vec![0], ..Inputs::default() })
     }
 
     pub fn from_inputs(inputs: &Inputs) -> Result<Config, ConfigError> {

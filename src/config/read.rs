@@ -2,7 +2,7 @@
 //! check the whole.
 
 use super::gather::Inputs;
-use super::{Config, checks, overlay, variables};
+use super::{Config, checks, layers, overlay, variables};
 use crate::document::{At, Faults, Section, Table, parse};
 
 /// What came out. `config` is there where every key could be read, even if the whole makes no sense.
@@ -11,6 +11,8 @@ pub struct Reading {
     /// All that was written, as it holds: each value with its place.
     pub root: Table,
     pub faults: Faults,
+    /// Tables of the files over which a layer holds.
+    pub covered: Vec<String>,
 }
 
 pub fn read(inputs: &Inputs) -> Reading {
@@ -18,6 +20,8 @@ pub fn read(inputs: &Inputs) -> Reading {
     let files = inputs.files.iter().map(|file| (*file, parse::parse(sources, *file, &mut faults)));
     let files: Vec<(u32, Table)> = files.collect();
     let mut root = overlay::files(files, sources, &mut faults);
+    let held = layers::fold(&inputs.layers, sources, &mut faults);
+    let covered = layers::lay_over(&mut root, held);
     overlay::environment(&mut root, inputs, &mut faults);
     variables::templates(&mut root, &mut faults);
     variables::put_in(&mut root, sources, &mut faults);
@@ -27,5 +31,5 @@ pub fn read(inputs: &Inputs) -> Reading {
         checks::check(config, &root, &mut faults);
     }
     faults.sort();
-    Reading { config, root, faults }
+    Reading { config, root, faults, covered }
 }

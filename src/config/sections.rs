@@ -46,6 +46,7 @@ section! {
         template: BTreeMap<Name, AsIs> = BTreeMap::new(), like "slow = { every = \"5m\", silent_after = \"30m\" }";
         link: BTreeMap<Name, Link> = BTreeMap::new() => named Link, like "plant";
         admission: Vec<Rule> = Vec::new() => several Rule;
+        debug: BTreeMap<Name, Debug> = BTreeMap::new() => named Debug, like "crash";
     }
 }
 
@@ -296,5 +297,13 @@ section! {
         proof: Option<Proof> = None, like "\"claimed\"";
         /// accept, hold, refuse or quarantine.
         then: Admission, like "\"accept\"";
+    }
+}
+
+section! {
+    /// For trying out what the gateway does when something goes wrong. Not for the field.
+    pub struct Debug {
+        /// The daemon fails at its start, once the settings are read.
+        panic_at_start: bool = false;
     }
 }

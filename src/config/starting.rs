@@ -36,33 +36,58 @@ pub fn start(main: &Path) -> Result<Started, ConfigError> {
         Ok(inputs) => inputs,
         Err(error) => return last_good(&usual_place(), error),
     };
-    let first = read(&gathered);
-    let faults = first.faults.show(&gathered.sources);
-    let place = place_of_copy(&first.root);
-    let mut inputs = gathered;
-    let mut reading = first;
-    let mut left_out = Vec::new();
-    for _ in 0..MOST_ROUNDS {
-        let Some(config) = reading.config.take().filter(|_| reading.faults.is_empty()) else {
-            let bad = bad_drop_ins(&inputs, &reading);
-            let Some(bad) = bad else { break };
-            left_out.extend(bad.iter().filter_map(|no| Some(inputs.sources.get(*no)?.origin.to_string())));
-            inputs = inputs.without(&bad);
-            reading = read(&inputs);
-            continue;
-        };
-        let says = || format!("settings are left out, for there are mistakes in them: {}", left_out.join(", "));
-        let trouble = (!left_out.is_empty()).then(|| Trouble { says: says(), faults });
-        return Ok(Started { config, inputs, trouble });
+    let reading = read(&gathered);
+    let (faults, place) = (reading.faults.show(&gathered.sources), place_of_copy(&reading.root));
+    match without_what_is_bad(gathered, reading) {
+        Some((config, inputs, left_out)) => {
+            let trouble = Trouble::of(&left_out, faults);
+            Ok(Started { config, inputs, trouble })
+        }
+        None => last_good(&place, ConfigError::Told(faults)),
     }
-    last_good(&place, ConfigError::Told(faults))
 }
 
-/// None where something is wrong that no drop-in has brought.
-fn bad_drop_ins(inputs: &Inputs, reading: &Reading) -> Option<Vec<u32>> {
-    let drop_ins = inputs.files.get(1..).unwrap_or_default();
+/// The same with versions over the files, of which one may be bad too.
+pub fn go_on(inputs: Inputs, before: Option<Trouble>) -> Result<Started, ConfigError> {
+    let reading = read(&inputs);
+    let faults = reading.faults.show(&inputs.sources);
+    match without_what_is_bad(inputs, reading) {
+        Some((config, inputs, left_out)) => {
+            let trouble = before.or(Trouble::of(&left_out, faults));
+            Ok(Started { config, inputs, trouble })
+        }
+        None => Err(ConfigError::Told(faults)),
+    }
+}
+
+/// As much as holds, and the names of what was left out; nothing, where the main file itself is wrong.
+fn without_what_is_bad(mut inputs: Inputs, mut reading: Reading) -> Option<(Config, Inputs, Vec<String>)> {
+    let mut left_out = Vec::new();
+    for _ in 0..MOST_ROUNDS {
+        if let Some(config) = reading.config.take().filter(|_| reading.faults.is_empty()) {
+            return Some((config, inputs, left_out));
+        }
+        let bad = bad_ones(&inputs, &reading)?;
+        left_out.extend(bad.iter().filter_map(|no| Some(inputs.sources.get(*no)?.origin.to_string())));
+        inputs = inputs.without(&bad);
+        reading = read(&inputs);
+    }
+    None
+}
+
+impl Trouble {
+    fn of(left_out: &[String], faults: String) -> Option<Trouble> {
+        let says = format!("settings are left out, for there are mistakes in them: {}", left_out.join(", "));
+        (!left_out.is_empty()).then_some(Trouble { says, faults })
+    }
+}
+
+/// None where something is wrong that no drop-in and no version has brought.
+fn bad_ones(inputs: &Inputs, reading: &Reading) -> Option<Vec<u32>> {
+    let drop_ins = inputs.files.get(1..).unwrap_or_default().iter().copied();
+    let may_go: Vec<u32> = drop_ins.chain(inputs.layers.iter().map(|layer| layer.source)).collect();
     let bad: Vec<u32> = reading.faults.iter().map(|fault| fault.at.source).collect();
-    let ours = !bad.is_empty() && bad.iter().all(|no| drop_ins.contains(no));
+    let ours = !bad.is_empty() && bad.iter().all(|no| may_go.contains(no));
     ours.then(|| bad.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect())
 }
 

@@ -106,7 +106,8 @@ impl Attached {
         for (link, task, why) in ending {
             let _ = task.ended.await;
             // A loop that is gone has taken the daemon with it.
-            let _ = self.events.send(Event::Link { link, event: LinkEvent::Ended { why: why.into() } }).await;
+            let event = LinkEvent::Ended { why: why.into(), stopped: true };
+            let _ = self.events.send(Event::Link { link, event }).await;
         }
         self.know(config);
         other

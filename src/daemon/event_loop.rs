@@ -17,18 +17,30 @@ use crate::asks::Asks;
 use crate::engine;
 use crate::links::{self, mono};
 use crate::model::device::DeviceNow;
-use crate::model::{Command, CommandState, Event, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome, Whom};
+use crate::model::record::Entry;
+use crate::model::{
+    Change, Command, CommandState, Event, Layer, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome, Record, Whom,
+};
 use crate::store::StoreError;
 use crate::turn::Turn;
 use crate::view::{Health, LinkNow, LinkState, View};
+
+/// A version of the settings that is to be kept, or need not be any more.
+pub enum Versioned {
+    Put(Layer),
+    Forget(u64),
+}
 
 /// Other settings, and the links that they are about.
 pub struct Configure {
     pub settings: engine::Settings,
     pub links: Vec<Known>,
+    pub versions: Vec<Versioned>,
+    /// What is otherwise, for the record.
+    pub says: String,
     /// What is wrong with the files as they lie there.
     pub trouble: Option<String>,
-    /// They hold from now on.
+    /// They hold from now on, and are on disk.
     pub done: oneshot::Sender<()>,
 }
 
@@ -41,6 +53,8 @@ pub struct EventLoop {
     pub links: Vec<Option<LinkNow>>,
     /// Other settings; whoever puts some in wakes the loop with an event.
     pub configure: std::sync::mpsc::Receiver<Configure>,
+    /// Who waits for settings to be on disk.
+    pub configured: Vec<oneshot::Sender<()>>,
     pub view: Arc<View>,
     pub asks: Arc<Asks>,
     pub notify: Notify,
@@ -97,24 +111,27 @@ impl EventLoop {
             self.turn.take(now, event);
         }
         let others: Vec<Configure> = self.configure.try_iter().collect();
-        let configured: Vec<_> = others.into_iter().map(|other| self.configure(now, other)).collect();
+        others.into_iter().for_each(|other| self.configure(now, other));
         let orders = self.turn.settle(now)?;
         self.publish(now);
         self.send(orders);
-        for done in configured {
-            // Whoever gave them may have gone.
-            let _ = done.send(());
+        if self.turn.is_settled() {
+            for done in self.configured.drain(..) {
+                // Whoever gave them may have gone.
+                let _ = done.send(());
+            }
         }
         Ok(())
     }
 
-    fn configure(&mut self, now: &Now, Configure { settings, links, trouble, done }: Configure) -> oneshot::Sender<()> {
-        self.turn.configure(now, settings);
+    fn configure(&mut self, now: &Now, other: Configure) {
+        let Configure { settings, links, versions, says, trouble, done } = other;
+        self.turn.configure(now, settings, kept(now, versions, says));
         self.health.settings = trouble;
         let before = std::mem::take(&mut self.links).into_iter().chain(std::iter::repeat_with(|| None));
         self.links = links.iter().zip(before).map(|(link, before)| link_now(link, before, now)).collect();
         self.doors = links.into_iter().map(|link| link.door).collect();
-        done
+        self.configured.push(done);
     }
 
     fn publish(&mut self, now: &Now) {
@@ -204,6 +221,18 @@ impl EventLoop {
     }
 }
 
+/// What is to be on disk of other settings.
+pub fn kept(now: &Now, versions: Vec<Versioned>, says: String) -> Vec<Change> {
+    let change = |versioned| match versioned {
+        Versioned::Put(layer) => {
+            Change::Layer(Arc::new(Layer { at: if layer.at == Now::default() { *now } else { layer.at }, ..layer }))
+        }
+        Versioned::Forget(version) => Change::ForgetLayer(version),
+    };
+    let record = Change::Record(Entry { at: *now, of: None, record: Record::Settings { says } });
+    versions.into_iter().map(change).chain([record]).collect()
+}
+
 /// As readers are told of it: one that is there goes on as it is.
 pub fn link_now(link: &Known, before: Option<LinkNow>, now: &Now) -> Option<LinkNow> {
     let (name, driver) = (link.door.name.clone(), link.driver?);
@@ -224,7 +253,7 @@ fn note(links: &mut [Option<LinkNow>], now: &Now, event: &Event) {
     let Some(Some(known)) = links.get_mut(usize::from(link.0)) else { return };
     let state = match event {
         LinkEvent::Up { .. } => LinkState::Up,
-        LinkEvent::Down { why } | LinkEvent::Ended { why } => LinkState::Down(why.chars().take(200).collect()),
+        LinkEvent::Down { why } | LinkEvent::Ended { why, .. } => LinkState::Down(why.chars().take(200).collect()),
         _ => return,
     };
     if known.state != state {

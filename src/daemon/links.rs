@@ -108,7 +108,7 @@ async fn pause(place: &Place, ended: Result<(), JoinError>, wait: Duration) {
         Err(error) => format!("its task failed: {error}"),
     };
     tracing::debug!(link = %place.door.name, wait = ?wait, "the task of a link is started again after a while");
-    let down = Event::Link { link: place.link, event: LinkEvent::Ended { why } };
+    let down = Event::Link { link: place.link, event: LinkEvent::Ended { why, stopped: false } };
     // Closed: the daemon stops, and nobody wants to know.
     let _ = place.events.send(down).await;
     tokio::time::sleep(wait).await;
@@ -128,7 +128,10 @@ async fn end(place: &Place, mut task: JoinHandle<()>) {
     if tokio::time::timeout(STOPS_WITHIN, &mut task).await.is_err() {
         tracing::warn!(link = %door.name, "link did not stop in time and was cut off");
         task.abort();
-        let cut = Event::Link { link: place.link, event: LinkEvent::Ended { why: "it did not stop in time".into() } };
+        let cut = Event::Link {
+            link: place.link,
+            event: LinkEvent::Ended { why: "it did not stop in time".into(), stopped: false },
+        };
         // What it had heard and not told is lost: the loop has to know.
         let _ = tokio::time::timeout(LAST_WORD, place.events.send(cut)).await;
     }
@@ -164,7 +167,7 @@ mod tests {
                 assert_eq!(seam.orders.recv().await, Some(LinkOrder::Stop));
             }
         }));
-        let Some(Event::Link { event: LinkEvent::Ended { why }, .. }) = said.recv().await else { panic!() };
+        let Some(Event::Link { event: LinkEvent::Ended { why, .. }, .. }) = said.recv().await else { panic!() };
         assert!(why.contains("panicked"), "{why}");
         assert_eq!(door.send(LinkOrder::Discover), Err((LinkOrder::Discover, NOT_RUNNING)));
         // The second run begins when the door leads somewhere again.

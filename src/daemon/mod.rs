@@ -25,7 +25,7 @@ mod links;
 mod logs;
 mod mailbox;
 mod notify;
-mod reload;
+mod settings;
 mod start;
 
 use std::path::Path;
@@ -36,7 +36,7 @@ use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot::error::RecvError;
 
-use crate::api::Control;
+use crate::api::{Asked, Control};
 use crate::config::starting::{self, Started};
 use crate::model::setting::Reloaded;
 use crate::store::StoreError;
@@ -60,9 +60,6 @@ const STACK: usize = 512 << 10;
 pub fn run(config: &Path) -> anyhow::Result<()> {
     let started = starting::start(config)?;
     logs::start(&started.config.log);
-    if let Some(trouble) = &started.trouble {
-        tracing::error!("{trouble}");
-    }
     keep_small();
     // Whatever this process creates is its own.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
@@ -115,14 +112,13 @@ async fn serve(main: &Path, started: Started) -> anyhow::Result<()> {
     notify.say("READY=1");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");
     loop {
+        let watched = running.files.watched.as_ref().map(|(_, until)| *until);
         tokio::select! {
             () = signals.next() => break,
             ended = &mut running.loop_ended => return Err(failed(ended)),
-            _ = hangup.recv() => drop(taken_over(&mut running, &notify).await),
-            Some(control) = running.controls.recv() => match control {
-                Control::Reload(to) => drop(to.send(taken_over(&mut running, &notify).await)),
-                Control::Show(to) => drop(to.send(reload::running_flat(&running))),
-            },
+            _ = hangup.recv() => drop(asked(&mut running, &notify, Asked::Reload).await),
+            () = until(watched) => settings::go_back(&mut running).await,
+            Some(control) = running.controls.recv() => control_by(&mut running, &notify, control).await,
         }
     }
     giving_back.abort();
@@ -134,10 +130,32 @@ async fn serve(main: &Path, started: Started) -> anyhow::Result<()> {
     }
 }
 
-async fn taken_over(running: &mut start::Running, notify: &Notify) -> Result<Reloaded, String> {
+/// For ever where there is no such time.
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn control_by(running: &mut start::Running, notify: &Notify, control: Control) {
+    // Whoever asked may have gone.
+    match control {
+        Control::Apply(what, to) => drop(to.send(asked(running, notify, what).await)),
+        Control::Confirm(version, to) => drop(to.send(settings::confirm(running, version))),
+        Control::Show(to) => drop(to.send(running.files.running())),
+        Control::Versions(to) => drop(to.send(running.files.versions())),
+    }
+}
+
+async fn asked(running: &mut start::Running, notify: &Notify, what: Asked) -> Result<Reloaded, String> {
     notify.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_micros()));
-    let came_to = reload::reload(running).await;
-    reload::tell(&came_to);
+    let came_to = match what {
+        Asked::Reload => settings::reload(running).await,
+        Asked::Change(wanted, by) => settings::change(running, wanted, &by).await,
+        Asked::Back(version, by) => settings::back(running, version, &by).await,
+    };
+    settings::tell(&came_to);
     notify.say("READY=1");
     came_to
 }

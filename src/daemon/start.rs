@@ -12,16 +12,17 @@ use tokio::task::JoinHandle;
 
 use super::attached::Attached;
 use super::clock::{self, Clock};
-use super::event_loop::{Configure, EventLoop, link_now};
+use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
 use super::notify::Notify;
-use super::reload::Files;
+use super::settings::{self, Files};
 use crate::api::{self, Control};
 use crate::asks::Asks;
-use crate::config::starting::Started;
-use crate::config::{Config, kept};
+use crate::config::probation::{self, AtStart};
+use crate::config::starting::{self, Started};
+use crate::config::{self, Config, kept};
 use crate::engine;
 use crate::links::{Keys, mono};
-use crate::model::{Event, Now};
+use crate::model::{Event, Layer, Now};
 use crate::store::{JournalId, Opened, Opening, Snapshots, Store, StoreError};
 use crate::turn::Turn;
 use crate::view::{Health, View};
@@ -50,9 +51,10 @@ pub struct Running {
 }
 
 pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Running> {
+    let mut clock = Clock::new(started.config.clock.trust);
+    let (store, opened) = open(&started.config, &mut clock)?;
+    let (started, files, went_back) = with_versions(main, started, store.snapshots())?;
     let Started { config, inputs, trouble } = started;
-    let mut clock = Clock::new(config.clock.trust);
-    let (store, opened) = open(&config, &mut clock)?;
     let socket = config.socket.path.value.clone();
     let listener = match make_folder(&socket, 0o755).and_then(|()| api::socket::bind(&socket)) {
         Ok(listener) => listener,
@@ -63,14 +65,21 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
         }
     };
     tell(&opened);
-    let files = Files { main: main.to_owned(), copy: kept::place(&config.store.path) };
     if let Err(error) = kept::write(&files.copy, &inputs) {
         tracing::warn!(%error, copy = %files.copy.display(), "the last good copy of the settings cannot be written");
     }
     drop(inputs);
-    let settings = engine::Settings { seed: seed()?, ..config.engine() };
+    assert!(!config.debug.values().any(|debug| debug.panic_at_start), "debug.NAME.panic_at_start is set");
+    let engine_settings = engine::Settings { seed: seed()?, ..config.engine() };
     let keys = keys(store.snapshots());
-    let turn = Turn::new(settings, store, opened.state, &opened.now);
+    let mut turn = Turn::new(engine_settings.clone(), store, opened.state, &opened.now);
+    if let Some(layer) = went_back {
+        let says = format!(
+            "version {}: {}, for the daemon started twice without anybody confirming",
+            layer.version, layer.note
+        );
+        turn.configure(&opened.now, engine_settings, event_loop::kept(&opened.now, vec![Versioned::Put(layer)], says));
+    }
 
     let (events, taken) = mpsc::channel(config.limits.event_queue);
     let asks = Arc::new(Asks::new(events.clone(), config.limits.asks));
@@ -88,6 +97,7 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
         links: known.iter().map(|link| link_now(link, None, &opened.now)).collect(),
         doors: known.into_iter().map(|link| link.door).collect(),
         configure: other_settings,
+        configured: Vec::new(),
         view: view.clone(),
         asks: asks.clone(),
         notify,
@@ -97,6 +107,9 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
         own: Vec::new(),
     };
     event_loop.begin()?;
+    if files.watched.is_none() {
+        probation::end(&files.probation).context("the file of a probation that is over cannot be taken away")?;
+    }
     let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
     let (api_stop, api_stopped) = watch::channel(false);
     let api = tokio::spawn(api::serve(listener, api_door, api_stopped));
@@ -116,6 +129,49 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
         loop_thread,
         loop_ended,
     })
+}
+
+/// With what was changed through doors, unless a version is on probation and the daemon started with it once too often:
+/// then as before, and a version that says so.
+fn with_versions(
+    main: &Path,
+    started: Started,
+    snapshots: Snapshots,
+) -> anyhow::Result<(Started, Files, Option<Layer>)> {
+    let store = &started.config.store.path;
+    let (copy, probation) = (kept::place(store), probation::place(store));
+    let mut files = Files { main: main.to_owned(), copy, probation, snapshots, watched: None };
+    let mut layers =
+        files.layers().map_err(anyhow::Error::msg).context("the versions of the settings cannot be read")?;
+    let newest = layers.last().map_or(0, |last| last.version);
+    let at_start =
+        probation::at_start(&files.probation, newest).context("the file of a probation cannot be written")?;
+    let mut went_back = None;
+    match at_start {
+        AtStart::Nothing => {}
+        AtStart::Watch(of) => {
+            tracing::warn!(version = of.version, "this version of the settings is on probation");
+            files.watch(Some(of));
+        }
+        AtStart::Back(of) => {
+            let note = format!("back to version {}", of.back_to);
+            let layer = config::layers::back_to(&layers, of.back_to, &settings::gateway(), &Now::default(), &note);
+            let layer = layer.map_err(anyhow::Error::msg)?;
+            tracing::error!(
+                version = of.version,
+                back_to = of.back_to,
+                "started twice with settings that nobody confirmed; going back"
+            );
+            layers.push(layer.clone());
+            went_back = Some(layer);
+        }
+    }
+    let Started { inputs, trouble, .. } = started;
+    let started = starting::go_on(inputs.with_layers(&layers), trouble)?;
+    if let Some(trouble) = &started.trouble {
+        tracing::error!("{trouble}");
+    }
+    Ok((started, files, went_back))
 }
 
 fn open(config: &Config, clock: &mut Clock) -> anyhow::Result<(Store, Opened)> {

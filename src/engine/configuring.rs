@@ -221,7 +221,7 @@ mod tests {
             for name in last.keys().map(|n| NAMES[*n]) {
                 // Its task is new in both.
                 let link = no_of(&engine, name);
-                engine.handle(&at(6), Event::Link { link, event: LinkEvent::Ended { why: "test".into() } });
+                engine.handle(&at(6), Event::Link { link, event: LinkEvent::Ended { why: "test".into(), stopped: false } });
                 proptest::prop_assert_eq!(up(&mut engine, name), up(&mut fresh, name));
             }
         }

@@ -187,7 +187,7 @@ impl Engine {
             LinkEvent::Heard(heard) => self.heard(now, link, heard, step),
             LinkEvent::Up { credits } => self.link_up(now, link, credits, step),
             LinkEvent::Down { why } => self.link_down(now, link, why, step),
-            LinkEvent::Ended { why } => self.link_ended(now, link, why, step),
+            LinkEvent::Ended { why, .. } => self.link_ended(now, link, why, step),
             LinkEvent::Took { orders } => self.credits_back(link, orders),
             LinkEvent::Sighted(sighting) => self.sighted(now, link, sighting, step),
             LinkEvent::Asked { exchange, who } => self.asked(now, link, exchange, who, step),

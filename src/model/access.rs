@@ -34,6 +34,11 @@ pub fn may_discover(principal: &Principal, link: &Name) -> bool {
     principal.role >= Role::Operator && within
 }
 
+/// To change the settings of the gateway.
+pub fn may_configure(principal: &Principal) -> bool {
+    principal.role >= Role::Administrator && principal.scope == Scope::All
+}
+
 /// To make a device known, on this link or on none yet.
 pub fn may_register(principal: &Principal, link: Option<&Name>) -> bool {
     let within = match &principal.scope {
@@ -116,6 +121,13 @@ mod tests {
         assert!(!may_register(&principal(Role::Administrator, links()), Some(&Name::new("b").unwrap())));
         assert!(!may_register(&principal(Role::Administrator, links()), None));
         assert!(!may_register(&principal(Role::Administrator, Scope::Devices(Vec::new())), None));
+    }
+
+    #[test]
+    fn the_settings_are_changed_only_by_who_may_all() {
+        assert!(may_configure(&principal(Role::Administrator, Scope::All)));
+        assert!(!may_configure(&principal(Role::Operator, Scope::All)));
+        assert!(!may_configure(&principal(Role::Administrator, Scope::Links(Vec::new()))));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::attempt::{Attempt, Stranger};
 use super::command::Command;
 use super::device::{Capabilities, Connectivity, Device};
 use super::id::{CommandNo, DeviceNo, Identity, ShapeNo};
+use super::layer::Layer;
 use super::name::Name;
 use super::now::Wall;
 use super::record::{Entry, Stream};
@@ -56,6 +57,10 @@ pub enum Change {
     /// Somebody was turned away.
     Attempt(Attempt),
     ForgetAttempt(Stranger),
+    /// A change of the settings was made through a door.
+    Layer(Arc<Layer>),
+    /// What it said stands in the next one too.
+    ForgetLayer(u64),
     /// A reader has everything of this stream up to and with this number.
     Passed {
         reader: Name,
@@ -73,7 +78,7 @@ impl Change {
             Change::ForgetShape(_) | Change::Forget { .. } | Change::Passed { .. } | Change::Was { .. } => true,
             Change::Attempt(_) | Change::ForgetAttempt(_) => true,
             Change::Shape { .. } | Change::Device(_) | Change::ForgetDevice(_) | Change::Command(_) => false,
-            Change::About { .. } | Change::Key { .. } => false,
+            Change::About { .. } | Change::Key { .. } | Change::Layer(_) | Change::ForgetLayer(_) => false,
         }
     }
 }

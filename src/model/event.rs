@@ -97,6 +97,9 @@ pub enum LinkEvent {
     /// The link's task is no more, and its channel with it: all its credits are void. Said by whoever ran the task.
     Ended {
         why: String,
+        /// It was told to stop, and has said all that it had to say.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        stopped: bool,
     },
 }
 

@@ -12,6 +12,7 @@ pub mod command;
 pub mod device;
 pub mod event;
 pub mod id;
+pub mod layer;
 pub mod name;
 pub mod now;
 pub mod operation;
@@ -36,6 +37,7 @@ pub use event::{Ask, Event, LinkEvent, Sighting};
 pub use id::{
     Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, IdentityKind, LinkNo, PointNo, Proof, ShapeNo,
 };
+pub use layer::Layer;
 pub use name::Name;
 pub use now::{Boot, ClockQuality, Mono, Now, Wall};
 pub use operation::{Operation, OperationKind, OperationSet, Part};

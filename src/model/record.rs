@@ -76,6 +76,10 @@ pub enum Record {
         outcome: Option<Outcome>,
     },
     Gap(Gap),
+    /// The settings are others: which version, by whom, what is otherwise.
+    Settings {
+        says: String,
+    },
     LinkUp {
         link: Name,
     },

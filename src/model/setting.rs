@@ -31,4 +31,7 @@ pub struct Reloaded {
     pub changed: Vec<Difference>,
     /// Keys among them that take hold only when the daemon starts anew.
     pub next_start: Vec<String>,
+    /// Tables of the files that do not hold, for a version over them says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covered: Vec<String>,
 }

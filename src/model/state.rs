@@ -54,6 +54,8 @@ impl State {
             Change::Attempt(attempt) => put(&mut self.attempts, attempt.clone(), |attempt| attempt.stranger.clone()),
             Change::ForgetAttempt(stranger) => self.attempts.retain(|attempt| attempt.stranger != *stranger),
             Change::Record(_) | Change::Passed { .. } | Change::About { .. } | Change::Key { .. } => {}
+            // They are read where they are needed.
+            Change::Layer(_) | Change::ForgetLayer(_) => {}
         }
     }
 }

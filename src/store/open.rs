@@ -12,7 +12,7 @@ use super::error::StoreError;
 use super::file::{begin, connect, connect_on, connect_unfinished, give_name, unfinished};
 use super::heads::{Heads, JournalId, read_heads_in};
 use super::journal::Journal;
-use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, FORMATS, JOURNAL, KEYS, LOGS, SHAPES, meta, put_meta};
+use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, FORMATS, JOURNAL, KEYS, LAYERS, LOGS, SHAPES, meta, put_meta};
 use super::settings::Settings;
 use super::snapshot::Shared;
 use super::state::{DamagedRow, read_state};
@@ -170,6 +170,7 @@ impl Found {
         if !self.made {
             FORMATS.iter().try_for_each(|(table, format)| put_meta(txn, &format_of(table), format))?;
             drop((txn.open_table(SHAPES)?, txn.open_table(DEVICES)?, txn.open_table(COMMANDS)?));
+            drop(txn.open_table(LAYERS)?);
             drop((txn.open_table(ABOUT)?, txn.open_table(LOGS)?, txn.open_table(KEYS)?, txn.open_table(ATTEMPTS)?));
         }
         if self.journal != Some(journal) {

@@ -25,13 +25,14 @@ pub(super) const ABOUT: TableDefinition<u32, &[u8]> = TableDefinition::new("abou
 pub(super) const LOGS: TableDefinition<LogKey, &[u8]> = TableDefinition::new("logs");
 pub(super) const KEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("keys");
 pub(super) const ATTEMPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("attempts");
+pub(super) const LAYERS: TableDefinition<u64, &[u8]> = TableDefinition::new("layers");
 pub(super) const COMMANDS: TableDefinition<u64, &[u8]> = TableDefinition::new("commands");
 pub(super) const JOURNAL: TableDefinition<JournalKey, &[u8]> = TableDefinition::new("journal");
 
 pub(super) const HEADS: JournalKey = (0, 0, 0);
 
 /// Every table with the number of its format.
-pub(super) const FORMATS: [(&str, u32); 10] = [
+pub(super) const FORMATS: [(&str, u32); 11] = [
     ("file", 1),
     ("meta", 1),
     ("shapes", 1),
@@ -40,6 +41,7 @@ pub(super) const FORMATS: [(&str, u32); 10] = [
     ("logs", 1),
     ("keys", 1),
     ("attempts", 1),
+    ("layers", 1),
     ("commands", 2),
     ("journal", 1),
 ];

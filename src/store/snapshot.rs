@@ -9,13 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redb::{Database, ReadableDatabase};
 
 use crate::model::record::Entry;
-use crate::model::{Name, Stream};
+use crate::model::{Layer, Name, Stream};
 
 use super::block::{Block, decode, peek};
 use super::error::StoreError;
 use super::heads::{Heads, JournalId, read_heads_in};
 use super::pieces::{Found, at_or_before, records};
 use super::rows::{JOURNAL, code};
+use super::state::{DamagedRow, read_layers};
 
 /// Bytes of rows that one page is made of; the record that passes it is the last.
 const PAGE_BYTES: usize = 512 << 10;
@@ -97,6 +98,11 @@ struct Raw {
 impl Snapshots {
     pub(super) fn new(shared: Arc<Shared>) -> Snapshots {
         Snapshots { shared }
+    }
+
+    /// What was changed of the settings through doors, in the order of the versions; and those that cannot be believed.
+    pub fn layers(&self) -> Result<(Vec<Layer>, Vec<DamagedRow>), StoreError> {
+        self.shared.with(|db| read_layers(&db.begin_read()?))
     }
 
     /// Records from a number on, at most `limit`: entries, or readings.

@@ -11,12 +11,15 @@ use zeroize::Zeroizing;
 use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
-use crate::model::{Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Name, ShapeNo, State, Stream, Wall};
+use crate::model::{
+    Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Layer, Name, ShapeNo, State, Stream, Wall,
+};
 
 use super::error::StoreError;
 use super::of_device::OfDevices;
 use super::rows::{
-    ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, SHAPES, identity_key, meta, pack, put_meta, seal, stranger_key, unpack,
+    ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, identity_key, meta, pack, put_meta, seal,
+    stranger_key, unpack,
 };
 
 /// In `meta`.
@@ -38,6 +41,7 @@ pub(super) struct Sorted<'a> {
     commands: Vec<(u64, Option<&'a Command>)>,
     keys: Vec<(&'a Identity, Option<&'a Secret>)>,
     attempts: Vec<(&'a Stranger, Option<&'a Attempt>)>,
+    layers: Vec<(u64, Option<&'a Layer>)>,
     forgotten_to: Option<Wall>,
     pub(super) records: Vec<&'a Entry>,
     pub(super) passed: Vec<(&'a Name, Stream, u64)>,
@@ -66,6 +70,8 @@ impl<'a> Sorted<'a> {
             Change::Key { identity, key } => self.keys.push((identity, key.as_ref())),
             Change::Attempt(attempt) => self.attempts.push((&attempt.stranger, Some(attempt))),
             Change::ForgetAttempt(stranger) => self.attempts.push((stranger, None)),
+            Change::Layer(layer) => self.layers.push((layer.version, Some(layer))),
+            Change::ForgetLayer(version) => self.layers.push((*version, None)),
             Change::Record(entry) => {
                 self.devices.record(entry);
                 self.records.push(entry);
@@ -77,7 +83,7 @@ impl<'a> Sorted<'a> {
     /// True when there is anything to write outside the journal.
     pub(super) fn has_rows(&self) -> bool {
         let rows = self.shapes.is_empty() && self.devices.is_empty() && self.commands.is_empty();
-        !(rows && self.keys.is_empty() && self.attempts.is_empty())
+        !(rows && self.keys.is_empty() && self.attempts.is_empty() && self.layers.is_empty())
     }
 
     /// The heads of the journal must tell whether it took hold.
@@ -92,6 +98,7 @@ impl<'a> Sorted<'a> {
         write_rows(to, COMMANDS, &self.commands)?;
         self.write_keys(to)?;
         self.write_attempts(to)?;
+        write_rows(to, LAYERS, &self.layers)?;
         self.forgotten_to.map_or(Ok(()), |to_wall| put_meta(to, FORGOTTEN_TO, &to_wall))
     }
 
@@ -172,6 +179,13 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
     state.attempts = read_attempts(from, &mut damaged)?;
     state.forgotten_to = meta(from, FORGOTTEN_TO)?.unwrap_or_default();
     Ok((state, damaged))
+}
+
+/// In the order of their versions.
+pub(super) fn read_layers(from: &ReadTransaction) -> Result<(Vec<Layer>, Vec<DamagedRow>), StoreError> {
+    let (mut layers, mut damaged) = (Vec::new(), Vec::new());
+    read_all(from, LAYERS, "layers", &mut damaged, |_, layer| layers.push(layer))?;
+    Ok((layers, damaged))
 }
 
 fn read_attempts(from: &ReadTransaction, damaged: &mut Vec<DamagedRow>) -> Result<Vec<Attempt>, StoreError> {

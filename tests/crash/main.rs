@@ -40,11 +40,13 @@ fn variant(change: &Change) -> &'static str {
         Change::ForgetDevice(_) => "forget-device",
         Change::Attempt(_) => "attempt",
         Change::ForgetAttempt(_) => "forget-attempt",
+        Change::Layer(_) => "layer",
+        Change::ForgetLayer(_) => "forget-layer",
         Change::Passed { .. } => "passed",
     }
 }
 
-const VARIANTS: [&str; 13] = [
+const VARIANTS: [&str; 15] = [
     "shape",
     "device",
     "command",
@@ -57,6 +59,8 @@ const VARIANTS: [&str; 13] = [
     "forget-device",
     "attempt",
     "forget-attempt",
+    "layer",
+    "forget-layer",
     "passed",
 ];
 
@@ -137,7 +141,7 @@ impl Run {
             return Change::Device(Arc::new(self::device(device.0, self.now())));
         }
         let salt = self.dice.below(4);
-        match self.dice.below(12) {
+        match self.dice.below(14) {
             0 => {
                 let labels = [(name(&format!("l{salt}")), ["", "x", "y"][self.dice.below(3) as usize].to_owned())];
                 Change::About { device, about: Arc::new(About { labels: labels.into(), ..About::default() }) }
@@ -151,6 +155,8 @@ impl Run {
             3 if self.dice.one_in(4) => Change::ForgetDevice(device),
             4 => Change::Attempt(attempt(salt, self.now())),
             5 => Change::ForgetAttempt(attempt(salt, self.now()).stranger),
+            6 => Change::Layer(layer(salt, self.now()).into()),
+            7 if self.dice.one_in(3) => Change::ForgetLayer(salt),
             _ => Change::Record(Entry { at: self.now(), of: Some(device), record: up(self.dice.next()) }),
         }
     }
@@ -214,6 +220,11 @@ fn device(no: u32, now: Now) -> Device {
     let place = Place { link: name("meters"), address: Address::new("7").unwrap() };
     let id = DeviceId::new(&format!("urn:x:{no}")).unwrap();
     Device { place: Some(place), shape: ShapeNo(1), ..Device::new(DeviceNo(no), id, LifeCycle::Managed, &now) }
+}
+
+fn layer(version: u64, at: Now) -> Layer {
+    let text = format!("[link.l{}]\nsim = {{}}\n", at.mono.0);
+    Layer { version, at, by: name("root"), note: String::new(), text, hide: Vec::new(), lift: vec!["link.x".into()] }
 }
 
 fn attempt(salt: u64, now: Now) -> Attempt {

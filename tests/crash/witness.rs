@@ -17,6 +17,7 @@ pub struct Witness {
     pub attempts: BTreeMap<Stranger, Attempt>,
     pub commands: BTreeMap<u64, Arc<Command>>,
     pub ended: BTreeMap<u64, Ended>,
+    pub layers: BTreeMap<u64, Layer>,
     pub records: BTreeMap<(Stream, u64), Entry>,
     pub readings: BTreeMap<u64, (DeviceNo, Mono, Value)>,
     pub passed: BTreeMap<Stream, u64>,
@@ -48,6 +49,8 @@ impl Witness {
             }
             Change::Attempt(attempt) => drop(self.attempts.insert(attempt.stranger.clone(), attempt.clone())),
             Change::ForgetAttempt(stranger) => drop(self.attempts.remove(stranger)),
+            Change::Layer(layer) => drop(self.layers.insert(layer.version, layer.as_ref().clone())),
+            Change::ForgetLayer(version) => drop(self.layers.remove(version)),
             Change::Passed { stream, seq, .. } => {
                 if *seq > self.passed.get(stream).copied().unwrap_or(0) {
                     self.passed.insert(*stream, *seq);
@@ -116,6 +119,9 @@ pub fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
         let command = snapshots.command(CommandNo(*no)).unwrap().unwrap();
         assert!(command.outcome.is_some() && command.brief() == held.ended[no], "{command:?}");
     }
+    let (layers, damaged) = snapshots.layers().unwrap();
+    assert!(damaged.is_empty(), "{damaged:?}");
+    held.layers = layers.into_iter().map(|layer| (layer.version, layer)).collect();
     held.passed = snapshots.cursors().unwrap().into_iter().map(|(_, stream, seq)| (stream, seq)).collect();
     for stream in [Stream::Vital, Stream::Events] {
         let page = snapshots.page(stream, 0, usize::MAX).unwrap();

@@ -115,7 +115,7 @@ impl World {
             }
             Act::Ended => {
                 self.lose_the_link();
-                self.link(LinkEvent::Ended { why: "panic".into() });
+                self.link(LinkEvent::Ended { why: "panic".into(), stopped: false });
             }
             Act::Pass { ms } => self.pass(ms.into()),
             Act::Step { hours } => {
@@ -288,7 +288,8 @@ impl World {
 
     /// What the engine would tell a link that comes up now is what it would tell it after a restart. Spends the engine.
     fn compare_with_reloaded(&mut self) {
-        self.engine.handle(&self.now, Event::Link { link: LINK, event: LinkEvent::Ended { why: "x".into() } });
+        self.engine
+            .handle(&self.now, Event::Link { link: LINK, event: LinkEvent::Ended { why: "x".into(), stopped: false } });
         let (mut reloaded, _) = Engine::load(settings(), self.disk.clone(), &self.now);
         let told = told_on_up(&mut self.engine, &self.now);
         assert_eq!(told, told_on_up(&mut reloaded, &self.now), "a restart tells the link something else");

@@ -214,7 +214,7 @@ impl Player {
             LinkEvent::Changed { device, capabilities } => self.changed.push((device, capabilities)),
             LinkEvent::Progress { share, .. } => self.progress.push(share),
             LinkEvent::Missed { device } => self.missed.push(device),
-            LinkEvent::Ended { why } => panic!("a link does not speak of its own end: {why}"),
+            LinkEvent::Ended { why, .. } => panic!("a link does not speak of its own end: {why}"),
         }
     }
 

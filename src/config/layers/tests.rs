@@ -1,0 +1,91 @@
+//! Versions over files: what holds, what is covered, and the way back.
+
+use super::*;
+use crate::config::read;
+
+const FILE: &str = "[link.a]\nevery = \"1s\"\nsim = {}\n[link.b]\nevery = \"2s\"\nsim = {}\n";
+
+fn layer(version: u64, text: &str, hide: &[&str], lift: &[&str]) -> Layer {
+    let wanted = Wanted {
+        text: text.into(),
+        hide: hide.iter().map(ToString::to_string).collect(),
+        lift: lift.iter().map(ToString::to_string).collect(),
+        ..Wanted::default()
+    };
+    let by = Name::new("root").unwrap();
+    Layer { version, ..next(&[], &wanted, &by, &Now::default()).unwrap() }
+}
+
+fn inputs(layers: &[Layer]) -> Inputs {
+    let mut sources = Sources::default();
+    sources.add(Origin::File("f".into()), FILE.into());
+    Inputs { sources, files: vec![0], ..Inputs::default() }.with_layers(layers)
+}
+
+/// Link by link how often it reads, and what is covered.
+fn holds(layers: &[Layer]) -> (Vec<String>, Vec<String>) {
+    let inputs = inputs(layers);
+    let reading = read(&inputs);
+    assert!(reading.faults.is_empty(), "{}", reading.faults.show(&inputs.sources));
+    let links = reading.config.unwrap().link;
+    (links.iter().map(|(name, link)| format!("{name} {}", link.every)).collect(), reading.covered)
+}
+
+#[test]
+fn a_table_of_a_version_holds_over_that_of_a_file_as_a_whole() {
+    let first = layer(1, "[link.a]\nsim = {}\n", &[], &[]);
+    let (links, covered) = holds(&[first.clone()]);
+    assert_eq!(
+        (links.as_slice(), covered.as_slice()),
+        (["a 10s".into(), "b 2s".into()].as_slice(), ["link.a".into()].as_slice())
+    );
+    let second = layer(2, "link.c = { every = \"7s\", sim = {} }", &["link.b"], &["link.a"]);
+    assert_eq!(holds(&[first, second]), (vec!["a 1s".into(), "c 7s".into()], vec!["link.b".into()]));
+}
+
+#[test]
+fn any_version_can_be_gone_back_to_and_the_way_back_is_a_version_too() {
+    let mut layers = vec![
+        layer(1, "[link.a]\nevery = \"5s\"\nsim = { socket = \"/x y\" }\n", &[], &[]),
+        layer(2, "", &["link.b"], &[]),
+        layer(3, "[link.c]\nsim = {}\n[link.a]\nsim = {}\n", &[], &["link.b"]),
+    ];
+    let states: Vec<_> = (0..=3).map(|count| holds(&layers[..count]).0).collect();
+    for version in [2, 0, 1, 3, 0] {
+        let by = Name::new("root").unwrap();
+        layers.push(back_to(&layers, version, &by, &Now::default(), "back").unwrap());
+        assert_eq!(holds(&layers).0, states[version as usize], "{version}");
+    }
+    let by = Name::new("root").unwrap();
+    assert!(back_to(&layers, 77, &by, &Now::default(), "").unwrap_err().contains("there are 1, 2, 3"));
+}
+
+#[test]
+fn the_oldest_become_one_and_what_holds_stays() {
+    let mut layers: Vec<Layer> = (1..=MOST_LAYERS as u64 + 1)
+        .map(|version| {
+            layer(version, &format!("[link.l{}]\nevery = \"{version}s\"\nsim = {{}}\n", version % 7), &[], &[])
+        })
+        .collect();
+    layers[0] = layer(1, "[link.l1]\nsim = {}\n", &["link.b"], &[]);
+    let before = holds(&layers);
+    let (forgotten, merged) = folded(&layers).unwrap();
+    assert_eq!((forgotten, merged.version), (1, 2));
+    layers.splice(0..2, [merged]);
+    assert_eq!(holds(&layers), before);
+    assert_eq!(folded(&layers), None);
+}
+
+#[test]
+fn what_is_no_named_table_is_refused() {
+    let by = Name::new("root").unwrap();
+    let refused = |wanted: Wanted| next(&[], &wanted, &by, &Now::default()).unwrap_err();
+    assert!(refused(Wanted::default()).contains("nothing is to be otherwise"));
+    let hide = |path: &str| Wanted { hide: vec![path.into()], ..Wanted::default() };
+    assert!(refused(hide("lnk.a")).contains("\"link\" was meant?"));
+    assert!(refused(hide("store.path")).contains("is no named table"));
+    assert!(refused(Wanted { text: "x".repeat(LONGEST_LAYER + 1), ..Wanted::default() }).contains("at most 65536"));
+    let inputs = inputs(&[layer(1, "[store]\npath = \"/x\"\n", &[], &[])]);
+    let told = read(&inputs).faults.show(&inputs.sources);
+    assert!(told.starts_with("version 1 by root:1:") && told.contains("only whole named tables"), "{told}");
+}

@@ -1,0 +1,170 @@
+//! Settings changed through the door: versions over the files, the way back, and probation in all the ways it can end.
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::{Gateway, eventually, file, told};
+
+const FILE: &str =
+    "[link.a]\nevery = \"1s\"\nsim = { socket = \"/nowhere/a\" }\n[link.b]\nsim = { socket = \"/nowhere/b\" }\n";
+
+fn gateway() -> Gateway {
+    let mut gateway = Gateway::new(FILE);
+    gateway.start();
+    gateway
+}
+
+fn names(gateway: &Gateway) -> Vec<String> {
+    let links = gateway.get("/v1/links").body;
+    let mut names: Vec<String> =
+        links.as_array().unwrap().iter().map(|link| link["name"].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+fn every(gateway: &Gateway, link: &str) -> Value {
+    gateway.get("/v1/config").body[format!("link.{link}.every")]["value"].clone()
+}
+
+/// What it said, without the way in which it is laid out.
+fn done(gateway: &Gateway, words: &[&str]) -> String {
+    let (code, says) = told(gateway, words);
+    assert_eq!(code, 0, "{words:?}: {says}");
+    says.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_version_holds_over_the_files_until_somebody_goes_back() {
+    let mut gateway = gateway();
+    let change = file(&gateway, "change.toml", "[link.a]\nevery = \"7s\"\nsim = {}\n[link.c]\nsim = {}\n");
+    let says = done(&gateway, &["config", "change", &change, "--hide", "link.b", "--note", "try"]);
+    assert!(
+        says.contains("link.a.every") && says.contains("a version holds, and not the files: link.a, link.b"),
+        "{says}"
+    );
+    assert_eq!((names(&gateway), every(&gateway, "a")), (vec!["a".into(), "c".into()], json!("\"7s\"")));
+    let says = done(&gateway, &["config", "show", "link.a", "--running", "--origin"]);
+    assert!(says.contains("version 1 by local-root"), "{says}");
+    // It holds over a stop and over a kill, and an edit of a covered table says so.
+    assert!(gateway.terminate().0.success());
+    gateway.start();
+    assert!(!gateway.log().contains("not a clean one"), "a link that was taken out has lost nothing");
+    gateway.configure(&FILE.replace("1s", "3s"));
+    let says = done(&gateway, &["config", "reload"]);
+    assert!(says.contains("nothing has changed") && says.contains("link.a, link.b"), "{says}");
+    gateway.kill();
+    gateway.start();
+    assert_eq!((names(&gateway), every(&gateway, "a")), (vec!["a".into(), "c".into()], json!("\"7s\"")));
+    done(&gateway, &["config", "change", "--lift", "link.b"]);
+    assert_eq!(names(&gateway), ["a", "b", "c"]);
+    let says = done(&gateway, &["config", "versions"]);
+    assert!(says.contains("try") && says.contains("hides link.b") && says.contains("lifts link.b"), "{says}");
+    done(&gateway, &["config", "back", "1"]);
+    assert_eq!(names(&gateway), ["a", "c"]);
+    done(&gateway, &["config", "back", "0"]);
+    assert_eq!((names(&gateway), every(&gateway, "a")), (vec!["a".into(), "b".into()], json!("\"3s\"")));
+    let says = done(&gateway, &["journal", "events"]);
+    assert!(says.contains("settings: version 1 by local-root: link.a.every"), "{says}");
+    let (code, says) = told(&gateway, &["config", "back", "44"]);
+    assert!(code == 1 && says.contains("there is no version 44; there are 1, 2, 3, 4"), "{says}");
+}
+
+#[test]
+fn a_change_with_a_mistake_is_no_version() {
+    let gateway = gateway();
+    let change = file(&gateway, "change.toml", "[link.a]\nevry = \"7s\"\nsim = {}\n");
+    let (code, says) = told(&gateway, &["config", "change", &change, "--confirm-within", "1m"]);
+    assert!(code == 1 && says.contains("version 1 by local-root:2:1: unknown key \"evry\""), "{says}");
+    assert!(done(&gateway, &["config", "versions"]).contains("there are none"));
+    let (code, says) = told(&gateway, &["config", "change", "--hide", "link"]);
+    assert!(code == 1 && says.contains("is no named table"), "{says}");
+    let (code, _) = told(&gateway, &["config", "confirm", "1"]);
+    assert_eq!(code, 1);
+    assert_eq!(every(&gateway, "a"), json!("\"1s\""));
+}
+
+#[test]
+fn what_nobody_confirms_is_taken_back_by_itself_and_what_somebody_does_stays() {
+    let gateway = gateway();
+    let change = file(&gateway, "change.toml", "[link.a]\nevery = \"7s\"\nsim = {}\n");
+    let says = done(&gateway, &["config", "change", &change, "--confirm-within", "1s"]);
+    assert!(says.contains("On probation for 1s: dmgw config confirm 1"), "{says}");
+    let other = json!({ "hide": ["link.b"] });
+    eventually("it is as before", || (every(&gateway, "a") == json!("\"1s\"")).then_some(()));
+    let versions = gateway.get("/v1/config/versions").body;
+    assert_eq!(
+        (&versions["layers"][1]["by"], &versions["layers"][1]["note"]),
+        (&json!("gateway"), &json!("back to version 0"))
+    );
+    assert!(versions["probation"].is_null());
+    done(&gateway, &["config", "change", &change, "--confirm-within", "1h"]);
+    let refused = gateway.post("/v1/config/change", &other);
+    assert!(
+        refused.status == 409 && refused.body.to_string().contains("version 3 is on probation"),
+        "{}",
+        refused.body
+    );
+    let (code, says) = told(&gateway, &["config", "confirm", "2"]);
+    assert!(code == 1 && says.contains("version 3 is on probation, not 2"), "{says}");
+    assert!(done(&gateway, &["config", "versions"]).contains("on probation"));
+    done(&gateway, &["config", "confirm", "3"]);
+    assert_eq!(gateway.post("/v1/config/change", &other).status, 200);
+    assert_eq!((names(&gateway), every(&gateway, "a")), (vec!["a".to_owned()], json!("\"7s\"")));
+}
+
+/// Somebody who is not there any more cannot confirm; the second start takes back what the first one failed with.
+#[test]
+fn a_version_with_which_the_daemon_fails_is_taken_back_by_the_second_start() {
+    let mut gateway = gateway();
+    let change =
+        file(&gateway, "change.toml", "[debug.crash]\npanic_at_start = true\n[link.a]\nevery = \"7s\"\nsim = {}\n");
+    done(&gateway, &["config", "change", &change, "--confirm-within", "1h"]);
+    gateway.kill();
+    gateway.launch();
+    assert!(!gateway.wait().success(), "{}", gateway.log());
+    gateway.start();
+    assert_eq!(every(&gateway, "a"), json!("\"1s\""));
+    let versions = gateway.get("/v1/config/versions").body;
+    assert!(versions["layers"][1]["by"] == "gateway" && versions["probation"].is_null(), "{versions}");
+    assert!(gateway.log().contains("started twice"), "{}", gateway.log());
+    // And it is over: the next start has nothing to go back from.
+    gateway.kill();
+    gateway.start();
+    assert_eq!(gateway.get("/v1/config/versions").body["layers"].as_array().unwrap().len(), 2);
+}
+
+/// Wherever the power goes, the gateway runs with the old or with the new; never without its links, and never with a new
+/// one that nobody watches.
+#[test]
+fn a_power_cut_in_the_middle_leaves_the_old_or_a_new_one_that_is_watched() {
+    let (mut old, mut new) = (0, 0);
+    for micros in [0, 300, 1_000, 2_000, 3_000, 5_000, 8_000, 12_000, 20_000, 40_000] {
+        let mut gateway = gateway();
+        let socket = gateway.socket();
+        let asks = std::thread::spawn(move || {
+            let change = json!({ "text": "[link.a]\nevery = \"7s\"\nsim = {}\n", "confirm_within": 2 }).to_string();
+            // Its answer may never come.
+            drop(support::http::exchange(&socket, "POST", "/v1/config/change", change.as_bytes()));
+        });
+        support::pause(Duration::from_micros(micros));
+        gateway.kill();
+        asks.join().unwrap();
+        gateway.start();
+        assert_eq!(names(&gateway), ["a", "b"]);
+        let versions = gateway.get("/v1/config/versions").body;
+        match versions["layers"].as_array().unwrap().len() {
+            0 => {
+                assert!(versions["probation"].is_null(), "{versions}");
+                old += 1;
+            }
+            _ => {
+                assert_eq!(versions["probation"]["version"], 1, "{versions}");
+                new += 1;
+            }
+        }
+        eventually("it is as before", || (every(&gateway, "a") == json!("\"1s\"")).then_some(()));
+    }
+    assert!(old > 0 && new > 0, "the cuts missed the middle: {old} before, {new} after");
+}

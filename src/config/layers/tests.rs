@@ -34,7 +34,7 @@ fn holds(layers: &[Layer]) -> (Vec<String>, Vec<String>) {
 #[test]
 fn a_table_of_a_version_holds_over_that_of_a_file_as_a_whole() {
     let first = layer(1, "[link.a]\nsim = {}\n", &[], &[]);
-    let (links, covered) = holds(&[first.clone()]);
+    let (links, covered) = holds(std::slice::from_ref(&first));
     assert_eq!(
         (links.as_slice(), covered.as_slice()),
         (["a 10s".into(), "b 2s".into()].as_slice(), ["link.a".into()].as_slice())

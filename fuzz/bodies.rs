@@ -13,6 +13,7 @@ use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
 use dmgw::model::*;
 use dmgw::replay::Script;
+use dmgw::selector::{Facts, Holds, Selector};
 use dmgw::store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +33,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("plant_toml", plant_toml),
     ("point_path", point_path),
     ("script_toml", script_toml),
+    ("selector", selector),
     ("settings_toml", settings_toml),
     ("value_cbor", value_cbor),
     ("value_json", value_json),
@@ -158,6 +160,35 @@ fn plant_toml(bytes: &[u8]) -> bool {
 
 fn script_toml(bytes: &[u8]) -> bool {
     text(bytes).is_some_and(|text| Script::read(text).is_ok())
+}
+
+/// What was read is answered, of a device without and with what may be missing; a refusal points into the text.
+fn selector(bytes: &[u8]) -> bool {
+    text(bytes).is_some_and(|text| match Selector::parse(text) {
+        Ok(selector) => {
+            answered(&selector);
+            assert_eq!(Selector::parse(selector.text()), Ok(selector));
+            true
+        }
+        Err(bad) => {
+            assert!(text.get(bad.at.clone()).is_some() && !bad.says.is_empty(), "{bad:?}");
+            false
+        }
+    })
+}
+
+fn answered(selector: &Selector) {
+    let id = DeviceId::new("urn:dev:mac:0024be01").expect("an id");
+    let mut device = Device::new(DeviceNo(1), id, LifeCycle::Managed, &Now::default());
+    device.groups = vec![Name::new("line-a").expect("a name")];
+    let about = About { security: Some(3), hardware: Some("Acme".into()), ..About::default() };
+    let capabilities = Capabilities::default();
+    for (about, profile) in [(None, None), (Some(&about), Some("sdm630"))] {
+        let connectivity = Connectivity::Up;
+        let facts = Facts { device: &device, connectivity, about, profile, dynamic: &[], capabilities: &capabilities };
+        let unknown = selector.holds(&facts) == Holds::Unknown;
+        assert_eq!(unknown, !selector.why(&facts).is_empty(), "{selector:?}");
+    }
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {

@@ -19,9 +19,11 @@ const PARTS: &[(&str, &[&str])] = &[
     ("units", &[]),
     // What people write, with its places; what it means is for those who use it.
     ("document", &["model", "nearest"]),
+    // Which devices are meant: pure, and used wherever somebody may say so.
+    ("selector", &["model", "nearest"]),
     // Pure: no I/O, no clock, so that both can be replayed and tried on recorded history.
     ("policy", &["model"]),
-    ("engine", &["model", "nearest", "policy"]),
+    ("engine", &["model", "nearest", "policy", "selector"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
     ("links", &["model", "units", "document"]),
     ("guard", &["model"]),
@@ -31,23 +33,23 @@ const PARTS: &[(&str, &[&str])] = &[
     ("asks", &["model"]),
     // One turn of the loop: event, step, commit, orders.
     ("turn", &["model", "engine", "store"]),
-    ("replay", &["model", "policy", "engine", "store"]),
+    ("replay", &["model", "policy", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "store", "view", "asks"]),
-    ("api", &["model", "store", "view", "asks", "nearest", "units"]),
+    ("api", &["model", "store", "view", "asks", "nearest", "units", "selector"]),
     // Each part owns its own section; config sums them up.
     (
         "config",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "guard", "store", "view", "asks",
-            "turn", "upstream", "api",
+            "selector", "turn", "upstream", "api",
         ],
     ),
     (
         "daemon",
         &[
-            "model", "units", "policy", "engine", "links", "guard", "store", "view", "asks", "turn", "upstream", "api",
-            "config",
+            "model", "units", "policy", "selector", "engine", "links", "guard", "store", "view", "asks", "turn",
+            "upstream", "api", "config",
         ],
     ),
     // A client of the API; `sim` and `replay` are run from here too.
@@ -55,7 +57,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "store", "view", "replay", "api",
-            "config",
+            "selector", "config",
         ],
     ),
     ("main", &["*"]),

@@ -113,6 +113,26 @@ pub enum IdentityKind {
     Uuid,
 }
 
+impl IdentityKind {
+    pub const ALL: [IdentityKind; 7] = {
+        use IdentityKind::*;
+        [Place, Endpoint, Serial, Ble, Eui, Imei, Uuid]
+    };
+
+    /// As everybody spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            IdentityKind::Place => "place",
+            IdentityKind::Endpoint => "endpoint",
+            IdentityKind::Serial => "serial",
+            IdentityKind::Ble => "ble",
+            IdentityKind::Eui => "eui",
+            IdentityKind::Imei => "imei",
+            IdentityKind::Uuid => "uuid",
+        }
+    }
+}
+
 /// How we know that the identity is the device's own. Ordered by strength.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -181,6 +201,13 @@ impl Identity {
     }
 }
 
+/// `kind:value`.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.name(), self.value)
+    }
+}
+
 /// `00:24:BE-ff` and `0024beff` are one address.
 fn hex_digits(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, ':' | '-' | '.')).map(|c| c.to_ascii_lowercase()).collect()
@@ -210,6 +237,13 @@ mod tests {
             (IdentityKind::Place, "meters/7", "urn:dev:dmgw:place:meters/7"),
         ] {
             assert_eq!(identity(kind, value).urn().as_str(), urn);
+        }
+    }
+
+    #[test]
+    fn a_kind_has_one_spelling() {
+        for kind in IdentityKind::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
         }
     }
 

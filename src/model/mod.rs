@@ -11,6 +11,7 @@ pub mod change;
 pub mod command;
 pub mod device;
 pub mod event;
+pub mod glob;
 pub mod id;
 pub mod layer;
 pub mod name;

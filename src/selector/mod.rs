@@ -1,0 +1,137 @@
+//! Which devices are meant: an expression over their facts, in CEL or in plain words.
+//!
+//! `life == "managed" && ("line-a" in groups || label.row == "3")`. The way of a text: [`scan`] bounds it, [`parse`]
+//! hands it to the parser of the crate `cel` on a thread of its own, [`compile`] checks names and types and makes a
+//! closed [`form`] of it, which alone is answered, with the [`facts`] of one device. [`fact`] lists what may be named.
+//! [`words`] are the same for those who need no more than a table.
+//!
+//! What was accepted can be answered: in bounded time, without an error. A fact that is missing is unknown, not false.
+
+mod check;
+mod compile;
+mod fact;
+mod facts;
+mod form;
+mod parse;
+mod place;
+mod scan;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use fact::{Fact, FactSet, Kind};
+pub use facts::Facts;
+pub use form::Holds;
+pub use scan::{DEEPEST, LONGEST, MOST_TOKENS};
+pub use words::{For, Texts, Words};
+
+use crate::model::Name;
+use form::{Scene, Test};
+
+/// One selector, ready to be answered. Cheap to clone.
+#[derive(Clone)]
+pub struct Selector(Arc<Read>);
+
+/// What was read of a text.
+#[derive(Debug)]
+struct Read {
+    text: String,
+    test: Test,
+    names: FactSet,
+    /// The names of groups, links and profiles that facts are compared with.
+    told: Vec<(Fact, Name)>,
+}
+
+impl Selector {
+    pub fn parse(text: &str) -> Result<Selector, BadSelector> {
+        parse::read(text).map(|read| Selector(Arc::new(read)))
+    }
+
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The facts that it names: while none of them changes, neither does the answer.
+    pub fn names(&self) -> FactSet {
+        self.0.names
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = &Name> {
+        self.told(Fact::Groups)
+    }
+
+    pub fn links(&self) -> impl Iterator<Item = &Name> {
+        self.told(Fact::Link)
+    }
+
+    pub fn profiles(&self) -> impl Iterator<Item = &Name> {
+        self.told(Fact::Profile)
+    }
+
+    fn told(&self, of: Fact) -> impl Iterator<Item = &Name> {
+        self.0.told.iter().filter(move |(fact, _)| *fact == of).map(|(_, name)| name)
+    }
+
+    pub fn holds(&self, facts: &Facts<'_>) -> Holds {
+        self.0.test.holds(Scene { facts, element: "" })
+    }
+
+    /// The facts that are missing and for whose sake it is unknown; none where it is not. Slower than the question.
+    pub fn why(&self, facts: &Facts<'_>) -> Vec<String> {
+        let mut found = Vec::new();
+        self.0.test.missing(Scene { facts, element: "" }, &mut found);
+        found.sort();
+        found.dedup();
+        found
+    }
+}
+
+impl PartialEq for Selector {
+    fn eq(&self, other: &Selector) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Selector {}
+
+impl fmt::Debug for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Selector({:?})", self.text())
+    }
+}
+
+/// What is wrong with a text, where, and what was probably meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadSelector {
+    pub says: String,
+    /// The bytes of the text.
+    pub at: Range<usize>,
+    /// To stand there instead.
+    pub meant: Option<String>,
+}
+
+impl BadSelector {
+    fn new(says: impl Into<String>, at: Range<usize>) -> BadSelector {
+        BadSelector { says: says.into(), at, meant: None }
+    }
+
+    fn meant(self, meant: impl Into<String>) -> BadSelector {
+        BadSelector { meant: Some(meant.into()), ..self }
+    }
+}
+
+impl fmt::Display for BadSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (byte {} of the selector)", self.says, self.at.start + 1)?;
+        match &self.meant {
+            Some(meant) => write!(f, "; did you mean {meant}?"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BadSelector {}

@@ -5,7 +5,7 @@ use std::ops::Range;
 use cel::IdedExpr;
 
 use super::BadSelector;
-use super::fact::{self, Fact};
+use super::fact::Fact;
 use super::place::Source;
 use super::scan::CAN;
 use crate::model::{Identity, IdentityKind, Name, Proof, glob};
@@ -29,8 +29,8 @@ pub fn no_fact(name: &str, at: Range<usize>) -> BadSelector {
     if let Some((fact, _)) = word {
         return bad(format!("{name} is a word of {fact}; a text stands in quotes")).meant(format!("\"{name}\""));
     }
-    let known = Fact::ALL.map(Fact::name);
-    match nearest(name, known) {
+    let known: Vec<&str> = Fact::ALL.iter().map(|fact| fact.name()).collect();
+    match nearest(name, known.iter().copied()) {
         Some(meant) => bad(format!("there is no fact {name}")).meant(meant),
         None => {
             bad(format!("there is no fact {name}; a text stands in quotes, and the facts are {}", known.join(", ")))
@@ -102,7 +102,7 @@ fn identity_kind(kind: &str, text: &str, at: &Range<usize>) -> Result<IdentityKi
     if let Some(known) = IdentityKind::ALL.into_iter().find(|known| known.name() == kind) {
         return Ok(known);
     }
-    let kinds = fact::identity_kinds();
+    let kinds = IdentityKind::ALL.map(IdentityKind::name);
     let says = format!("{kind} is no kind of identity; one is kind:value, the kind one of {}", kinds.join(", "));
     let bad = BadSelector::new(says, at.clone());
     match nearest(kind, kinds) {

@@ -4,33 +4,51 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use crate::model::about::PowerSource;
-use crate::model::{Connectivity, IdentityKind, LifeCycle, OperationKind};
+use crate::model::{Connectivity, LifeCycle, OperationKind};
 
-/// One thing that is known of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fact {
-    Id,
-    Name,
-    Link,
-    Life,
-    Connectivity,
-    Profile,
-    Application,
-    Hardware,
-    Power,
-    Groups,
-    Identities,
-    Operations,
-    Components,
-    Label,
-    Version,
-    Security,
-    Access,
-    Blocked,
-    Inactive,
-    Maintenance,
-    Displaced,
-    Keyed,
+macro_rules! facts {
+    ($( $fact:ident $name:literal $kind:ident, )*) => {
+        /// One thing that is known of a device.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Fact { $($fact),* }
+
+        impl Fact {
+            pub const ALL: &'static [Fact] = &[$(Fact::$fact),*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Fact::$fact => $name),* }
+            }
+
+            pub fn kind(self) -> Kind {
+                match self { $(Fact::$fact => Kind::$kind),* }
+            }
+        }
+    };
+}
+
+facts! {
+    Id "id" Text,
+    Name "name" Text,
+    Link "link" Text,
+    Life "life" Text,
+    Connectivity "connectivity" Text,
+    Profile "profile" Text,
+    Application "application" Text,
+    Hardware "hardware" Text,
+    Power "power" Text,
+    Groups "groups" Texts,
+    Identities "identities" Texts,
+    Operations "operations" Texts,
+    Components "components" Texts,
+    Label "label" Named,
+    Version "version" Named,
+    Security "security" Number,
+    Access "access" Number,
+    Blocked "blocked" Flag,
+    Inactive "inactive" Flag,
+    Maintenance "maintenance" Flag,
+    Displaced "displaced" Flag,
+    Keyed "keyed" Flag,
 }
 
 /// Of what type a fact is.
@@ -46,73 +64,8 @@ pub enum Kind {
 }
 
 impl Fact {
-    pub const ALL: [Fact; 22] = {
-        use Fact::*;
-        [
-            Id,
-            Name,
-            Link,
-            Life,
-            Connectivity,
-            Profile,
-            Application,
-            Hardware,
-            Power,
-            Groups,
-            Identities,
-            Operations,
-            Components,
-            Label,
-            Version,
-            Security,
-            Access,
-            Blocked,
-            Inactive,
-            Maintenance,
-            Displaced,
-            Keyed,
-        ]
-    };
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Fact::Id => "id",
-            Fact::Name => "name",
-            Fact::Link => "link",
-            Fact::Life => "life",
-            Fact::Connectivity => "connectivity",
-            Fact::Profile => "profile",
-            Fact::Application => "application",
-            Fact::Hardware => "hardware",
-            Fact::Power => "power",
-            Fact::Groups => "groups",
-            Fact::Identities => "identities",
-            Fact::Operations => "operations",
-            Fact::Components => "components",
-            Fact::Label => "label",
-            Fact::Version => "version",
-            Fact::Security => "security",
-            Fact::Access => "access",
-            Fact::Blocked => "blocked",
-            Fact::Inactive => "inactive",
-            Fact::Maintenance => "maintenance",
-            Fact::Displaced => "displaced",
-            Fact::Keyed => "keyed",
-        }
-    }
-
     pub fn named(name: &str) -> Option<Fact> {
-        Fact::ALL.into_iter().find(|fact| fact.name() == name)
-    }
-
-    pub fn kind(self) -> Kind {
-        match self {
-            Fact::Groups | Fact::Identities | Fact::Operations | Fact::Components => Kind::Texts,
-            Fact::Label | Fact::Version => Kind::Named,
-            Fact::Security | Fact::Access => Kind::Number,
-            Fact::Blocked | Fact::Inactive | Fact::Maintenance | Fact::Displaced | Fact::Keyed => Kind::Flag,
-            _ => Kind::Text,
-        }
+        Fact::ALL.iter().copied().find(|fact| fact.name() == name)
     }
 
     /// The only texts that it, or one of its texts, can be.
@@ -151,49 +104,54 @@ impl Kind {
     }
 }
 
-const LIVES: [&str; 5] = ["pending", "managed", "quarantined", "refused", "retired"];
-const CONNECTIVITIES: [&str; 5] = ["unknown", "up", "degraded", "silent", "gone"];
-const POWERS: [&str; 4] = ["mains", "battery", "harvested", "line"];
+const LIVES: [&str; 5] = {
+    use LifeCycle::*;
+    [life(Pending), life(Managed), life(Quarantined), life(Refused), life(Retired)]
+};
+const CONNECTIVITIES: [&str; 5] = {
+    use Connectivity::*;
+    [connectivity(Unknown), connectivity(Up), connectivity(Degraded), connectivity(Silent), connectivity(Gone)]
+};
+const POWERS: [&str; 4] = {
+    use PowerSource::*;
+    [power(Mains), power(Battery), power(Harvested), power(Line)]
+};
 
 /// By the place of the operation in [`OperationKind::ALL`]. Kept for good: there are as many as operations.
 static OPERATIONS: LazyLock<Vec<&'static str>> =
     LazyLock::new(|| OperationKind::ALL.iter().map(|kind| &*kind.name().leak()).collect());
 
-pub fn life(life: LifeCycle) -> &'static str {
+pub const fn life(life: LifeCycle) -> &'static str {
     match life {
-        LifeCycle::Pending => LIVES[0],
-        LifeCycle::Managed => LIVES[1],
-        LifeCycle::Quarantined => LIVES[2],
-        LifeCycle::Refused => LIVES[3],
-        LifeCycle::Retired => LIVES[4],
+        LifeCycle::Pending => "pending",
+        LifeCycle::Managed => "managed",
+        LifeCycle::Quarantined => "quarantined",
+        LifeCycle::Refused => "refused",
+        LifeCycle::Retired => "retired",
     }
 }
 
-pub fn connectivity(connectivity: Connectivity) -> &'static str {
+pub const fn connectivity(connectivity: Connectivity) -> &'static str {
     match connectivity {
-        Connectivity::Unknown => CONNECTIVITIES[0],
-        Connectivity::Up => CONNECTIVITIES[1],
-        Connectivity::Degraded => CONNECTIVITIES[2],
-        Connectivity::Silent => CONNECTIVITIES[3],
-        Connectivity::Gone => CONNECTIVITIES[4],
+        Connectivity::Unknown => "unknown",
+        Connectivity::Up => "up",
+        Connectivity::Degraded => "degraded",
+        Connectivity::Silent => "silent",
+        Connectivity::Gone => "gone",
     }
 }
 
-pub fn power(power: PowerSource) -> &'static str {
+pub const fn power(power: PowerSource) -> &'static str {
     match power {
-        PowerSource::Mains => POWERS[0],
-        PowerSource::Battery => POWERS[1],
-        PowerSource::Harvested => POWERS[2],
-        PowerSource::Line => POWERS[3],
+        PowerSource::Mains => "mains",
+        PowerSource::Battery => "battery",
+        PowerSource::Harvested => "harvested",
+        PowerSource::Line => "line",
     }
 }
 
 pub fn operation(kind: OperationKind) -> &'static str {
     OPERATIONS[kind as usize]
-}
-
-pub fn identity_kinds() -> [&'static str; 7] {
-    IdentityKind::ALL.map(IdentityKind::name)
 }
 
 /// Some of the facts.
@@ -219,7 +177,7 @@ impl FactSet {
     }
 
     pub fn facts(self) -> impl Iterator<Item = Fact> {
-        Fact::ALL.into_iter().filter(move |fact| self.has(*fact))
+        Fact::ALL.iter().copied().filter(move |fact| self.has(*fact))
     }
 }
 
@@ -229,11 +187,11 @@ mod tests {
 
     #[test]
     fn every_fact_has_a_name_and_a_place_in_a_set() {
-        for fact in Fact::ALL {
+        for fact in Fact::ALL.iter().copied() {
             assert_eq!(Fact::named(fact.name()), Some(fact));
             assert_eq!(FactSet::of(&[fact]).facts().collect::<Vec<_>>(), [fact]);
         }
-        assert_eq!(FactSet::of(&Fact::ALL).facts().count(), Fact::ALL.len());
+        assert_eq!(FactSet::of(Fact::ALL).facts().count(), Fact::ALL.len());
         assert!(FactSet::of(&[Fact::Id, Fact::Link]).meets(FactSet::of(&[Fact::Link])));
         assert!(!FactSet::of(&[Fact::Id]).meets(FactSet::of(&[Fact::Link])));
     }

@@ -7,6 +7,7 @@
 //!
 //! What was accepted can be answered: in bounded time, without an error. A fact that is missing is unknown, not false.
 
+mod calls;
 mod check;
 mod compile;
 mod fact;

@@ -7,6 +7,9 @@ use cel::common::ast::{Expr, SourceInfo};
 
 use super::scan::Token;
 
+/// Characters of a part in a message.
+const LONGEST_SHOWN: usize = 60;
+
 pub struct Source<'a> {
     pub text: &'a str,
     pub tokens: &'a [Token],
@@ -35,8 +38,12 @@ impl Source<'_> {
         self.at(first).start..self.at(last).end
     }
 
-    pub fn shown(&self, part: &IdedExpr) -> &str {
-        self.text.get(self.span(part)).unwrap_or_default()
+    /// Its text for a message, cut where it is long.
+    pub fn shown(&self, part: &IdedExpr) -> String {
+        let text = self.text.get(self.span(part)).unwrap_or_default();
+        let mut chars = text.chars();
+        let shown: String = chars.by_ref().take(LONGEST_SHOWN).collect();
+        if chars.next().is_none() { shown } else { shown + "…" }
     }
 
     fn tokens_of(&self, part: &IdedExpr) -> (usize, usize) {

@@ -36,7 +36,7 @@ fn texts_of(fact: Fact) -> BoxedStrategy<String> {
 }
 
 fn facts_of(kind: Kind) -> BoxedStrategy<Fact> {
-    select(Fact::ALL.into_iter().filter(|fact| fact.kind() == kind).collect::<Vec<_>>()).boxed()
+    select(Fact::ALL.iter().copied().filter(|fact| fact.kind() == kind).collect::<Vec<_>>()).boxed()
 }
 
 /// A text that depends on the device, with texts that it may be compared with.

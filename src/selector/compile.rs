@@ -101,7 +101,9 @@ impl<'a> Reader<'a> {
     }
 
     fn call(&mut self, expr: &'a IdedExpr, call: &'a CallExpr) -> Result<Part, BadSelector> {
-        let test = match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
+        let name = call.func_name.as_str();
+        let compare = if call.target.is_some() { method(name) } else { comparison(name) };
+        let test = match (name, call.target.as_deref(), call.args.as_slice()) {
             (op::LOGICAL_AND, None, _) => Test::All(self.terms(expr, op::LOGICAL_AND)?),
             (op::LOGICAL_OR, None, _) => Test::Any(self.terms(expr, op::LOGICAL_OR)?),
             (op::LOGICAL_NOT, None, [of]) => Test::Not(Box::new(self.test(of)?)),
@@ -124,9 +126,11 @@ impl<'a> Reader<'a> {
             }
             ("size", None, [of]) | ("size", Some(of), []) => return self.size(of),
             (op::INDEX, None, [table, key]) => return self.entry(table, |reader| reader.key(key)),
-            (name, Some(a), [b]) if let Some(compare) = method(name) => self.shape(a, compare, b)?,
-            (name, None, [a, b]) if let Some(compare) = comparison(name) => self.compare(expr, a, compare, b)?,
-            _ => return Err(check::no_call(self.source, expr, &call.func_name)),
+            _ => match (compare, call.target.as_deref(), call.args.as_slice()) {
+                (Some(compare), Some(a), [b]) => self.shape(a, compare, b)?,
+                (Some(compare), None, [a, b]) => self.compare(expr, a, compare, b)?,
+                _ => return Err(check::no_call(self.source, expr, name)),
+            },
         };
         Ok(Part::Test(test))
     }

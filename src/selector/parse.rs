@@ -30,7 +30,7 @@ pub fn read(text: &str) -> Result<Read, BadSelector> {
 
 /// Without macros: has, exists and all stay calls, and nothing is written out many times.
 fn parse(text: &str, tokens: &[Token]) -> Result<Read, BadSelector> {
-    // What follows the first mistake is not told anyway, and to look for it can take a second.
+    // What follows the first mistake is not told anyway.
     let parser = Env::default().with_optional_support(false).parser().error_recovery_limit(0);
     let (root, info) = parser.parse_with_source_info(text).map_err(|errors| match errors.errors.first() {
         Some(error) => told(text, tokens, error),

@@ -70,7 +70,7 @@ fn devices(count: u32) -> (Vec<Known>, Arc<Capabilities>) {
         let hardware = Some("Acme M3".to_owned());
         let power = Some(about::PowerSource::Mains);
         let about = About { labels, versions, hardware, power, security: Some(2), access: Some(3), ..About::default() };
-        Known { device, about, profile: if no % 2 == 0 { "sdm630" } else { "sdm72" } }
+        Known { device, about, profile: ["sdm630", "sdm72"][no as usize % 2] }
     };
     ((0..count).map(known).collect(), plant.capabilities())
 }

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use dmgw::engine::{LinkSettings, Settings};
 use dmgw::model::event::Operate;
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
 use dmgw::turn::Turn;
 use percentile::percentile;
@@ -105,7 +106,14 @@ struct World {
 impl World {
     fn new(path: &Path) -> World {
         let (mono, wall) = (Mono(1), Wall(1_700_000_000_000));
-        let opening = Opening { boot_id: [1; 16], journal: JournalId([2; 16]), mono, wall, quality: ClockQuality::Set };
+        let opening = Opening {
+            boot_id: [1; 16],
+            journal: JournalId([2; 16]),
+            mono,
+            wall,
+            quality: ClockQuality::Set,
+            seal: Seal::new(&[7; 32]).into(),
+        };
         let (store, opened) = Store::open(path, store::Settings::default(), &opening).expect("a new store");
         let (name, span) = (Name::new("plant").expect("a name"), Duration::from_secs(3600));
         let link = LinkSettings { name, admission: Default::default(), every: span, silent_after: span };

@@ -14,6 +14,7 @@ use dmgw::engine::{LinkSettings, Settings};
 use dmgw::model::command::LARGEST_RESULT;
 use dmgw::model::device::DeviceNow;
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
 use dmgw::turn::Turn;
 use dmgw::view::View;
@@ -135,7 +136,14 @@ fn of_process(key: &str) -> f64 {
 
 fn opening() -> Opening {
     let (mono, wall) = (Mono(1), Wall(1_700_000_000_000));
-    Opening { boot_id: [1; 16], journal: JournalId([2; 16]), mono, wall, quality: ClockQuality::Set }
+    Opening {
+        boot_id: [1; 16],
+        journal: JournalId([2; 16]),
+        mono,
+        wall,
+        quality: ClockQuality::Set,
+        seal: Seal::new(&[7; 32]).into(),
+    }
 }
 
 fn name(text: &str) -> Name {

@@ -22,6 +22,7 @@ use dmgw::engine::{LinkSettings, Settings};
 use dmgw::links::{self, Driver, Seam, mono, sim};
 use dmgw::model::event::Operate;
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
 use dmgw::turn::Turn;
 use percentile::percentile;
@@ -152,7 +153,14 @@ fn now() -> Now {
 
 fn open() -> Turn {
     let Now { mono, wall, quality, .. } = now();
-    let opening = Opening { boot_id: [1; 16], journal: JournalId([2; 16]), mono, wall, quality };
+    let opening = Opening {
+        boot_id: [1; 16],
+        journal: JournalId([2; 16]),
+        mono,
+        wall,
+        quality,
+        seal: Seal::new(&[7; 32]).into(),
+    };
     let (store, opened) =
         Store::open_on(SlowDisk::default(), store::Settings::default(), &opening).expect("a new store");
     let name = Name::new("plant").expect("a name");

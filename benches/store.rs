@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use dmgw::engine::{LinkSettings, Settings as EngineSettings};
 use dmgw::model::event::Operate;
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Reader, Records, Settings, Store, block};
 use dmgw::turn::Turn;
 
@@ -52,7 +53,14 @@ fn settings() -> Settings {
 
 fn opening() -> Opening {
     let (mono, wall) = (Mono(1), Wall(1_700_000_000_000));
-    Opening { boot_id: [1; 16], journal: JournalId([2; 16]), mono, wall, quality: ClockQuality::Set }
+    Opening {
+        boot_id: [1; 16],
+        journal: JournalId([2; 16]),
+        mono,
+        wall,
+        quality: ClockQuality::Set,
+        seal: Seal::new(&[7; 32]).into(),
+    }
 }
 
 /// Bytes written per reading, and per day, at so many readings a second.

@@ -3,11 +3,11 @@
 //! > Take an event; handle it; commit what it changes; only then send what it asks for.
 //!
 //! To get to know the source, begin with [`model`], the words. Then [`engine`], which takes an event and says what it
-//! leads to; [`store`], where that is kept; and [`turn`], which keeps the law above. After these the rest is attachment:
-//! [`links`] to devices, and the simulated plant; [`view`], [`asks`] and [`api`] to those who look and ask; [`cli`], what
-//! a person types; [`config`], the settings; [`daemon`], which wires it all; [`replay`], the engine in false time.
-//! [`document`] reads what people write, [`selector`] says which devices are meant; [`units`] reads spans and sizes,
-//! [`nearest`] finds what was meant.
+//! leads to; [`store`], where that is kept, and the [`seal`] on the secrets in it; and [`turn`], which keeps the law
+//! above. After these the rest is attachment: [`links`] to devices, and the simulated plant; [`view`], [`asks`] and
+//! [`api`] to those who look and ask; [`cli`], what a person types; [`config`], the settings; [`daemon`], which wires it
+//! all; [`replay`], the engine in false time. [`document`] reads what people write, [`selector`] says which devices are
+//! meant; [`units`] reads spans and sizes, [`nearest`] finds what was meant.
 
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -23,6 +23,7 @@ pub mod links;
 pub mod model;
 pub mod nearest;
 pub mod replay;
+pub mod seal;
 pub mod selector;
 pub mod store;
 pub mod turn;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dmgw::engine::{Engine, LinkSettings, Settings, Step};
 use dmgw::model::event::Operate;
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
 use dmgw::turn::Turn;
 use torn_disk::TornDisk;
@@ -88,8 +89,14 @@ fn fresh() -> Engine {
 
 fn turn(disk: &TornDisk) -> Turn {
     let at = now(1);
-    let opening =
-        Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono: at.mono, wall: at.wall, quality: at.quality };
+    let opening = Opening {
+        boot_id: [1; 16],
+        journal: JournalId([1; 16]),
+        mono: at.mono,
+        wall: at.wall,
+        quality: at.quality,
+        seal: Seal::new(&[7; 32]).into(),
+    };
     let (store, opened) = Store::open_on(disk.clone(), store::Settings::default(), &opening).unwrap();
     Turn::new(settings(), store, opened.state, &opened.now)
 }
@@ -348,8 +355,14 @@ fn two_devices_change_places_and_back() {
 fn a_corrected_clock_stays_corrected_over_a_boot() {
     let disk = TornDisk::default();
     let open = |boot: u8, wall: u64, quality| {
-        let opening =
-            Opening { boot_id: [boot; 16], journal: JournalId([1; 16]), mono: Mono(1), wall: Wall(wall), quality };
+        let opening = Opening {
+            boot_id: [boot; 16],
+            journal: JournalId([1; 16]),
+            mono: Mono(1),
+            wall: Wall(wall),
+            quality,
+            seal: Seal::new(&[7; 32]).into(),
+        };
         Store::open_on(disk.clone(), store::Settings::default(), &opening).unwrap()
     };
     let (right, ahead) = (1_800_000_000_000, 2_300_000_000_000);
@@ -397,8 +410,14 @@ fn events_that_a_crash_took_are_named() {
     let image = disk.seen();
     drop(turn);
     let at = now(60);
-    let opening =
-        Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono: at.mono, wall: at.wall, quality: at.quality };
+    let opening = Opening {
+        boot_id: [1; 16],
+        journal: JournalId([1; 16]),
+        mono: at.mono,
+        wall: at.wall,
+        quality: at.quality,
+        seal: Seal::new(&[7; 32]).into(),
+    };
     let (store, opened) = Store::open_on(TornDisk::holding(image), store::Settings::default(), &opening).unwrap();
     let page = |stream| store.snapshots().page(stream, 1, 100).unwrap().records;
     let events = format!("{:?}", page(Stream::Events));

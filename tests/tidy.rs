@@ -27,7 +27,9 @@ const PARTS: &[(&str, &[&str])] = &[
     // A driver hears orders and tells events; what rests on them is none of its business.
     ("links", &["model", "units", "document"]),
     ("guard", &["model"]),
-    ("store", &["model"]),
+    // Secrets at rest.
+    ("seal", &["model"]),
+    ("store", &["model", "seal"]),
     ("view", &["model", "nearest"]),
     // How a door asks the loop.
     ("asks", &["model"]),
@@ -35,21 +37,21 @@ const PARTS: &[(&str, &[&str])] = &[
     ("turn", &["model", "engine", "store"]),
     ("replay", &["model", "policy", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
-    ("upstream", &["model", "store", "view", "asks"]),
-    ("api", &["model", "store", "view", "asks", "nearest", "units", "selector"]),
+    ("upstream", &["model", "seal", "store", "view", "asks"]),
+    ("api", &["model", "seal", "store", "view", "asks", "nearest", "units", "selector"]),
     // Each part owns its own section; config sums them up.
     (
         "config",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "guard", "store", "view", "asks",
-            "selector", "turn", "upstream", "api",
+            "selector", "turn", "upstream", "api", "seal",
         ],
     ),
     (
         "daemon",
         &[
             "model", "units", "policy", "selector", "engine", "links", "guard", "store", "view", "asks", "turn",
-            "upstream", "api", "config",
+            "seal", "upstream", "api", "config",
         ],
     ),
     // A client of the API; `sim` and `replay` are run from here too.
@@ -57,7 +59,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "store", "view", "replay", "api",
-            "selector", "config",
+            "selector", "config", "seal",
         ],
     ),
     ("main", &["*"]),

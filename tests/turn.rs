@@ -9,6 +9,7 @@ use std::time::Duration;
 use dmgw::engine::{LinkSettings, Settings};
 use dmgw::model::event::Operate;
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
 use dmgw::turn::{LONGEST_WAIT, Turn};
 use torn_disk::TornDisk;
@@ -19,7 +20,14 @@ fn at(ms: u64) -> Now {
 
 fn open(disk: &TornDisk) -> Turn {
     let Now { mono, wall, quality, .. } = at(1_000);
-    let opening = Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono, wall, quality };
+    let opening = Opening {
+        boot_id: [1; 16],
+        journal: JournalId([1; 16]),
+        mono,
+        wall,
+        quality,
+        seal: Seal::new(&[7; 32]).into(),
+    };
     let (store, opened) = Store::open_on(disk.clone(), store::Settings::default(), &opening).unwrap();
     let (name, span) = (Name::new("plant").unwrap(), Duration::from_secs(3_600));
     let link = LinkSettings { name, admission: Default::default(), every: span, silent_after: span };
@@ -202,7 +210,14 @@ fn reopened(turn: &mut Turn, disk: &TornDisk, ms: u64) -> Vec<Order> {
 
 fn reopen(disk: &TornDisk) -> (Store, store::Opened) {
     let Now { mono, wall, quality, .. } = at(9_000);
-    let opening = Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono, wall, quality };
+    let opening = Opening {
+        boot_id: [1; 16],
+        journal: JournalId([1; 16]),
+        mono,
+        wall,
+        quality,
+        seal: Seal::new(&[7; 32]).into(),
+    };
     Store::open_on(TornDisk::holding(disk.seen()), store::Settings::default(), &opening).unwrap()
 }
 
@@ -233,7 +248,14 @@ fn a_clean_stop_keeps_every_attempt() {
     turn.settle(&at(4_000)).unwrap();
     turn.close(&at(5_000)).unwrap();
     let Now { mono, wall, quality, .. } = at(6_000);
-    let opening = Opening { boot_id: [1; 16], journal: JournalId([1; 16]), mono, wall, quality };
+    let opening = Opening {
+        boot_id: [1; 16],
+        journal: JournalId([1; 16]),
+        mono,
+        wall,
+        quality,
+        seal: Seal::new(&[7; 32]).into(),
+    };
     let (_, opened) = Store::open_on(disk, store::Settings::default(), &opening).unwrap();
     let counts: Vec<u64> = opened.state.attempts.iter().map(|attempt| attempt.count).collect();
     assert_eq!(counts, [7]);

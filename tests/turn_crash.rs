@@ -17,6 +17,7 @@ use dmgw::links::sim::plant::device::Answer;
 use dmgw::links::sim::plant::works::Works;
 use dmgw::model::event::Operate;
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Reader, Store};
 use dmgw::turn::Turn;
 use torn_disk::{Dice, TornDisk};
@@ -58,7 +59,14 @@ struct World {
 
 fn opening(mono: Mono) -> Opening {
     let wall = Wall(1_000_000 + mono.0);
-    Opening { boot_id: [7; 16], journal: JournalId([3; 16]), mono, wall, quality: ClockQuality::Set }
+    Opening {
+        boot_id: [7; 16],
+        journal: JournalId([3; 16]),
+        mono,
+        wall,
+        quality: ClockQuality::Set,
+        seal: Seal::new(&[7; 32]).into(),
+    }
 }
 
 fn open(disk: &TornDisk, mono: Mono) -> (Turn, Now) {

@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroize;
 
 use super::fault::Fault;
 use super::look::no_device;
@@ -82,7 +83,12 @@ pub async fn body<T: DeserializeOwned>(door: &Door, body: Body) -> Result<T, Fau
         ));
     };
     let bytes = whole.map_err(|error| unread(error.as_ref(), most))?.to_bytes();
-    serde_json::from_slice(&bytes).map_err(|error| not_json(&error.to_string()))
+    let read = serde_json::from_slice(&bytes).map_err(|error| not_json(&error.to_string()));
+    // There may be keys in it. What is not ours alone, the connection overwrites.
+    if let Ok(mut bytes) = bytes.try_into_mut() {
+        bytes.zeroize();
+    }
+    read
 }
 
 fn unread(error: &(dyn std::error::Error + 'static), most: usize) -> Fault {

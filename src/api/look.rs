@@ -46,6 +46,7 @@ pub async fn status(State(door): Here) -> Json<Status> {
     let all = door.view.devices(None, usize::MAX);
     Json(Status {
         gateway: door.gateway.clone(),
+        public_key: door.public_key.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         uptime: now.since(door.started).as_secs_f64(),
         health: if health.degraded.is_some() { "degraded" } else { "ok" }.into(),

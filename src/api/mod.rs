@@ -43,6 +43,8 @@ const LARGEST_HEAD: usize = 16 << 10;
 /// All that a request may use.
 pub struct Door {
     pub gateway: String,
+    /// Absent where the gateway could not open its own key.
+    pub public_key: Option<String>,
     pub started: Mono,
     pub view: Arc<View>,
     pub asks: Arc<Asks>,

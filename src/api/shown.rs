@@ -15,6 +15,9 @@ pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, P
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub gateway: String,
+    /// What the gateway proves itself with: Ed25519, base64url. Absent where its own key could not be opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
     pub version: String,
     pub uptime: f64,
     /// `ok` or `degraded`.

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::model::*;
+use crate::seal::Seal;
 use crate::store::{JournalId, Opening, Settings, Store};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -30,11 +31,13 @@ fn world() -> World {
         mono: Mono(0),
         wall: Wall(0),
         quality: ClockQuality::Set,
+        seal: Seal::new(&[7; 32]).into(),
     };
     let (store, _) = Store::open(&folder.path().join("state.redb"), Settings::default(), &opening).unwrap();
     let (sender, events) = mpsc::channel(4);
     let door = Door {
         gateway: "here".into(),
+        public_key: Some("AQID".into()),
         started: Mono(0),
         view: Arc::new(View::default()),
         asks: Arc::new(Asks::new(sender, 4)),

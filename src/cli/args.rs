@@ -89,6 +89,9 @@ pub enum Verb {
     /// The settings: which hold, where they are from, what they mean
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// Secrets of the settings, and the gateway's own key
+    #[command(subcommand)]
+    Secret(SecretVerb),
     /// The versions of this program and of the daemon
     Version,
 }
@@ -141,6 +144,19 @@ pub struct ChangeArgs {
     /// On probation: unless it is confirmed within so long, the gateway goes back by itself
     #[arg(long, value_name = "SPAN", value_parser = units::span)]
     pub confirm_within: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum SecretVerb {
+    /// Seal a secret, asked for or read from the standard input, so that it can stand in the settings
+    #[command(after_help = super::secret::HELP)]
+    Seal {
+        /// The key to seal with [default: seal.key beside the store that the settings name]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// The public key that the gateway proves itself with
+    Public,
 }
 
 #[derive(Debug, clap::Args)]

@@ -25,6 +25,7 @@ pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
     };
     let of = &status.devices;
     print(&format!("gateway   {}  (dmgw {}, up {})", status.gateway, status.version, seconds(status.uptime)));
+    print(&format!("key       {}", status.public_key.as_deref().unwrap_or("cannot be opened; the log says why")));
     print(&format!("health    {health}"));
     if let Some(trouble) = &status.settings {
         print(&format!("settings  {trouble}; dmgw check shows where"));

@@ -11,6 +11,7 @@ mod device;
 mod facts;
 mod look;
 mod register;
+mod secret;
 mod spelling;
 mod standing;
 mod table;
@@ -25,8 +26,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::fault::Told;
 use crate::config::{DEFAULT_PATH, DEFAULT_SOCKET, starting};
 use crate::links::sim::plant::{self, Plant};
+use crate::seal::guard_memory;
 pub use args::Args;
-use args::{ConfigVerb, DevicesArgs, Verb};
+use args::{ConfigVerb, DevicesArgs, SecretVerb, Verb};
 use client::Client;
 
 /// How it went, as scripts see it. `--help` documents these.
@@ -118,6 +120,8 @@ pub fn client(args: Box<Args>) -> ExitCode {
     if let Verb::Sim { plant } = &args.verb {
         return ended(sim(plant));
     }
+    // Keys pass through here too. Where it is forbidden there is no more to be done.
+    let _ = guard_memory();
     let json = args.json;
     if let Verb::Check { file } = &args.verb {
         return exit(config::check(&args.config, file, json), json);
@@ -154,6 +158,9 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
     if let Verb::Config(verb @ (ConfigVerb::Show { running: false, .. } | ConfigVerb::Explain { .. })) = args.verb {
         return config::offline(&args.config, verb, args.json);
     }
+    if let Verb::Secret(SecretVerb::Seal { key }) = &args.verb {
+        return secret::seal(&args, key.as_deref());
+    }
     let client = Client::new(socket(&args)?);
     let json = args.json;
     match args.verb {
@@ -171,6 +178,7 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         Verb::Cancel { id } => command::cancel(&client, &id, json).await,
         Verb::Command { id, wait } => command::command(&client, &id, wait, json).await,
         Verb::Discover { link } => command::discover(&client, &link, json).await,
+        Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
         Verb::Config(verb) => config::config(&client, &args.config, verb, json).await,
         Verb::Run | Verb::Sim { .. } | Verb::Check { .. } => Ok(Exit::Done),

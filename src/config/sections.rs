@@ -3,7 +3,7 @@
 //! `config/dmgw.toml` is made from these rows, and `dmgw config explain` reads them too.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +99,13 @@ section! {
         /// How many numbers of readings are reserved ahead in one step: numbers that a crash skipped are named by a gap
         /// record.
         reserve: u64 = 131_072, from 1, to 1_000_000_000;
+    }
+}
+
+impl Store {
+    /// Where its keys lie beside it.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 }
 

@@ -39,6 +39,7 @@ use tokio::sync::oneshot::error::RecvError;
 use crate::api::{Asked, Control};
 use crate::config::starting::{self, Started};
 use crate::model::setting::Reloaded;
+use crate::seal::guard_memory;
 use crate::store::StoreError;
 use notify::Notify;
 
@@ -58,8 +59,12 @@ const STACK: usize = 512 << 10;
 
 /// `dmgw run`: comes back after a clean stop.
 pub fn run(config: &Path) -> anyhow::Result<()> {
+    let guarded = guard_memory();
     let started = starting::start(config)?;
     logs::start(&started.config.log);
+    if let Err(error) = guarded {
+        tracing::warn!(%error, "a core file of the daemon may hold keys; set LimitCORE=0 in its unit");
+    }
     keep_small();
     // Whatever this process creates is its own.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));

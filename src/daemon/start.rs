@@ -23,6 +23,7 @@ use crate::config::{self, Config, kept};
 use crate::engine;
 use crate::links::{Keys, mono};
 use crate::model::{Event, Layer, Now};
+use crate::seal::{self, OwnKey, Seal};
 use crate::store::{JournalId, Opened, Opening, Snapshots, Store, StoreError};
 use crate::turn::Turn;
 use crate::view::{Health, View};
@@ -52,7 +53,10 @@ pub struct Running {
 
 pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Running> {
     let mut clock = Clock::new(started.config.clock.trust);
-    let (store, opened) = open(&started.config, &mut clock)?;
+    make_folder(&started.config.store.path, 0o700)?;
+    let seal = Seal::of_gateway(started.config.store.folder(), seal::credentials().as_deref());
+    let seal = Arc::new(seal.context("the key of the secrets cannot be used")?);
+    let (store, opened) = open(&started.config, &mut clock, seal.clone())?;
     let (started, files, went_back) = with_versions(main, started, store.snapshots())?;
     let Started { config, inputs, trouble } = started;
     let socket = config.socket.path.value.clone();
@@ -89,7 +93,8 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
     let (control, controls) = mpsc::channel(CONTROLS);
-    let api_door = door(&config, &turn, &view, &asks, control);
+    let own = own_key(&config, &seal);
+    let api_door = door(&config, &turn, &view, &asks, control, own.as_ref());
     let mut event_loop = EventLoop {
         turn,
         clock,
@@ -174,15 +179,25 @@ fn with_versions(
     Ok((started, files, went_back))
 }
 
-fn open(config: &Config, clock: &mut Clock) -> anyhow::Result<(Store, Opened)> {
-    make_folder(&config.store.path, 0o700)?;
+fn open(config: &Config, clock: &mut Clock, seal: Arc<Seal>) -> anyhow::Result<(Store, Opened)> {
     let Now { mono, wall, quality, .. } = clock.now();
     let boot_id = clock::boot_id().context("cannot read which boot of the machine this is")?;
     let journal = JournalId(clock::random_id().context("cannot get random bytes")?);
-    let opening = Opening { boot_id, journal, mono, wall, quality };
+    let opening = Opening { boot_id, journal, mono, wall, quality, seal };
     let (store, opened) = Store::open(&config.store.path, config.store(), &opening)?;
     clock.stored(&opened.now, opened.newest);
     Ok((store, opened))
+}
+
+/// Without it the gateway cannot prove who it is; all else goes on.
+fn own_key(config: &Config, seal: &Seal) -> Option<OwnKey> {
+    match OwnKey::of_gateway(config.store.folder(), seal) {
+        Ok(own) => Some(own),
+        Err(error) => {
+            tracing::error!("the gateway has no own key: {:#}", anyhow::Error::new(error));
+            None
+        }
+    }
 }
 
 fn tell(opened: &Opened) {
@@ -215,9 +230,11 @@ fn door(
     view: &Arc<View>,
     asks: &Arc<Asks>,
     control: mpsc::Sender<Control>,
+    own: Option<&OwnKey>,
 ) -> Arc<api::Door> {
     Arc::new(api::Door {
         gateway: config.gateway_id(),
+        public_key: own.map(OwnKey::public_text),
         started: mono(),
         view: view.clone(),
         asks: asks.clone(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serializer};
 use zeroize::Zeroizing;
 
@@ -41,7 +42,42 @@ impl PartialEq for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
-        String::deserialize(from).map(Secret::new)
+        from.deserialize_any(Text)
+    }
+}
+
+/// What stands there instead of a text is not repeated in the message: it may be the secret all the same.
+struct Text;
+
+impl Visitor<'_> for Text {
+    type Value = Secret;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a secret as a text in quotes")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Secret, E> {
+        Ok(Secret::new(text.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, text: String) -> Result<Secret, E> {
+        Ok(Secret::new(text))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Secret, E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Secret, E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_bytes<E: Error>(self, _: &[u8]) -> Result<Secret, E> {
+        Err(E::invalid_type(Unexpected::Other("bytes"), &self))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Secret, E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
     }
 }
 
@@ -54,6 +90,15 @@ mod tests {
         let secret = Secret::new("hunter2".into());
         assert!(!format!("{secret:?} {:?}", Some(&secret)).contains("hunter2"));
         assert_eq!(secret.reveal(), "hunter2");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_not_repeated() {
+        for text in ["7777", "-7777", "7777.5", "[7777]", "{\"a\": 7777}"] {
+            let error = serde_json::from_str::<Secret>(text).unwrap_err().to_string();
+            assert!(error.contains("secret as a text") && !error.contains("7777"), "{error}");
+        }
+        assert_eq!(serde_json::from_str::<Secret>("\"7777\"").unwrap().reveal(), "7777");
     }
 
     #[test]

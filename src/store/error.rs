@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::seal::SealError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("the disk of the store is full; free some space: the store opens itself again and goes on")]
@@ -21,6 +23,8 @@ pub enum StoreError {
     Format { what: String, found: u32, known: u32 },
     #[error("a row cannot be written: {0}; this is a mistake in dmgw, please report it")]
     Row(String),
+    #[error("a key of a device cannot be sealed or opened: {0}; or register the device with its key again")]
+    Sealed(#[from] SealError),
     #[error("the store is closed")]
     Closed,
 }

@@ -46,7 +46,12 @@ pub(super) fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
         // A file system without links.
         Err(_) => std::fs::rename(from, to)?,
     }
-    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    sync_folder(to)
+}
+
+/// What names are in the folder of this file.
+pub(super) fn sync_folder(of: &Path) -> Result<(), StoreError> {
+    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(File::open(folder)?.sync_all()?)
 }
 

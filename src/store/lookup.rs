@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use redb::{Key, ReadTransaction, ReadableDatabase, TableDefinition, TableError};
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
 
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
 use crate::model::{About, Command, CommandNo, DeviceNo, Identity};
 
 use super::error::StoreError;
+use super::keys::opened;
 use super::rows::{ABOUT, COMMANDS, KEYS, KeyBytes, LOGS, identity_key, unpack, unseal};
 use super::snapshot::Snapshots;
 
@@ -40,18 +40,18 @@ impl Snapshots {
         })
     }
 
-    /// What who shows this identity must hold. `None` too where the row is damaged: whether there has to be a key says the
-    /// device (`keyed`), so nobody gets in because of that.
+    /// What who shows this identity must hold. `None` too where the row is damaged, and an error where it cannot be opened:
+    /// whether there has to be a key says the device (`keyed`), so nobody gets in because of that.
     pub fn key(&self, identity: &Identity) -> Result<Option<Secret>, StoreError> {
         let key = identity_key(identity)?;
         let key = key.as_slice();
         self.read(|txn| {
             let Some(table) = there(txn.open_table(KEYS))? else { return Ok(None) };
             let Some(row) = table.get(key)? else { return Ok(None) };
-            let bytes = unseal(&key, row.value()).map(|bytes| Zeroizing::new(bytes.to_vec()));
-            let text =
-                bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok().map(|text| Secret::new(text.to_owned())));
-            Ok(self.believed(text))
+            match self.believed(unseal(&key, row.value())) {
+                Some(closed) => opened(closed, identity, &self.shared.seal).map(Some),
+                None => Ok(None),
+            }
         })
     }
 

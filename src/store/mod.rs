@@ -14,7 +14,7 @@
 //! | `devices` | u32 → CBOR of `Device` | when a device changes, never per reading |
 //! | `about` | u32 of the device → CBOR of `About` | when something new is said about a device |
 //! | `logs` | (u32 of the device, line u64) → CBOR of `Entry`; the last 32 lines, numbered without a hole | with each record of *events* about a device |
-//! | `keys` | CBOR of (kind, value) of an identity → the secret as it is | when an administrator gives or takes a key |
+//! | `keys` | CBOR of (kind, value) of an identity → the secret, sealed for this identity | when an administrator gives or takes a key |
 //! | `attempts` | link, or link, a space and who → CBOR of `Attempt` | each time the count of attempts has doubled |
 //! | `commands` | u64 → CBOR of `Command` | when a command goes on |
 //! | `journal` | (stream u8, number u64, piece u16) → at most 4 000 bytes | see below |
@@ -44,7 +44,8 @@
 //! 7. A damaged row is left out and reported, never believed and never fatal; only a format we do not know is.
 //! 8. A start reads `shapes`, `devices`, `commands` and `attempts`. What only people read stays on disk: `about`, `logs`,
 //!    `keys` and the results of ended commands.
-//! 9. A key stands nowhere else than in its row; redb's cache of pages may hold it as long as it holds the page.
+//! 9. A key stands nowhere else than in its row, and there only [sealed](crate::seal). What stood in the file before keys
+//!    were sealed is not in it any more: such a file is written anew ([rewrite](rewrite)).
 //!
 //! # What is assumed of the disk
 //!
@@ -61,11 +62,13 @@ mod file;
 mod gather;
 mod heads;
 mod journal;
+mod keys;
 mod lookup;
 mod of_device;
 mod open;
 mod order;
 mod pieces;
+mod rewrite;
 mod rows;
 mod runs;
 mod settings;

@@ -7,6 +7,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTra
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Boot, ClockQuality, Gap, GapReason, Mono, Now, State, Stream, Wall};
+use crate::seal::Seal;
 
 use super::error::StoreError;
 use super::file::{begin, connect, connect_on, connect_unfinished, give_name, unfinished};
@@ -17,12 +18,13 @@ use super::settings::Settings;
 use super::snapshot::Shared;
 use super::state::{DamagedRow, read_state};
 use super::write::Store;
+use super::{keys, rewrite};
 
 /// How long a reading may be under way from its link to the loop: what a crash lost may be so much older than the flush.
 const UNDER_WAY: u64 = 2_000;
 
 /// What the store is told at a start.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Opening {
     /// The kernel's, from `/proc/sys/kernel/random/boot_id`.
     pub boot_id: [u8; 16],
@@ -31,6 +33,8 @@ pub struct Opening {
     pub mono: Mono,
     pub wall: Wall,
     pub quality: ClockQuality,
+    /// What keys of devices are closed with.
+    pub seal: Arc<Seal>,
 }
 
 /// What the store tells at a start.
@@ -98,6 +102,11 @@ impl Store {
         opening: &Opening,
         path: Option<&Path>,
     ) -> Result<(Store, Opened), StoreError> {
+        keys::close_all(&db, &opening.seal)?;
+        let db = match path {
+            Some(path) => rewrite::if_due(db, path, settings.cache)?,
+            None => db,
+        };
         let found = Found::read(&db)?;
         let newest = found.newest();
         let now = found.now(opening, newest);
@@ -107,7 +116,7 @@ impl Store {
         found.write_meta(&txn, opening, journal, now.boot)?;
         let (heads, gap) = write_start(&txn, &found, &settings, &now, clean)?;
         txn.commit()?;
-        let shared = Arc::new(Shared::new(db, journal));
+        let shared = Arc::new(Shared::new(db, journal, opening.seal.clone()));
         let store = Store::new(shared, settings, heads, path.map(Path::to_owned));
         let Found { state, damaged, .. } = found;
         Ok((store, Opened { state, journal, clean, now, newest, gap, damaged }))
@@ -230,7 +239,7 @@ fn events_gap(heads: &Heads, now: &Now) -> Gap {
 }
 
 /// False for a file without tables: one that was just made.
-fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
+pub(super) fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
     if txn.list_tables()?.next().is_none() {
         return Ok(false);
     }
@@ -238,6 +247,7 @@ fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
         let what = if table == "file" { "the file".into() } else { format!("table {table:?}") };
         match meta::<u32>(txn, &format_of(table))? {
             Some(found) if found == known => {}
+            Some(keys::IN_CLEAR) if table == "keys" => {}
             Some(found) => return Err(StoreError::Format { what, found, known }),
             None => return Err(StoreError::Corrupt(format!("the format of {what} cannot be read"))),
         }
@@ -245,6 +255,6 @@ fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-fn format_of(table: &str) -> String {
+pub(super) fn format_of(table: &str) -> String {
     format!("format.{table}")
 }

@@ -39,7 +39,7 @@ pub(super) const FORMATS: [(&str, u32); 11] = [
     ("devices", 2),
     ("about", 1),
     ("logs", 1),
-    ("keys", 1),
+    ("keys", 2),
     ("attempts", 1),
     ("layers", 1),
     ("commands", 2),

@@ -10,6 +10,7 @@ use redb::{Database, ReadableDatabase};
 
 use crate::model::record::Entry;
 use crate::model::{Layer, Name, Stream};
+use crate::seal::Seal;
 
 use super::block::{Block, decode, peek};
 use super::error::StoreError;
@@ -25,6 +26,8 @@ const PAGE_BYTES: usize = 512 << 10;
 pub(super) struct Shared {
     file: RwLock<Handle>,
     pub(super) journal: JournalId,
+    /// What keys of devices are closed with.
+    pub(super) seal: Arc<Seal>,
     pub(super) damaged: AtomicU64,
 }
 
@@ -36,8 +39,8 @@ enum Handle {
 }
 
 impl Shared {
-    pub(super) fn new(db: Database, journal: JournalId) -> Shared {
-        Shared { file: RwLock::new(Handle::Open(db)), journal, damaged: AtomicU64::new(0) }
+    pub(super) fn new(db: Database, journal: JournalId, seal: Arc<Seal>) -> Shared {
+        Shared { file: RwLock::new(Handle::Open(db)), journal, seal, damaged: AtomicU64::new(0) }
     }
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use redb::{Key, ReadTransaction, TableDefinition, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use zeroize::Zeroizing;
 
 use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
@@ -14,12 +13,14 @@ use crate::model::secret::Secret;
 use crate::model::{
     Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Layer, Name, ShapeNo, State, Stream, Wall,
 };
+use crate::seal::Seal;
 
 use super::error::StoreError;
+use super::keys::sealed_row;
 use super::of_device::OfDevices;
 use super::rows::{
-    ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, identity_key, meta, pack, put_meta, seal,
-    stranger_key, unpack,
+    ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, identity_key, meta, pack, put_meta, stranger_key,
+    unpack,
 };
 
 /// In `meta`.
@@ -92,17 +93,17 @@ impl<'a> Sorted<'a> {
     }
 
     /// Touches only the tables that change.
-    pub(super) fn write(&self, to: &WriteTransaction) -> Result<(), StoreError> {
+    pub(super) fn write(&self, to: &WriteTransaction, seal: &Seal) -> Result<(), StoreError> {
         write_rows(to, SHAPES, &self.shapes)?;
         self.devices.write(to)?;
         write_rows(to, COMMANDS, &self.commands)?;
-        self.write_keys(to)?;
+        self.write_keys(to, seal)?;
         self.write_attempts(to)?;
         write_rows(to, LAYERS, &self.layers)?;
         self.forgotten_to.map_or(Ok(()), |to_wall| put_meta(to, FORGOTTEN_TO, &to_wall))
     }
 
-    fn write_keys(&self, to: &WriteTransaction) -> Result<(), StoreError> {
+    fn write_keys(&self, to: &WriteTransaction, seal: &Seal) -> Result<(), StoreError> {
         if self.keys.is_empty() {
             return Ok(());
         }
@@ -111,12 +112,7 @@ impl<'a> Sorted<'a> {
             let key = identity_key(identity)?;
             let key = key.as_slice();
             match secret {
-                Some(secret) => {
-                    // With room for the checksum, so that no copy is left behind where it grows.
-                    let mut payload = Vec::with_capacity(secret.reveal().len() + 8);
-                    payload.extend_from_slice(secret.reveal().as_bytes());
-                    table.insert(key, Zeroizing::new(seal(&key, payload)).as_slice())?;
-                }
+                Some(secret) => drop(table.insert(key, sealed_row(&key, identity, secret, seal)?.as_slice())?),
                 None => drop(table.remove(key)?),
             }
         }

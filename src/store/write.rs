@@ -160,7 +160,7 @@ impl Store {
         let shared = self.shared.clone();
         shared.with(|db| {
             let txn = begin(db)?;
-            work.changes.write(&txn)?;
+            work.changes.write(&txn, &shared.seal)?;
             let heads = if journal { Some(self.write_journal(&txn, now, work)?) } else { None };
             *attempted = heads;
             Ok(txn.commit()?)

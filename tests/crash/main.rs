@@ -16,6 +16,7 @@ use std::time::Duration;
 use dmgw::model::command::Expiry;
 use dmgw::model::record::{Entry, LONGEST_LOG};
 use dmgw::model::*;
+use dmgw::seal::Seal;
 use dmgw::store::{Bounds, JournalId, Opening, Reader, Settings, Store, StoreError};
 use torn_disk::{Dice, TornDisk};
 use witness::{Witness, difference, held};
@@ -92,7 +93,14 @@ fn settings() -> Settings {
 
 fn opening(mono: u64) -> Opening {
     let (boot_id, journal) = ([7; 16], JournalId([3; 16]));
-    Opening { boot_id, journal, mono: Mono(mono), wall: Wall(1_000_000 + mono), quality: ClockQuality::Set }
+    Opening {
+        boot_id,
+        journal,
+        mono: Mono(mono),
+        wall: Wall(1_000_000 + mono),
+        quality: ClockQuality::Set,
+        seal: Seal::new(&[7; 32]).into(),
+    }
 }
 
 fn name(text: &str) -> Name {

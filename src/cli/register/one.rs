@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use super::super::args::RegisterArgs;
 use super::super::{CliError, facts, spelling};
 use super::list::{LIVES, Line};
@@ -58,11 +60,10 @@ fn name(text: Option<&String>) -> Result<Option<Name>, String> {
 /// Without the end of its line, which is no part of it.
 fn key(path: &Path) -> Result<Secret, CliError> {
     let failed = |why: String| CliError::Failed(format!("cannot read the key in {}: {why}", path.display()));
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
     let most = *KEY_BYTES.end() as u64 + 2;
+    // With room for all, so that no copy is left behind where it grows.
+    let mut text = Zeroizing::new(String::with_capacity(*KEY_BYTES.end() + 64));
+    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
     file.take(most + 1).read_to_string(&mut text).map_err(|error| failed(error.to_string()))?;
-    let end = text.trim_end_matches(['\r', '\n']).len();
-    text.truncate(end);
-    Ok(Secret::new(text))
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }

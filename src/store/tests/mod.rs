@@ -5,6 +5,7 @@ mod bounds;
 mod broken;
 mod flow;
 mod kept;
+mod sealed;
 #[path = "../../../tests/support/torn_disk.rs"]
 mod torn_disk;
 mod words;

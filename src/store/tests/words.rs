@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::model::command::Expiry;
 use crate::model::record::Entry;
 use crate::model::*;
+use crate::seal::Seal;
 use crate::store::{JournalId, Opened, Opening, Page, Reader, Records, Settings, Snapshots, Store};
 
 use super::torn_disk::TornDisk;
@@ -21,6 +22,7 @@ pub fn opening(mono: u64) -> Opening {
         mono: Mono(mono),
         wall: Wall(1_000_000 + mono),
         quality: ClockQuality::Set,
+        seal: Seal::new(&[7; 32]).into(),
     }
 }
 

@@ -1,0 +1,98 @@
+//! Writes the file anew, row by row, so that nothing of what it held before can be read in it.
+//!
+//! redb does not overwrite what it frees, so bytes of removed rows stay in pages nobody uses. Its `compact` moves pages off
+//! the end and cuts that off, but promises nothing of what lies between. So all rows go into a new file, which then takes
+//! the name; until that is on disk the old one is what counts. The old one is overwritten before it is let go. (Flash may
+//! keep what was overwritten; only a disk that is encrypted helps there.)
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+
+use super::error::StoreError;
+use super::file::{begin, connect, sync_folder};
+use super::keys::REWRITE;
+use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LOGS, META, SHAPES, meta};
+
+/// The file to go on with. One that cannot be written anew now serves as it is: the next start tries again.
+pub(super) fn if_due(db: Database, path: &Path, cache: usize) -> Result<Database, StoreError> {
+    if meta::<bool>(&db.begin_read()?, REWRITE)?.is_none() {
+        return Ok(db);
+    }
+    let (new, old) = match anew(&db, path, cache) {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::warn!(%error, "keys that a former version kept in clear may still be read in unused parts of the \
+                                    store; the next start cleans it, if there is room for it a second time");
+            let _ = std::fs::remove_file(beside(path));
+            return Ok(db);
+        }
+    };
+    // Without this a power cut could bring the old file back, after changes were acknowledged in the new one.
+    sync_folder(path)?;
+    drop(db);
+    if let Err(error) = overwrite(old) {
+        tracing::warn!(%error, "the former file of the store could not be overwritten; it is deleted");
+    }
+    Ok(new)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".anew");
+    name.into()
+}
+
+/// The new one, under the name of the old one, which is still open.
+fn anew(db: &Database, path: &Path, cache: usize) -> Result<(Database, File), StoreError> {
+    let beside = beside(path);
+    // What a cut left of the last try.
+    let _ = std::fs::remove_file(&beside);
+    let new = connect(&beside, cache)?;
+    let (from, to) = (db.begin_read()?, begin(&new)?);
+    copy_all(&from, &to)?;
+    to.commit()?;
+    let old = OpenOptions::new().write(true).open(path)?;
+    std::fs::rename(&beside, path)?;
+    Ok((new, old))
+}
+
+fn copy_all(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), StoreError> {
+    copy(from, to, META)?;
+    copy(from, to, SHAPES)?;
+    copy(from, to, DEVICES)?;
+    copy(from, to, ABOUT)?;
+    copy(from, to, LOGS)?;
+    copy(from, to, KEYS)?;
+    copy(from, to, ATTEMPTS)?;
+    copy(from, to, COMMANDS)?;
+    copy(from, to, JOURNAL)?;
+    to.open_table(META)?.remove(REWRITE.as_bytes())?;
+    Ok(())
+}
+
+fn copy<K: Key + 'static>(
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+    table: TableDefinition<K, &[u8]>,
+) -> Result<(), StoreError> {
+    let (from, mut to) = (from.open_table(table)?, to.open_table(table)?);
+    for row in from.iter()? {
+        let (key, row) = row?;
+        to.insert(key.value(), row.value())?;
+    }
+    Ok(())
+}
+
+fn overwrite(mut file: File) -> io::Result<()> {
+    const NOTHING: [u8; 64 << 10] = [0; 64 << 10];
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        let part = left.min(NOTHING.len() as u64);
+        file.write_all(&NOTHING[..part as usize])?;
+        left -= part;
+    }
+    file.sync_all()
+}

@@ -16,6 +16,7 @@
 pub mod client;
 pub mod disk;
 pub mod http;
+pub mod planted;
 mod process;
 pub mod sums;
 pub mod torn_disk;
@@ -201,7 +202,8 @@ impl Gateway {
         self.start_as(command);
     }
 
-    fn start_as(&mut self, command: Command) {
+    /// The same by another command that begins it.
+    pub fn start_as(&mut self, command: Command) {
         while self.word_to_systemd().is_some() {}
         self.launch_as(command);
         eventually("the daemon is ready", || {

@@ -13,6 +13,7 @@ use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
 use dmgw::model::*;
 use dmgw::replay::Script;
+use dmgw::seal::{Seal, SealError, Sealed};
 use dmgw::selector::{Facts, Holds, Selector};
 use dmgw::store;
 use serde::Serialize;
@@ -33,6 +34,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("plant_toml", plant_toml),
     ("point_path", point_path),
     ("script_toml", script_toml),
+    ("sealed", sealed),
     ("selector", selector),
     ("settings_toml", settings_toml),
     ("value_cbor", value_cbor),
@@ -151,6 +153,17 @@ fn settings_toml(bytes: &[u8]) -> bool {
             assert!(!error.to_string().is_empty());
             false
         }
+    })
+}
+
+/// What was read is written the same, and a key that did not seal it opens nothing.
+fn sealed(bytes: &[u8]) -> bool {
+    text(bytes).and_then(|text| Some((text, text.parse::<Sealed>().ok()?))).is_some_and(|(text, sealed)| {
+        assert_eq!(sealed.to_string(), text);
+        assert_eq!(Sealed::from_bytes(sealed.as_bytes()), Ok(sealed.clone()));
+        let refused = Seal::new(&[7; 32]).open(&sealed, "config").expect_err("nobody sealed this with that key");
+        assert!(matches!(refused, SealError::OtherKey | SealError::Changed), "{refused}");
+        true
     })
 }
 

@@ -6,7 +6,7 @@
 //! keep what was overwritten; only a disk that is encrypted helps there.)
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -87,12 +87,7 @@ fn copy<K: Key + 'static>(
 }
 
 fn overwrite(mut file: File) -> io::Result<()> {
-    const NOTHING: [u8; 64 << 10] = [0; 64 << 10];
-    let mut left = file.metadata()?.len();
-    while left > 0 {
-        let part = left.min(NOTHING.len() as u64);
-        file.write_all(&NOTHING[..part as usize])?;
-        left -= part;
-    }
+    let length = file.metadata()?.len();
+    io::copy(&mut io::repeat(0).take(length), &mut file)?;
     file.sync_all()
 }

@@ -42,7 +42,7 @@ fn read(store: &Store, value: &str) -> Option<String> {
 }
 
 /// As a former version left it.
-fn in_clear(db: &Database) {
+fn in_clear(db: &Database) -> Result<(), StoreError> {
     let txn = begin(db).unwrap();
     {
         let mut table = txn.open_table(KEYS).unwrap();
@@ -52,14 +52,14 @@ fn in_clear(db: &Database) {
             table.insert(key.as_slice(), row.as_slice()).unwrap();
         }
     }
-    put_meta(&txn, &format_of("keys"), &IN_CLEAR).unwrap();
-    txn.commit().unwrap();
+    put_meta(&txn, &format_of("keys"), &IN_CLEAR)?;
+    Ok(txn.commit()?)
 }
 
 fn clear_file(path: &Path) {
     let (mut store, _) = Store::open(path, Settings::default(), &opening(0)).unwrap();
     store.commit(&at(1), &kept(1), false).unwrap();
-    store.shared.with(|db| Ok(in_clear(db))).unwrap();
+    store.shared.with(in_clear).unwrap();
     store.close(&at(2)).unwrap();
 }
 
@@ -155,7 +155,7 @@ fn a_file_that_cannot_be_written_anew_serves_and_the_next_open_cleans_it() {
 fn a_cut_while_keys_are_sealed_loses_none_and_leaves_none_half_sealed() {
     let disk = TornDisk::default();
     let (store, _) = open(&disk, Settings::default(), 0);
-    store.shared.with(|db| Ok(in_clear(db))).unwrap();
+    store.shared.with(in_clear).unwrap();
     drop(store);
     let image = disk.cut(&mut Dice(1));
     for syncs in 1..=4 {
@@ -181,7 +181,7 @@ fn a_damaged_key_in_clear_is_believed_by_nobody_and_not_kept() {
         let disk = TornDisk::default();
         (open(&disk, Settings::default(), 0).0, disk)
     };
-    store.shared.with(|db| Ok(in_clear(db))).unwrap();
+    store.shared.with(in_clear).unwrap();
     let spoiled = store.shared.with(|db| {
         let txn = begin(db)?;
         let row = identity_key(&identity("acme:1"))?;

@@ -1,8 +1,10 @@
 //! Secrets stay secret: what was planted is searched for in all that a gateway ever wrote and said.
 
+mod kept;
+#[path = "../support/mod.rs"]
 mod support;
+mod typed;
 
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,13 +13,10 @@ use dmgw::api::ROUTES;
 use dmgw::seal::Seal;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use serde_json::{Value, json};
 use support::planted::{self, Search};
-use support::{Gateway, Plant, eventually, text, told};
-
-const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("keys");
-const META: TableDefinition<&[u8], &[u8]> = TableDefinition::new("meta");
+use support::{Gateway, Plant, eventually, told};
+use typed::sealed_by;
 
 fn device(name: &str, address: &str, key: &str) -> String {
     format!(
@@ -66,15 +65,6 @@ fn is_up(gateway: &Gateway, name: &str) {
         let device = gateway.get(&format!("/v1/devices/urn:dev:dmgw:serial:acme:{name}")).body;
         (device["connectivity"] == "up").then_some(())
     });
-}
-
-fn join(gateway: &mut Gateway, plant: &Plant, name: &str, key: &str) {
-    gateway.start();
-    gateway.post("/v1/ask", &register(name, key)).ok();
-    gateway.kill();
-    attach(gateway, plant);
-    gateway.start();
-    is_up(gateway, name);
 }
 
 /// What was said goes where it is searched.
@@ -294,164 +284,4 @@ fn the_search_finds_each_spelling() {
     }
     std::fs::write(&file, secret.to_lowercase()).unwrap();
     assert_eq!(search.under(folder.path()), []);
-}
-
-/// As a version before sealing left them.
-fn put_in_clear(store: &Path, key: &str) {
-    let with_checksum = |row: &[u8], payload: &[u8]| {
-        let crc = crc32c::crc32c_append(crc32c::crc32c(row), payload);
-        [payload, &crc.to_le_bytes()].concat()
-    };
-    let db = redb::Database::open(store).unwrap();
-    let rows = db.begin_read().unwrap().open_table(ROWS).unwrap();
-    let rows: Vec<Vec<u8>> = rows.iter().unwrap().map(|row| row.unwrap().0.value().to_vec()).collect();
-    assert_eq!(rows.len(), 1);
-    let txn = db.begin_write().unwrap();
-    for row in rows {
-        let in_clear = with_checksum(&row, key.as_bytes());
-        txn.open_table(ROWS).unwrap().insert(&row[..], &in_clear[..]).unwrap();
-    }
-    let name = &b"format.keys"[..];
-    txn.open_table(META).unwrap().insert(name, &with_checksum(name, &[1])[..]).unwrap();
-    txn.commit().unwrap();
-}
-
-#[test]
-fn a_key_that_was_kept_in_clear_is_found_before_and_not_after_the_next_start_and_still_counts() {
-    let key = planted::text();
-    let plant = plant(&[device("one", "one", &key)]);
-    let mut gateway = gateway();
-    join(&mut gateway, &plant, "one", &key);
-    gateway.terminate();
-    let folder = gateway.folder.path().to_owned();
-    let mut search = Search::default();
-    search.add("key", key.as_bytes());
-    assert_eq!(search.under(&folder), []);
-    put_in_clear(&folder.join("state.redb"), &key);
-    assert_eq!(search.under(&folder).len(), 1, "the search finds what is there");
-    gateway.start();
-    assert_eq!(search.under(&folder), []);
-    is_up(&gateway, "one");
-    gateway.kill();
-    assert_eq!(search.under(&folder), []);
-}
-
-#[test]
-fn another_key_of_the_seal_costs_the_secrets_and_nothing_else_and_the_right_one_brings_them_back() {
-    let key = planted::text();
-    let plant = plant(&[device("one", "one", &key)]);
-    let mut gateway = gateway();
-    join(&mut gateway, &plant, "one", &key);
-    let public = gateway.get("/v1/status").ok()["public_key"].clone();
-    assert_eq!(told(&gateway, &["secret", "public"]), (0, format!("{}\n", public.as_str().unwrap())));
-    gateway.terminate();
-    let (seal, away) = (gateway.folder.path().join("seal.key"), gateway.folder.path().join("away"));
-    std::fs::rename(&seal, &away).unwrap();
-    let own = std::fs::read(gateway.folder.path().join("gateway.key")).unwrap();
-
-    gateway.start();
-    assert_eq!(gateway.get("/v1/status").ok()["public_key"], Value::Null);
-    let (code, says) = told(&gateway, &["secret", "public"]);
-    assert!(code == 1 && says.contains("could not open its own key"), "{says}");
-    assert!(told(&gateway, &["status"]).1.contains("cannot be opened"));
-    eventually("nobody is believed", || {
-        gateway.get("/v1/attempts").body.to_string().contains("unproven").then_some(())
-    });
-    for says in ["the gateway has no own key", "move it away and restart", "whoever shows one is not believed"] {
-        assert!(gateway.log().contains(says), "{says}: {}", gateway.log());
-    }
-    gateway.terminate();
-
-    assert_eq!(std::fs::read(gateway.folder.path().join("gateway.key")).unwrap(), own);
-    std::fs::rename(&away, &seal).unwrap();
-    gateway.start();
-    assert_eq!(gateway.get("/v1/status").ok()["public_key"], public);
-    is_up(&gateway, "one");
-}
-
-#[test]
-fn a_key_that_others_may_read_stops_the_start_with_what_to_do() {
-    let mut gateway = Gateway::new("");
-    gateway.start();
-    gateway.terminate();
-    let key = gateway.folder.path().join("seal.key");
-    assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
-    gateway.launch();
-    assert!(!gateway.wait().success());
-    assert!(gateway.log().contains(&format!("chmod 600 {}", key.display())), "{}", gateway.log());
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    gateway.start();
-}
-
-/// What `dmgw secret seal` says to this on its standard input.
-fn sealed_by(gateway: &Gateway, secret: &str, words: &[&str]) -> (i32, String) {
-    use std::io::Write;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dmgw"));
-    command.args(["secret", "seal"]).args(words).arg("--config").arg(gateway.config());
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Who refuses before it reads has closed its end.
-    let _ = child.stdin.take().unwrap().write_all(secret.as_bytes());
-    let ended = child.wait_with_output().unwrap();
-    (ended.status.code().unwrap(), text(&ended.stdout) + &text(&ended.stderr))
-}
-
-#[test]
-fn a_secret_is_sealed_for_the_settings_and_opens_with_the_key_beside_the_store() {
-    let mut gateway = Gateway::new("");
-    let (code, says) = sealed_by(&gateway, "hunter22", &[]);
-    assert!(code == 1 && says.contains("the daemon makes it at its first start"), "{says}");
-    gateway.start();
-    let key = gateway.folder.path().join("seal.key");
-    let opened = |sealed: &str| {
-        let sealed = sealed.parse().unwrap();
-        Seal::in_file(&key).unwrap().open(&sealed, "config").unwrap().reveal().to_owned()
-    };
-    let (code, says) = sealed_by(&gateway, "hunter22\n", &[]);
-    let settings: toml::Table = toml::from_str(&format!("password = {says}")).unwrap();
-    assert_eq!((code, opened(settings["password"]["sealed"].as_str().unwrap()).as_str()), (0, "hunter22"));
-    let says = sealed_by(&gateway, "hunter22", &["--json"]).1;
-    let shown: Value = serde_json::from_str(&says).unwrap();
-    assert_eq!(opened(shown["sealed"].as_str().unwrap()), "hunter22");
-    let (code, says) = sealed_by(&gateway, "", &[]);
-    assert!(code == 2 && says.contains("empty"), "{says}");
-    let (code, says) = sealed_by(&gateway, "hunter22", &["--key", "nowhere.key"]);
-    assert!(code == 1 && says.contains("there is no key nowhere.key") && !says.contains("hunter22"), "{says}");
-}
-
-#[test]
-fn a_terminal_does_not_show_the_secret_that_is_typed_and_ctrl_c_calls_it_off() {
-    let mut gateway = Gateway::new("");
-    gateway.start();
-    for (typed, code, says) in [("hunter22\n", 0, "dmgw1:"), ("hunt\x03", 1, "called off")] {
-        let (shown, said, ended, echoes) = at_a_terminal(&gateway, typed);
-        assert!(shown.contains("Secret") && !shown.contains("hunt"), "{shown:?}");
-        assert!(ended == code && format!("{shown}{said}").contains(says), "{shown:?} {said:?}");
-        assert!(echoes, "the terminal shows again what is typed");
-    }
-}
-
-/// What the terminal showed, what went to the standard output, how it ended, and whether the terminal echoes after.
-fn at_a_terminal(gateway: &Gateway, typed: &str) -> (String, String, i32, bool) {
-    let pty = nix::pty::openpty(None, None).unwrap();
-    let slave = || Stdio::from(pty.slave.try_clone().unwrap());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dmgw"));
-    command.args(["secret", "seal"]).arg("--config").arg(gateway.config());
-    let child = command.stdin(slave()).stdout(Stdio::piped()).stderr(slave()).spawn().unwrap();
-    let mut shown = String::new();
-    let mut look = || {
-        let mut part = [0; 256];
-        let length = nix::unistd::read(&pty.master, &mut part).unwrap();
-        shown += &String::from_utf8_lossy(&part[..length]);
-        shown.contains("not shown").then_some(())
-    };
-    eventually("it asks", &mut look);
-    nix::unistd::write(&pty.master, typed.as_bytes()).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    // Something that ends the reading.
-    nix::unistd::write(&pty.slave, b"not shown.").unwrap();
-    look();
-    let echoes = nix::sys::termios::tcgetattr(&pty.slave).unwrap().local_flags;
-    let echoes = echoes.contains(nix::sys::termios::LocalFlags::ECHO);
-    (shown, text(&ended.stdout), ended.status.code().unwrap(), echoes)
 }

@@ -70,6 +70,7 @@ fn settings() -> Settings {
         link: None,
         identity: Some(Pattern::new(text).unwrap()),
         proof,
+        of: None,
         then,
     };
     Settings {

@@ -125,7 +125,7 @@ fn why(reply: Reply) -> String {
 /// Who has the serial number 9 waits for a decision.
 fn strangers_held() -> Settings {
     let identity = Some(Pattern::new("serial:acme:9").unwrap());
-    let rule = AdmissionRule { link: None, identity, proof: None, then: Admission::Hold };
+    let rule = AdmissionRule { link: None, identity, proof: None, of: None, then: Admission::Hold };
     Settings { admission: vec![rule], ..settings() }
 }
 

@@ -132,10 +132,14 @@ pub async fn ask(State(door): Here, waits: Asked<Wait>, sent: Body) -> Result<(S
 
 /// What would happen.
 fn would(ask: &Ask) -> String {
-    let Ask::Operate(Operate { device, devices, operation, .. }) = ask else {
+    let Ask::Operate(Operate { device, devices, group, of, operation, .. }) = ask else {
         return "this cannot be undone".into();
     };
     let whom = match (device, &devices[..]) {
+        (None, []) => match (group, of) {
+            (Some(group), _) => format!("each device of group {group}"),
+            (_, of) => format!("each device for which {} holds", of.as_deref().unwrap_or("nothing")),
+        },
         (Some(device), _) => device.to_string(),
         (None, [one]) => one.to_string(),
         (None, many) => format!("each of {} devices", many.len()),

@@ -15,6 +15,7 @@ use super::{Door, Here, cut, journal};
 use crate::model::device::{Connectivity, DeviceNow};
 use crate::model::record::Entry;
 use crate::model::{About, DeviceNo, LifeCycle, Mono, Name, Now};
+use crate::selector::{Facts, For, Holds};
 use crate::store::{Snapshots, StoreError};
 use crate::view::{LinkNow, LinkState, NoDevice};
 
@@ -27,6 +28,8 @@ pub struct Range {
     life: Option<LifeCycle>,
     connectivity: Option<Connectivity>,
     group: Option<Name>,
+    #[serde(rename = "for")]
+    of: Option<For>,
 }
 
 impl Range {
@@ -36,7 +39,8 @@ impl Range {
         self.link.as_ref().is_none_or(|wanted| link == Some(wanted))
             && self.life.is_none_or(|wanted| device.life == wanted)
             && self.connectivity.is_none_or(|wanted| known.live.connectivity == wanted)
-            && self.group.as_ref().is_none_or(|wanted| device.groups.contains(wanted))
+            && self.group.as_ref().is_none_or(|wanted| known.is_in(wanted))
+            && self.of.as_ref().is_none_or(|For(selector)| selector.holds(&Facts::of(known)) == Holds::Yes)
     }
 }
 
@@ -214,7 +218,7 @@ mod tests {
             ..Device::new(DeviceNo(1), id, life, &Now::default())
         };
         let live = Live { connectivity, ..Live::default() };
-        DeviceNow { device: Arc::new(device), capabilities: Arc::default(), live }
+        DeviceNow { live, ..DeviceNow::new(Arc::new(device), Arc::default()) }
     }
 
     #[test]

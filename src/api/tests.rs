@@ -169,7 +169,7 @@ async fn a_device_that_was_merged_names_the_one_that_it_is() {
     let known = |no, name: &str, merged| {
         let device = Device::new(DeviceNo(no), id(name), LifeCycle::Managed, &Now::default());
         let device = Arc::new(Device { merged, ..device });
-        Arc::new(device::DeviceNow { device, capabilities: Arc::default(), live: device::Live::default() })
+        Arc::new(device::DeviceNow::new(device, Arc::default()))
     };
     world.door.view.publish_devices([known(1, "urn:a", None), known(2, "urn:b", Some(DeviceNo(1)))]);
     let answer = look::device(State(world.door.clone()), ask::Word("urn:b".into())).await.unwrap();

@@ -172,6 +172,9 @@ pub struct DevicesArgs {
     /// Only those in this group
     #[arg(long, conflicts_with = "device")]
     pub group: Option<String>,
+    /// Only those for which this holds, such as 'label.floor == "2" && connectivity != "up"'
+    #[arg(long = "for", value_name = "EXPRESSION", conflicts_with = "device")]
+    pub of: Option<String>,
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -213,7 +216,8 @@ pub struct RegisterArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct AskArgs {
-    /// Its id, number, name, address, or a part of the id that only one has; several with commas between them
+    /// Its id, number, name, address, or a part of the id that only one has; several with commas between them; group:NAME;
+    /// or for:EXPRESSION, such as 'for:link == "meters" && label.floor == "2"'
     #[arg(value_name = "DEVICE[,DEVICE…]")]
     pub device: String,
     /// What to do: read, write, restart, …

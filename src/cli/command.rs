@@ -13,6 +13,7 @@ use crate::model::event::Operate;
 use crate::model::registration::MOST_AT_ONCE;
 use crate::model::{Ask, CommandId, DeviceId, Name, Operation, Wall};
 use crate::nearest;
+use crate::selector::{BadSelector, Selector};
 use crate::units::show_span;
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -76,9 +77,30 @@ async fn operate(client: &Client, args: &AskArgs, now: Wall) -> Result<Operate, 
         .map_err(|_| usage(format!("{:?} is no priority", args.priority), priority_hint(&args.priority)))?;
     let token = args.token.as_deref().map(Name::new).transpose();
     let token = token.map_err(|error| usage(error, "a token is what the first step gave"))?;
-    let mut devices = devices(client, &args.device).await?;
+    let (group, of) = meant(&args.device)?;
+    let named = group.is_none() && of.is_none();
+    let mut devices = if named { devices(client, &args.device).await? } else { Vec::new() };
     let device = if devices.len() == 1 { devices.pop() } else { None };
-    Ok(Operate { id, device, devices, operation, priority, timeout: args.timeout, expires, starts, token })
+    Ok(Operate { id, device, devices, group, of, operation, priority, timeout: args.timeout, expires, starts, token })
+}
+
+/// `group:NAME`, or `for:EXPRESSION`.
+fn meant(word: &str) -> Result<(Option<Name>, Option<String>), CliError> {
+    if let Some(group) = word.strip_prefix("group:") {
+        return Name::new(group).map(|group| (Some(group), None)).map_err(|error| usage(error, "write group:NAME"));
+    }
+    let Some(text) = word.strip_prefix("for:") else { return Ok((None, None)) };
+    let selector =
+        Selector::parse(text).map_err(|bad| usage(told_where(text, &bad), "dmgw config explain group.for"))?;
+    Ok((None, Some(selector.text().to_owned())))
+}
+
+/// With a mark under what is wrong.
+pub fn told_where(text: &str, bad: &BadSelector) -> String {
+    let before = text.get(..bad.at.start).unwrap_or(text).chars().count();
+    let wide = text.get(bad.at.clone()).map_or(1, |part| part.chars().count()).max(1);
+    let meant = bad.meant.as_ref().map_or_else(String::new, |meant| format!("\nDid you mean {meant:?}?"));
+    format!("{}\n  {text}\n  {}{}{meant}", bad.says, " ".repeat(before), "^".repeat(wide))
 }
 
 async fn device(client: &Client, word: &str) -> Result<DeviceId, CliError> {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::DevicesArgs;
 use super::client::{Client, escaped};
+use super::command::told_where;
 use super::look::seconds;
 use super::table::{pairs, print, table, time, width};
 use super::told::{self, word};
@@ -15,6 +16,7 @@ use crate::api::shown::{DesiredShown, Detail, DeviceShown, Devices, LogShown, Po
 use crate::model::about::Location;
 use crate::model::device::Connectivity;
 use crate::model::{Component, LifeCycle, Part, Quality};
+use crate::selector::Selector;
 use crate::{nearest, units};
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -50,7 +52,16 @@ fn filters(args: &DevicesArgs) -> Result<String, CliError> {
     let link = args.link.as_ref().map(|link| format!("&link={}", escaped(link)));
     let group = args.group.as_ref().map(|group| format!("&group={}", escaped(group)));
     let state = args.state.as_deref().map(state_filter).transpose()?;
-    Ok([link, group, state].into_iter().flatten().collect())
+    let of = args.of.as_deref().map(of_filter).transpose()?;
+    Ok([link, group, state, of].into_iter().flatten().collect())
+}
+
+fn of_filter(text: &str) -> Result<String, CliError> {
+    let selector = Selector::parse(text).map_err(|bad| CliError::Usage {
+        says: told_where(text, &bad),
+        hint: "dmgw config explain group.for tells what can be said".into(),
+    })?;
+    Ok(format!("&for={}", escaped(selector.text())))
 }
 
 fn state_filter(word: &str) -> Result<String, CliError> {

@@ -1,6 +1,6 @@
 //! What each part of the daemon is handed of the settings.
 
-use super::sections::{Config, Link, Rule};
+use super::sections::{Config, Group, Link, Rule};
 use crate::links::Driver;
 use crate::model::{Name, Stream};
 use crate::store::{Bounds, Reader};
@@ -23,6 +23,7 @@ impl Config {
             grace: commands.grace.0,
             come_back: limits.come_back.0,
             admission: self.admission.iter().map(Rule::engine).collect(),
+            groups: self.group.iter().map(|(name, group)| group.engine(name)).collect(),
             quarantine: devices.quarantine,
             contest: devices.contest.0,
             guard: commands.guard.0,
@@ -69,12 +70,19 @@ impl Link {
     }
 }
 
+impl Group {
+    fn engine(&self, name: &Name) -> engine::GroupRule {
+        engine::GroupRule { name: name.clone(), of: self.of.value.0.clone() }
+    }
+}
+
 impl Rule {
     fn engine(&self) -> engine::AdmissionRule {
         engine::AdmissionRule {
             link: self.link.as_ref().map(|link| link.value.clone()),
             identity: self.identity.clone(),
             proof: self.proof,
+            of: self.of.clone().map(|of| of.value),
             then: self.then,
         }
     }

@@ -14,6 +14,7 @@ use crate::links::{self, Driver};
 use crate::model::registration::MOST_AT_ONCE;
 use crate::model::{Name, OperationKind, OperationSet, Proof, Stream};
 use crate::section;
+use crate::selector::For;
 use crate::store::block::MOST_READINGS;
 use crate::units::{Size, Span};
 
@@ -45,6 +46,7 @@ section! {
         /// many gateways share one file, and each says only what differs.
         template: BTreeMap<Name, AsIs> = BTreeMap::new(), like "slow = { every = \"5m\", silent_after = \"30m\" }";
         link: BTreeMap<Name, Link> = BTreeMap::new() => named Link, like "plant";
+        group: BTreeMap<Name, Group> = BTreeMap::new() => named Group, like "basement";
         admission: Vec<Rule> = Vec::new() => several Rule;
         debug: BTreeMap<Name, Debug> = BTreeMap::new() => named Debug, like "crash";
     }
@@ -292,6 +294,17 @@ impl Link {
 }
 
 section! {
+    /// Groups that are no lists: whoever fits is in it, and leaves it when it fits no more. (A device is put into others
+    /// by hand: `dmgw ask DEVICE group add=NAME`.)
+    pub struct Group {
+        /// Who is in it. In plain words, of which all must hold: id, name, link, profile, group, identity, life,
+        /// connectivity, application, hardware, power, label.NAME, version.NAME, each one text or a list of which any will
+        /// do, * for any text. Or in CEL: 'label.floor == "-1" && !("spare" in groups)'.
+        of as "for": Placed<For>, like "{ link = \"plant\", label = { floor = [\"-1\", \"-2\"] } }";
+    }
+}
+
+section! {
     /// Rules of admission: the first that fits a new device decides, before its link does. Leave out what does not
     /// matter.
     pub struct Rule {
@@ -302,6 +315,8 @@ section! {
         identity: Option<Pattern> = None, like "\"serial:acme:*\"";
         /// Only if that identity (without one: any) is proven at least so well: claimed, seen, key or certificate.
         proof: Option<Proof> = None, like "\"claimed\"";
+        /// Only if this holds for the device as it would join: in plain words, or in CEL (see [group.NAME]).
+        of as "for": Option<Placed<For>> = None, like "{ hardware = \"Acme *\" }";
         /// accept, hold, refuse or quarantine.
         then: Admission, like "\"accept\"";
     }

@@ -12,7 +12,7 @@
 //! }
 //! ```
 //!
-//! `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table. A key without `=` must be
+//! `of as "for": T` is a key that Rust keeps for itself. `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table. A key without `=` must be
 //! given. Where every key has a default, so has the section.
 
 use std::collections::BTreeMap;
@@ -178,11 +178,11 @@ macro_rules! section {
     // Every key has a default: so has the section.
     ($(#[doc = $about:literal])* $vis:vis struct $name:ident { $(
         $(#[doc = $doc:literal])*
-        $field:ident: $type:ty = $default:expr $(=> $how:ident $sub:ty)? $(, from $least:expr, to $most:expr)? $(, like $example:literal)?;
+        $field:ident $(as $key:literal)?: $type:ty = $default:expr $(=> $how:ident $sub:ty)? $(, from $least:expr, to $most:expr)? $(, like $example:literal)?;
     )* }) => {
         $crate::section! { @body $(#[doc = $about])* $vis struct $name { $(
             $(#[doc = $doc])*
-            $field: $type = $default $(=> $how $sub)? $(, from $least, to $most)? $(, like $example)?;
+            $field $(as $key)?: $type = $default $(=> $how $sub)? $(, from $least, to $most)? $(, like $example)?;
         )* } }
 
         impl Default for $name {
@@ -193,7 +193,7 @@ macro_rules! section {
     };
     (@body $(#[doc = $about:literal])* $vis:vis struct $name:ident { $(
         $(#[doc = $doc:literal])*
-        $field:ident: $type:ty $(= $default:expr)? $(=> $how:ident $sub:ty)? $(, from $least:expr, to $most:expr)? $(, like $example:literal)?;
+        $field:ident $(as $key:literal)?: $type:ty $(= $default:expr)? $(=> $how:ident $sub:ty)? $(, from $least:expr, to $most:expr)? $(, like $example:literal)?;
     )* }) => {
         $(#[doc = $about])*
         #[derive(Clone, Debug, PartialEq)]
@@ -202,7 +202,7 @@ macro_rules! section {
         impl $crate::document::Section for $name {
             const DOC: &'static str = concat!($($about, "\n"),*);
             const KEYS: &'static [$crate::document::KeyDoc] = &[$($crate::document::KeyDoc {
-                name: stringify!($field),
+                name: $crate::section!(@name $field $(as $key)?),
                 doc: concat!($($doc, "\n"),*),
                 default: || $crate::section!(@default $type $(= $default)? $(=> $how)?),
                 example: $crate::section!(@example $($example)?),
@@ -238,6 +238,8 @@ macro_rules! section {
             }
         }
     };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident as $key:literal) => { $key };
     (@default $type:ty = $default:expr) => {{ let default: $type = $default; $crate::document::section::shown(&default) }};
     (@default $($rest:tt)*) => { None };
     (@example) => { None };

@@ -3,12 +3,16 @@
 //! Identity comes first: a device with a known identity is that device, wherever it is, as far as it can prove it. Only a
 //! device that shows none is known by its place. Whom nobody knows, the rules let in or turn away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::device::DeviceNow;
 use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
 
+use super::describing::dated;
+use super::grouping::is_about;
 use super::meeting::{add_identities, denied};
 use super::settings::{Admission, LinkSettings};
 use super::step::Step;
@@ -112,8 +116,10 @@ impl Engine {
             true => place(&settings.name, &sighting.address).into_iter().collect(),
             false => sighting.identities.clone(),
         };
-        let life = self.life_for(&settings, &identities)?;
-        let id = identities.first().and_then(|identity| self.unused_id(identity)).ok_or(Denial::Nonsense)?;
+        let strongest = identities.first().ok_or(Denial::Nonsense)?;
+        let would_be = would_be(now, &settings.name, sighting, &identities, strongest.urn());
+        let life = self.life_for(&settings, &would_be)?;
+        let id = self.unused_id(strongest).ok_or(Denial::Nonsense)?;
         let capabilities = sighting.capabilities.clone().unwrap_or_default();
         let shape = self.shape_after(&Capabilities::default(), &capabilities, step)?;
         let (no, link, address) = (self.registry.next_no(), settings.name, sighting.address.clone());
@@ -128,8 +134,8 @@ impl Engine {
     }
 
     /// As what one who is met for the first time joins.
-    fn life_for(&self, link: &LinkSettings, identities: &[Identity]) -> Result<LifeCycle, Denial> {
-        let life = match self.rule_for(link, identities) {
+    fn life_for(&self, link: &LinkSettings, would_be: &DeviceNow) -> Result<LifeCycle, Denial> {
+        let life = match self.rule_for(link, would_be) {
             Admission::Refuse => return Err(Denial::Rule),
             Admission::Accept => LifeCycle::Managed,
             Admission::Quarantine => LifeCycle::Quarantined,
@@ -138,13 +144,15 @@ impl Engine {
         if self.room_for_device() && self.room_as(life) { Ok(life) } else { Err(Denial::NoRoom) }
     }
 
-    fn rule_for(&self, link: &LinkSettings, identities: &[Identity]) -> Admission {
+    fn rule_for(&self, link: &LinkSettings, would_be: &DeviceNow) -> Admission {
+        let identities = &would_be.device.identities;
         let fitting = self.settings.admission.iter().find(|rule| {
             rule.link.as_ref().is_none_or(|name| *name == link.name)
                 && identities.iter().any(|identity| {
                     rule.identity.as_ref().is_none_or(|pattern| pattern.fits(identity))
                         && rule.proof.is_none_or(|proof| identity.proof >= proof)
                 })
+                && is_about(&rule.of, would_be)
         });
         fitting.map_or(link.admission, |rule| rule.then)
     }
@@ -230,12 +238,24 @@ impl Engine {
     }
 
     pub(super) fn store_device(&mut self, device: Device, step: &mut Step) {
-        let device = std::sync::Arc::new(device);
+        let device = Arc::new(device);
         let left = self.registry.put(device.clone());
         self.registry.touch(device.no, &mut self.touched.devices);
         step.changes.push(Change::Device(device));
         step.changes.extend(left.map(Change::ForgetShape));
     }
+}
+
+/// The device that would join, as far as it has shown itself.
+fn would_be(now: &Now, link: &Name, sighting: &Sighting, identities: &[Identity], id: DeviceId) -> DeviceNow {
+    let place = Some(Place { link: link.clone(), address: sighting.address.clone() });
+    let device = Device {
+        identities: identities.to_vec(),
+        place,
+        ..Device::new(DeviceNo(u32::MAX), id, LifeCycle::Pending, now)
+    };
+    let about = sighting.about.as_ref().map(|about| Arc::new(dated(about.as_ref().clone(), now, false)));
+    DeviceNow { about, ..DeviceNow::new(device.into(), sighting.capabilities.clone().unwrap_or_default()) }
 }
 
 pub fn place(link: &Name, address: &Address) -> Option<Identity> {
@@ -369,6 +389,7 @@ mod tests {
             link: link.map(|link| Name::new(link).unwrap()),
             identity: pattern.map(|pattern| Pattern::new(pattern).unwrap()),
             proof,
+            of: None,
             then,
         };
         let settings = Settings {
@@ -394,7 +415,9 @@ mod tests {
             (1, vec![here], Admission::Accept),
         ] {
             let settings = &engine.links[link].settings;
-            assert_eq!(engine.rule_for(settings, &identities), decided, "{identities:?} on {}", settings.name);
+            let sighting = Sighting::new(Address::new("1").unwrap(), Vec::new(), None);
+            let would_be = would_be(&now(0), &settings.name, &sighting, &identities, identities[0].urn());
+            assert_eq!(engine.rule_for(settings, &would_be), decided, "{identities:?} on {}", settings.name);
         }
     }
 }

@@ -306,15 +306,24 @@ impl Engine {
 /// Tells what is asked of many, or with other arguments, from what was asked before under the same id. Never 0.
 fn mark_of(ask: &Operate) -> u32 {
     // Plain data in bounded lists: it always has bytes.
-    crc32c::crc32c(&minicbor_serde::to_vec((&ask.devices, &ask.operation)).unwrap_or_default()).max(1)
+    let bytes = match (&ask.group, &ask.of) {
+        (None, None) => minicbor_serde::to_vec((&ask.devices, &ask.operation)),
+        (group, of) => minicbor_serde::to_vec((group, of, &ask.operation)),
+    };
+    crc32c::crc32c(&bytes.unwrap_or_default()).max(1)
 }
 
 /// The one device that is asked; `None`: it is for many.
 fn one_device(ask: &Operate) -> Result<Option<&DeviceId>, Refusal> {
-    match (&ask.device, ask.devices.is_empty()) {
-        (Some(_), false) => Err(Refusal::BadArgument("name a device or a list of devices, not both".into())),
-        (None, true) => Err(Refusal::BadArgument("name a device, or a list of devices with at least one".into())),
-        (one, _) => Ok(one.as_ref()),
+    let said = [ask.device.is_some(), !ask.devices.is_empty(), ask.group.is_some(), ask.of.is_some()];
+    match said.iter().filter(|said| **said).count() {
+        1 => Ok(ask.device.as_ref()),
+        0 => Err(Refusal::BadArgument(
+            "name a device, a list of devices with at least one, a group, or a selector (for)".into(),
+        )),
+        _ => {
+            Err(Refusal::BadArgument("name a device, or a list of devices, or a group, or a selector, not two".into()))
+        }
     }
 }
 

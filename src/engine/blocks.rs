@@ -149,6 +149,7 @@ impl Engine {
     /// It was not to be heard of, or will not be: how it was before says nothing.
     pub(super) fn start_anew(&mut self, now: &Now, no: DeviceNo) {
         self.registry.misses(no, |_| 0);
+        self.regroup.insert(no);
         if let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) {
             (live.connectivity, live.since) = (Connectivity::Unknown, *now);
         }

@@ -111,7 +111,7 @@ impl Engine {
     }
 
     /// There is nobody to ask where it was.
-    fn is_lost(&self, now: &Now, DeviceNow { device, capabilities, live }: &DeviceNow, link: LinkNo) -> bool {
+    fn is_lost(&self, now: &Now, DeviceNow { device, capabilities, live, .. }: &DeviceNow, link: LinkNo) -> bool {
         if device.displaced {
             let after = self.patience(link, capabilities);
             return live.heard.is_none_or(|heard| heard + after <= now.mono);

@@ -28,11 +28,15 @@ impl Engine {
                 None => self.add_link(link),
             }
         }
+        let groups = self.settings.groups != settings.groups;
         let quarantine = self.settings.quarantine != settings.quarantine;
         self.registry.bound(&settings);
         self.attempts.bound(settings.most_attempts);
         // The tokens that are given out rest on the seed.
         self.settings = Settings { seed: self.settings.seed, ..settings };
+        if groups {
+            self.group_all();
+        }
         if quarantine {
             self.tell_quarantined();
         }

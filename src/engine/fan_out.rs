@@ -86,7 +86,7 @@ impl Engine {
         draft: Command,
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
-        let devices = self.each_once(ask)?;
+        let devices = self.each_once(self.meant(by, ask)?)?;
         let look = |id: DeviceId| {
             let part = self.askable(now, by, &id, &ask.operation);
             (id, part)
@@ -94,8 +94,10 @@ impl Engine {
         let parts: Vec<Part> = devices.into_iter().map(look).collect();
         let askable = parts.iter().filter(|(_, part)| part.is_ok()).count();
         self.check_room(by, 1 + askable, step)?;
+        // Whom it means may be others when it is asked again: the token is for these.
+        let exactly = || Operate { devices: parts.iter().map(|(id, _)| id.clone()).collect(), ..ask.clone() };
         if askable > 0
-            && let Some(reply) = self.guard(now, by, ask)?
+            && let Some(reply) = self.guard(now, by, &exactly())?
         {
             return Ok(reply);
         }
@@ -112,9 +114,9 @@ impl Engine {
         self.accepted(no)
     }
 
-    fn each_once(&self, ask: &Operate) -> Result<Vec<DeviceId>, Refusal> {
+    fn each_once(&self, meant: Vec<DeviceId>) -> Result<Vec<DeviceId>, Refusal> {
         let mut seen = BTreeSet::new();
-        let devices: Vec<DeviceId> = ask.devices.iter().filter(|id| seen.insert(*id)).cloned().collect();
+        let devices: Vec<DeviceId> = meant.into_iter().filter(|id| seen.insert(id.clone())).collect();
         let most = self.settings.most_targets;
         if devices.len() > most {
             let named = devices.len();

@@ -184,7 +184,7 @@ mod tests {
         let live = Live { values: vec![None; points.len()], ..Live::default() };
         let capabilities = Arc::new(Capabilities { points, operations, components, ..Capabilities::default() });
         let device = Arc::new(Device::new(DeviceNo(0), id, LifeCycle::Managed, &Now::default()));
-        DeviceNow { device, capabilities, live }
+        DeviceNow { live, ..DeviceNow::new(device, capabilities) }
     }
 
     fn write(path: &str, value: Value) -> Operation {

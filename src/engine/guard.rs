@@ -32,9 +32,10 @@ struct Guard {
 
 impl Guard {
     fn is_for(&self, by: &Principal, ask: &Operate) -> bool {
-        let Operate { device, devices, operation, priority, timeout, expires, starts, .. } = &self.ask;
+        let Operate { device, devices, group, of, operation, priority, timeout, expires, starts, .. } = &self.ask;
         self.by == by.name
             && (device, devices, operation) == (&ask.device, &ask.devices, &ask.operation)
+            && (group, of) == (&ask.group, &ask.of)
             && (priority, timeout) == (&ask.priority, &ask.timeout)
             && is_about(*starts, ask.starts)
             && is_about(*expires, ask.expires)

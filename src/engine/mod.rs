@@ -11,6 +11,7 @@
 //!   [`claims`]: somebody says to be a device that is elsewhere; [`attempts`]: who was turned away;
 //! * [`registering`], [`life`], [`kinship`], [`describing`]: what administrators decide about devices;
 //! * [`configuring`]: other settings while it runs;
+//! * [`grouping`]: what selectors say of devices;
 //! * [`links`]: attachments and their credits; what waits for a credit waits here;
 //! * [`commands`]: from asked to ended; [`asks`] is the way in, past [`fitting`] and [`guard`]; [`waiting`] says what
 //!   holds one back, [`fan_out`] makes one for many;
@@ -31,6 +32,7 @@ mod desired;
 mod eligible;
 mod fan_out;
 mod fitting;
+mod grouping;
 mod guard;
 mod kinship;
 mod life;
@@ -50,7 +52,7 @@ mod waiting;
 
 pub use links::LinkCounts;
 pub use pattern::Pattern;
-pub use settings::{Admission, AdmissionRule, LinkSettings, Settings};
+pub use settings::{Admission, AdmissionRule, GroupRule, LinkSettings, Settings};
 pub use step::{Step, Touched};
 
 use std::collections::BTreeSet;
@@ -85,6 +87,8 @@ pub struct Engine {
     /// Commands that the event at hand changed on disk, and those it only changed for readers.
     written: BTreeSet<CommandNo>,
     shown: BTreeSet<CommandNo>,
+    /// Devices of which it has to be looked anew in which groups they are.
+    regroup: BTreeSet<DeviceNo>,
     touched: Touched,
 }
 
@@ -105,9 +109,13 @@ impl Engine {
             facts: Vec::new(),
             written: BTreeSet::new(),
             shown: BTreeSet::new(),
+            regroup: BTreeSet::new(),
             touched: Touched::default(),
             settings,
         };
+        for (no, about) in &state.about {
+            engine.registry.know(*no, about);
+        }
         engine.touched = Touched::of_start(engine.registry.numbers().collect(), &engine.attempts);
         engine.watch_retired(now);
         let mut step = Step::default();
@@ -117,6 +125,7 @@ impl Engine {
         engine.load_commands(now, state.commands, state.ended, &mut step);
         engine.load_lost(now, state.lost_commands, &mut step);
         engine.load_flags(now, &mut step);
+        engine.group_all();
         engine.close_step(&mut step);
         (engine, step)
     }
@@ -173,6 +182,7 @@ impl Engine {
             commands: self.commands.stored(),
             ended: self.commands.ended().cloned().collect(),
             attempts: self.attempts.stored().cloned().collect(),
+            about: self.registry.about().collect(),
             forgotten_to: self.commands.forgotten_to,
             lost_device: self.lost_device,
             lost_commands: self.commands.lost.iter().copied().collect(),
@@ -202,6 +212,7 @@ impl Engine {
 
     /// One change a command, whatever happened to it in this step.
     fn close_step(&mut self, step: &mut Step) {
+        self.learn(step);
         for no in std::mem::take(&mut self.written) {
             if let Some(command) = self.commands.get(no) {
                 step.changes.push(Change::Command(as_stored(command)));

@@ -205,6 +205,34 @@ impl Registry {
         }
     }
 
+    /// What is known of it beside. Gives back whether that is news.
+    pub fn know(&mut self, no: DeviceNo, more: &About) -> bool {
+        let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) else { return false };
+        let before = slot.now.about.as_deref().cloned().unwrap_or_default();
+        let mut about = before.clone();
+        about.take(more.facts());
+        if about == before {
+            return false;
+        }
+        Arc::make_mut(&mut slot.now).about = (!about.is_empty()).then(|| about.into());
+        true
+    }
+
+    /// In which groups it is by their selectors. Gives back whether that is news.
+    pub fn set_dynamic(&mut self, no: DeviceNo, groups: Arc<[Name]>) -> bool {
+        let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) else { return false };
+        let news = slot.now.dynamic != groups;
+        if news {
+            Arc::make_mut(&mut slot.now).dynamic = groups;
+        }
+        news
+    }
+
+    /// What a restart finds of it.
+    pub fn about(&self) -> impl Iterator<Item = (DeviceNo, Arc<About>)> + '_ {
+        self.slots.iter().flatten().filter_map(|slot| Some((slot.now.device.no, slot.now.about.clone()?)))
+    }
+
     /// How the device was when that was last written.
     pub fn set_was(&mut self, no: DeviceNo, was: Connectivity) {
         if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) {
@@ -366,13 +394,13 @@ impl Registry {
 
 impl Slot {
     fn new(device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) -> Slot {
-        let now = Arc::new(DeviceNow { device, capabilities, live: Live::default() });
+        let now = Arc::new(DeviceNow::new(device, capabilities));
         Slot { now, link, touched: false, watched: false, misses: 0 }
     }
 
     /// One that is registered and was never seen is not missed.
     fn was_seen(&self) -> bool {
-        let DeviceNow { device, capabilities, live } = self.now.as_ref();
+        let DeviceNow { device, capabilities, live, .. } = self.now.as_ref();
         let can = weight(capabilities) > 0 || capabilities.operations != OperationSet::default();
         live.heard.is_some() || device.was != Connectivity::Unknown || can
     }

@@ -117,6 +117,7 @@ impl Engine {
         if self.registry.get(no).is_none_or(|entry| entry.live.connectivity == connectivity) {
             return;
         }
+        self.regroup.insert(no);
         let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
         (live.connectivity, live.since) = (connectivity, *now);
         self.tell_connectivity(now, no, step);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Name, OperationKind, OperationSet, Proof};
+use crate::selector::{For, Selector};
 
 use super::pattern::Pattern;
 
@@ -34,7 +35,17 @@ pub struct AdmissionRule {
     /// Only if that identity, or else any, is proven at least so well.
     #[serde(default)]
     pub proof: Option<Proof>,
+    /// Only if this holds for the device as it would join.
+    #[serde(default, rename = "for")]
+    pub of: Option<For>,
     pub then: Admission,
+}
+
+/// A group that is no list: who fits is in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupRule {
+    pub name: Name,
+    pub of: Selector,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +75,7 @@ pub struct Settings {
     /// How long a device that asked too early shall wait.
     pub come_back: Duration,
     pub admission: Vec<AdmissionRule>,
+    pub groups: Vec<GroupRule>,
     /// What may be asked of a device in quarantine, beside what the gateway does by itself.
     pub quarantine: OperationSet,
     /// How long a device has to show that it is still where it was, when another claims to be it.
@@ -101,6 +113,7 @@ impl Default for Settings {
             grace: Duration::from_secs(5),
             come_back: Duration::from_secs(60),
             admission: Vec::new(),
+            groups: Vec::new(),
             quarantine: OperationSet::of(&[
                 OperationKind::Read,
                 OperationKind::Diagnose,

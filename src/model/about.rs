@@ -82,6 +82,11 @@ impl About {
         *self == About::default()
     }
 
+    /// Without what only people read.
+    pub fn facts(&self) -> About {
+        About { location: None, ..self.clone() }
+    }
+
     /// What `other` gives replaces what was; an empty text is taken away. For new ones beyond the bound there is no room:
     /// nobody pushes out what others have said.
     pub fn take(&mut self, other: About) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::about::About;
 use super::id::{Address, DeviceId, DeviceNo, Identity, PointNo, ShapeNo};
 use super::name::Name;
 use super::now::{Mono, Now, Wall};
@@ -346,6 +347,21 @@ pub struct DeviceNow {
     pub device: Arc<Device>,
     pub capabilities: Arc<Capabilities>,
     pub live: Live,
+    /// What is known of it beside, as far as selectors look at it.
+    pub about: Option<Arc<About>>,
+    /// The groups whose selector holds for it, beside those that it was put into.
+    pub dynamic: Arc<[Name]>,
+}
+
+impl DeviceNow {
+    pub fn new(device: Arc<Device>, capabilities: Arc<Capabilities>) -> DeviceNow {
+        DeviceNow { device, capabilities, live: Live::default(), about: None, dynamic: Arc::default() }
+    }
+
+    /// In whichever way.
+    pub fn is_in(&self, group: &Name) -> bool {
+        self.device.groups.contains(group) || self.dynamic.contains(group)
+    }
 }
 
 #[cfg(test)]

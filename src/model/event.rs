@@ -128,6 +128,7 @@ pub const MOST_IDENTITIES: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "most asks are of the large kind")]
 pub enum Ask {
     Operate(Operate),
     Cancel {
@@ -156,6 +157,12 @@ pub struct Operate {
     /// … or on each of these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceId>,
+    /// … or on each of this group …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
+    /// … or on each for which this selector holds.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     pub operation: Operation,
     #[serde(default)]
     pub priority: Priority,
@@ -180,6 +187,8 @@ impl Operate {
             id: None,
             device: Some(device),
             devices: Vec::new(),
+            group: None,
+            of: None,
             operation,
             priority: Priority::default(),
             timeout: None,

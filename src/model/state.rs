@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::about::About;
 use super::attempt::Attempt;
 use super::change::Change;
 use super::command::{Command, Ended};
@@ -18,6 +19,8 @@ pub struct State {
     pub commands: Vec<Arc<Command>>,
     pub ended: Vec<Ended>,
     pub attempts: Vec<Attempt>,
+    /// What is known of devices beside, without what only people read.
+    pub about: Vec<(DeviceNo, Arc<About>)>,
     /// No forgotten id from outside expired later than this.
     pub forgotten_to: Wall,
     /// The newest device whose row cannot be believed: its number is given all the same.
@@ -50,12 +53,28 @@ impl State {
                     Arc::make_mut(row).was = *connectivity;
                 }
             }
-            Change::ForgetDevice(no) => self.devices.retain(|device| device.no != *no),
+            Change::ForgetDevice(no) => {
+                self.devices.retain(|device| device.no != *no);
+                self.about.retain(|(device, _)| device != no);
+            }
+            Change::About { device, about } => self.know(*device, about),
             Change::Attempt(attempt) => put(&mut self.attempts, attempt.clone(), |attempt| attempt.stranger.clone()),
             Change::ForgetAttempt(stranger) => self.attempts.retain(|attempt| attempt.stranger != *stranger),
-            Change::Record(_) | Change::Passed { .. } | Change::About { .. } | Change::Key { .. } => {}
+            Change::Record(_) | Change::Passed { .. } | Change::Key { .. } => {}
             // They are read where they are needed.
             Change::Layer(_) | Change::ForgetLayer(_) => {}
+        }
+    }
+}
+
+impl State {
+    fn know(&mut self, device: DeviceNo, more: &About) {
+        let before = self.about.iter().find(|(no, _)| *no == device).map(|(_, about)| about.as_ref().clone());
+        let mut about = before.unwrap_or_default();
+        about.take(more.facts());
+        self.about.retain(|(no, _)| *no != device);
+        if !about.is_empty() {
+            put(&mut self.about, (device, about.into()), |(no, _)| *no);
         }
     }
 }

@@ -45,6 +45,7 @@ pub struct Step {
     pub what: Happening,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a script is read once")]
 pub enum Happening {
     Link {
         link: LinkNo,

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 
 use super::fact::{self, Fact};
+use crate::model::device::DeviceNow;
 use crate::model::{About, Capabilities, Connectivity, Device, Name};
 
 #[derive(Clone, Copy)]
@@ -19,6 +20,17 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
+    pub fn of(now: &'a DeviceNow) -> Facts<'a> {
+        Facts {
+            device: &now.device,
+            connectivity: now.live.connectivity,
+            about: now.about.as_deref(),
+            profile: None,
+            dynamic: &now.dynamic,
+            capabilities: &now.capabilities,
+        }
+    }
+
     pub(super) fn text(&self, of: Fact) -> Option<&'a str> {
         let device = self.device;
         match of {

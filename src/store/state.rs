@@ -11,7 +11,7 @@ use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
 use crate::model::{
-    Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Layer, Name, ShapeNo, State, Stream, Wall,
+    About, Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Layer, Name, ShapeNo, State, Stream, Wall,
 };
 use crate::seal::Seal;
 
@@ -19,8 +19,8 @@ use super::error::StoreError;
 use super::keys::sealed_row;
 use super::of_device::OfDevices;
 use super::rows::{
-    ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, identity_key, meta, pack, put_meta, stranger_key,
-    unpack,
+    ABOUT, ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, identity_key, meta, pack, put_meta,
+    stranger_key, unpack,
 };
 
 /// In `meta`.
@@ -164,6 +164,10 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
     let (mut state, mut damaged) = (State::default(), Vec::new());
     read_all(from, SHAPES, "shapes", &mut damaged, |no, shape| state.shapes.push((ShapeNo(no), shape)))?;
     read_all(from, DEVICES, "devices", &mut damaged, |_, device| state.devices.push(device))?;
+    read_all(from, ABOUT, "about", &mut damaged, |no: u32, about: About| {
+        let facts = about.facts();
+        state.about.extend((!facts.is_empty()).then(|| (DeviceNo(no), facts.into())));
+    })?;
     // Results can be large; of each command that has ended only what memory keeps outlives its row.
     read_all(from, COMMANDS, "commands", &mut damaged, |_, command: Arc<Command>| match command.state.is_open() {
         true => state.commands.push(command),

@@ -1,7 +1,6 @@
 //! What readers of the view see, and when.
 
 use super::*;
-use crate::model::device::Live;
 use crate::model::*;
 
 fn device(no: u32, id: &str) -> Arc<DeviceNow> {
@@ -11,7 +10,7 @@ fn device(no: u32, id: &str) -> Arc<DeviceNow> {
         place: Some(place),
         ..Device::new(DeviceNo(no), DeviceId::new(id).unwrap(), LifeCycle::Managed, &Now::default())
     };
-    Arc::new(DeviceNow { device: Arc::new(device), capabilities: Arc::default(), live: Live::default() })
+    Arc::new(DeviceNow::new(Arc::new(device), Arc::default()))
 }
 
 fn command(id: &str, state: CommandState) -> Arc<Command> {

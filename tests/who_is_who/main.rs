@@ -31,7 +31,7 @@ fn settings() -> Settings {
 /// Who is like this at first is treated so.
 fn ruled(identity: &str, then: Admission) -> Settings {
     let identity = Some(Pattern::new(identity).unwrap());
-    Settings { admission: vec![AdmissionRule { link: None, identity, proof: None, then }], ..settings() }
+    Settings { admission: vec![AdmissionRule { link: None, identity, proof: None, of: None, then }], ..settings() }
 }
 
 fn forgets_soon() -> Settings {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::model::device::{Desired, Live, Maintenance};
+use crate::model::device::{Desired, Maintenance};
 use crate::view::LinkNow;
 
 const NOW: Now = Now { mono: Mono(60_000), boot: Boot(1), wall: Wall(1_000_000), quality: ClockQuality::Set };
@@ -17,7 +17,7 @@ fn known(change: impl FnOnce(&mut Device)) -> DeviceNow {
     let mut device = Device::new(DeviceNo(1), DeviceId::new("urn:a").unwrap(), LifeCycle::Managed, &NOW);
     device.place = Some(Place { link: name("plant"), address: Address::new("a-1").unwrap() });
     change(&mut device);
-    DeviceNow { device: Arc::new(device), capabilities: Arc::default(), live: Live::default() }
+    DeviceNow::new(Arc::new(device), Arc::default())
 }
 
 fn health(state: LinkState) -> Health {

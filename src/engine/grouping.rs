@@ -1,0 +1,95 @@
+//! What selectors say of devices: in which groups each is, whom an ask means, whom a rule of admission is about.
+//!
+//! A device is looked at anew when a fact of it changed, never because it was heard.
+
+use std::sync::Arc;
+
+use crate::model::device::DeviceNow;
+use crate::model::event::Operate;
+use crate::model::*;
+use crate::nearest::nearest;
+use crate::selector::{Facts, For, Holds, Selector};
+
+use super::Engine;
+use super::step::Step;
+
+impl Engine {
+    /// Takes over what the step says of devices, and looks in which groups they are now.
+    pub(super) fn learn(&mut self, step: &Step) {
+        for change in &step.changes {
+            let device = match change {
+                Change::About { device, about } => Some(*device).filter(|no| self.registry.know(*no, about)),
+                Change::Device(device) => Some(device.no),
+                _ => None,
+            };
+            self.regroup.extend(device);
+        }
+        for no in std::mem::take(&mut self.regroup) {
+            self.group_anew(no);
+        }
+    }
+
+    /// The groups are others, or the start knows none yet.
+    pub(super) fn group_all(&mut self) {
+        self.regroup.clear();
+        for no in self.registry.numbers().collect::<Vec<_>>() {
+            self.group_anew(no);
+        }
+    }
+
+    fn group_anew(&mut self, no: DeviceNo) {
+        let Some(entry) = self.registry.get(no) else { return };
+        // A group is not asked about groups that rest on selectors: none of them could come first.
+        let facts = Facts { dynamic: &[], ..Facts::of(entry) };
+        let groups = self.settings.groups.iter().filter(|group| group.of.holds(&facts) == Holds::Yes);
+        let groups: Arc<[Name]> = groups.map(|group| group.name.clone()).collect();
+        if self.registry.set_dynamic(no, groups) {
+            self.registry.touch(no, &mut self.touched.devices);
+        }
+    }
+
+    /// Whom the ask means: those it names, those of its group, those for whom its selector holds.
+    pub(super) fn meant(&self, by: &Principal, ask: &Operate) -> Result<Vec<DeviceId>, Refusal> {
+        if let Some(group) = &ask.group {
+            let found = self.those(by, ask, |entry| entry.is_in(group));
+            return if found.is_empty() { Err(self.nobody_in(group)) } else { Ok(found) };
+        }
+        let Some(text) = &ask.of else { return Ok(ask.devices.clone()) };
+        let selector = Selector::parse(text).map_err(|bad| {
+            let meant = bad.meant.map_or_else(String::new, |meant| format!("; {meant:?} was meant?"));
+            Refusal::BadArgument(format!("{} at {}{meant}", bad.says, text.get(bad.at.clone()).unwrap_or("its end")))
+        })?;
+        let found = self.those(by, ask, |entry| selector.holds(&Facts::of(entry)) == Holds::Yes);
+        let nobody = || Refusal::NotFound(format!("{text} holds for no device that may be asked"));
+        if found.is_empty() { Err(nobody()) } else { Ok(found) }
+    }
+
+    /// In the order of their numbers. Whom the principal may not ask is not there for it, and who is not let in is asked
+    /// for nothing but a decision.
+    fn those(&self, by: &Principal, ask: &Operate, fits: impl Fn(&DeviceNow) -> bool) -> Vec<DeviceId> {
+        let kind = ask.operation.kind();
+        let askable = |device: &Device| {
+            device.merged.is_none()
+                && (ask.operation.by_gateway() || matches!(device.life, LifeCycle::Managed | LifeCycle::Quarantined))
+        };
+        let all = self.registry.numbers().filter_map(|no| self.registry.get(no));
+        let those = all.filter(|entry| askable(&entry.device) && access::may(by, kind, &entry.device) && fits(entry));
+        those.map(|entry| entry.device.id.clone()).collect()
+    }
+
+    fn nobody_in(&self, group: &Name) -> Refusal {
+        let mut known: Vec<&Name> = self.settings.groups.iter().map(|group| &group.name).collect();
+        known.extend(
+            self.registry.numbers().filter_map(|no| self.registry.get(no)).flat_map(|entry| &entry.device.groups),
+        );
+        let meant =
+            nearest(group.as_str(), known.iter().map(|name| name.as_str()).filter(|name| *name != group.as_str()));
+        let meant = meant.map_or_else(String::new, |near| format!("; {near} was meant?"));
+        Refusal::NotFound(format!("no device that may be asked is in group {group}{meant}"))
+    }
+}
+
+/// Whether a rule is about a device that would join like this.
+pub(super) fn is_about(rule: &Option<For>, would_be: &DeviceNow) -> bool {
+    rule.as_ref().is_none_or(|For(selector)| selector.holds(&Facts::of(would_be)) == Holds::Yes)
+}

@@ -6,12 +6,14 @@
 
 use std::fmt::Debug;
 use std::path::Path;
+use std::sync::Arc;
 
 use dmgw::config::Config;
 use dmgw::links::sim::plant::Plant;
 use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
 use dmgw::model::*;
+use dmgw::profile::{self, Converter, Kept, Raw, Shaped, best};
 use dmgw::replay::Script;
 use dmgw::seal::{Seal, SealError, Sealed};
 use dmgw::selector::{Facts, Holds, Selector};
@@ -33,6 +35,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("operation_json", operation_json),
     ("plant_toml", plant_toml),
     ("point_path", point_path),
+    ("profile_toml", profile_toml),
     ("script_toml", script_toml),
     ("sealed", sealed),
     ("selector", selector),
@@ -165,6 +168,41 @@ fn sealed(bytes: &[u8]) -> bool {
         assert!(matches!(refused, SealError::OtherKey | SealError::Changed), "{refused}");
         true
     })
+}
+
+/// Profiles, and what they make of values that no author had in mind.
+fn profile_toml(bytes: &[u8]) -> bool {
+    let Some(text) = text(bytes) else { return false };
+    let Ok(config) = Config::parse(Path::new("profiles.toml"), text) else { return false };
+    best(&config.profile, &profile::Facts::default());
+    for (name, profile) in &config.profile {
+        made_of_values(Arc::new(Shaped::new(name.clone(), Arc::new(profile.clone()))));
+    }
+    !config.profile.is_empty()
+}
+
+fn made_of_values(shaped: Arc<Shaped>) {
+    let number = |x: f64| Value::Float(x);
+    let values =
+        [number(0.0), number(-1.0), number(65_535.0), number(f64::NAN), number(f64::MAX), Value::Uint(u64::MAX)];
+    let paths: Vec<PointPath> = shaped.profile.point.keys().flat_map(|path| shaped.raw_of(path)).cloned().collect();
+    let mut converter = Converter::new(shaped.clone(), &Kept::default());
+    let mut out = Vec::new();
+    for (no, value) in values.iter().enumerate() {
+        let raw = |path| Raw { path, value, quality: Quality::Good, source: None };
+        let arrived: Vec<Raw<'_>> = paths.iter().map(raw).collect();
+        out.clear();
+        converter.take(&Now { mono: Mono(no as u64 * 1_000), ..Now::default() }, &arrived, &mut out);
+        assert!(out.len() <= arrived.len() * shaped.profile.point.len() + shaped.profile.point.len());
+        for given in &out {
+            given.value.check().expect("what a profile makes keeps its bounds");
+            // Refusing is right, falling over is not.
+            let _ = shaped.raw_for(&Capabilities::default(), &given.path, &given.value);
+        }
+    }
+    let kept = serde_json::to_string(&converter.kept()).expect("totals can be written");
+    serde_json::from_str::<Kept>(&kept).expect("totals can be read");
+    shaped.capabilities(&Capabilities::default()).check().expect("no point twice");
 }
 
 fn plant_toml(bytes: &[u8]) -> bool {

@@ -6,8 +6,8 @@
 //! leads to; [`store`], where that is kept, and the [`seal`] on the secrets in it; and [`turn`], which keeps the law
 //! above. After these the rest is attachment: [`links`] to devices, and the simulated plant; [`view`], [`asks`] and
 //! [`api`] to those who look and ask; [`cli`], what a person types; [`config`], the settings; [`daemon`], which wires it
-//! all; [`replay`], the engine in false time. [`document`] reads what people write, [`selector`] says which devices are
-//! meant; [`units`] reads spans and sizes, [`nearest`] finds what was meant.
+//! all; [`replay`], the engine in false time. [`document`] reads what people write, [`profile`] says what a kind of
+//! device means, [`selector`] which devices are meant; [`units`] reads spans and sizes, [`nearest`] finds what was meant.
 
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -22,6 +22,7 @@ pub mod engine;
 pub mod links;
 pub mod model;
 pub mod nearest;
+pub mod profile;
 pub mod replay;
 pub mod seal;
 pub mod selector;

@@ -5,6 +5,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 bin=${1:-$here/target/quick/dmgw}
+export DMGW_PROFILES="$here/config/profiles"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/dmgw-demo.XXXXXX")
 plant= daemon=
 
@@ -53,6 +54,10 @@ sed "s|@DIR@|$dir|g" "$here/config/demo/demo.toml" >"$dir/dmgw.toml"
 # The plant's paths, too, belong into the folder of this demonstration; and its second meter goes silent soon.
 sed -e "s|/tmp/dmgw-demo/|$dir/|" -e 's|^at = "20s"|at = "6s"|' -e 's|^lasts = "20s"|lasts = "6s"|' \
     "$here/config/demo/plant.toml" >"$dir/plant.toml"
+
+say "Profiles say what kinds of devices mean; each is tried on its example, without a device"
+run profile list
+run profile test acme-meter
 
 say "A plant of twelve made-up devices starts, as a process of its own"
 "$bin" sim "$dir/plant.toml" >"$dir/plant.log" 2>&1 &

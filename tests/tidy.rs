@@ -21,11 +21,13 @@ const PARTS: &[(&str, &[&str])] = &[
     ("document", &["model", "nearest"]),
     // Which devices are meant: pure, and used wherever somebody may say so.
     ("selector", &["model", "nearest"]),
+    // Kinds of devices, as people write them; what they mean is told to whoever asks.
+    ("profile", &["model", "document", "nearest", "units"]),
     // Pure: no I/O, no clock, so that both can be replayed and tried on recorded history.
     ("policy", &["model"]),
-    ("engine", &["model", "nearest", "policy", "selector"]),
+    ("engine", &["model", "nearest", "policy", "profile", "selector"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
-    ("links", &["model", "units", "document"]),
+    ("links", &["model", "units", "document", "profile"]),
     ("guard", &["model"]),
     // Secrets at rest.
     ("seal", &["model"]),
@@ -35,23 +37,23 @@ const PARTS: &[(&str, &[&str])] = &[
     ("asks", &["model"]),
     // One turn of the loop: event, step, commit, orders.
     ("turn", &["model", "engine", "store"]),
-    ("replay", &["model", "policy", "selector", "engine", "store"]),
+    ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "seal", "store", "view", "asks"]),
-    ("api", &["model", "seal", "store", "view", "asks", "nearest", "units", "selector"]),
+    ("api", &["model", "seal", "store", "view", "asks", "nearest", "units", "profile", "selector"]),
     // Each part owns its own section; config sums them up.
     (
         "config",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "guard", "store", "view", "asks",
-            "selector", "turn", "upstream", "api", "seal",
+            "selector", "turn", "upstream", "api", "seal", "profile",
         ],
     ),
     (
         "daemon",
         &[
             "model", "units", "policy", "selector", "engine", "links", "guard", "store", "view", "asks", "turn",
-            "seal", "upstream", "api", "config",
+            "seal", "upstream", "api", "config", "profile",
         ],
     ),
     // A client of the API; `sim` and `replay` are run from here too.
@@ -59,7 +61,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "store", "view", "replay", "api",
-            "selector", "config", "seal",
+            "selector", "config", "seal", "profile",
         ],
     ),
     ("main", &["*"]),

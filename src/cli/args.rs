@@ -92,6 +92,11 @@ pub enum Verb {
     /// Secrets of the settings, and the gateway's own key
     #[command(subcommand)]
     Secret(SecretVerb),
+    /// Descriptions of kinds of devices; needs no daemon
+    Profile {
+        #[command(subcommand)]
+        what: ProfileVerb,
+    },
     /// The versions of this program and of the daemon
     Version,
 }
@@ -157,6 +162,30 @@ pub enum SecretVerb {
     },
     /// The public key that the gateway proves itself with
     Public,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProfileVerb {
+    /// All profiles that the settings hold or that come with this program
+    List,
+    /// One profile as it holds, with what it takes from another
+    Show {
+        name: String,
+        /// Tell where each part is written
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Tell all that is wrong in files with profiles or their examples
+    Check {
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Hold profiles against the examples beside them, NAME.example.toml
+    Test {
+        /// A file with profiles, or the name of one
+        #[arg(value_name = "FILE | NAME")]
+        what: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -10,6 +10,7 @@ mod config;
 mod device;
 mod facts;
 mod look;
+mod profile;
 mod register;
 mod secret;
 mod spelling;
@@ -126,6 +127,9 @@ pub fn client(args: Box<Args>) -> ExitCode {
     if let Verb::Check { file } = &args.verb {
         return exit(config::check(&args.config, file, json), json);
     }
+    if let Verb::Profile { what } = &args.verb {
+        return exit(profile::profile(what, &args.config, json), json);
+    }
     let ended = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -181,7 +185,7 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
         Verb::Config(verb) => config::config(&client, &args.config, verb, json).await,
-        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } => Ok(Exit::Done),
+        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } | Verb::Profile { .. } => Ok(Exit::Done),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::sections::{Config, Link};
 use crate::document::{At, Fault, Faults, Node, Section, Table};
 use crate::model::Name;
+use crate::profile::MOST_PROFILES;
 
 /// The kernel's bound on the path of a Unix socket, without the ending zero.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -17,6 +18,7 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     look.order_of_spans();
     look.links();
     look.admission();
+    look.profiles();
     look.counts();
 }
 
@@ -91,10 +93,20 @@ impl Look<'_> {
         }
     }
 
+    fn profiles(&mut self) {
+        let written = self.root.get("profile").and_then(Node::table);
+        for (name, profile) in &self.config.profile {
+            if let Some(table) = written.and_then(|profiles| profiles.get(name.as_str())).and_then(Node::table) {
+                crate::profile::checks::check(profile, table, self.faults);
+            }
+        }
+    }
+
     fn counts(&mut self) {
-        let Config { link, admission, journal, .. } = self.config;
+        let Config { link, admission, journal, profile, .. } = self.config;
         let counts = [
             (vec!["link"], "links", link.len(), MOST_LINKS),
+            (vec!["profile"], "profiles", profile.len(), MOST_PROFILES),
             (vec!["admission"], "rules of admission", admission.len(), MOST_RULES),
             (vec!["journal", "readers"], "readers", journal.readers.len(), MOST_READERS),
         ];

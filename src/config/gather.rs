@@ -6,10 +6,15 @@ use std::path::{Path, PathBuf};
 
 use super::ConfigError;
 use super::layers::Layered;
-use crate::document::{Origin, Sources};
+use crate::document::{At, Origin, Sources};
 
 /// The folders beside the main file, in the order in which they are read.
-pub const FOLDERS: [&str; 3] = ["links.d", "devices.d", "policies.d"];
+pub const FOLDERS: [&str; 4] = ["links.d", "devices.d", "policies.d", "profiles.d"];
+/// The profiles that come with dmgw, and the variable of the environment that names another folder: for containers.
+const SHIPPED_PROFILES: &str = "/usr/share/dmgw/profiles";
+const SHIPPED_PROFILES_ENV: &str = "DMGW_PROFILES";
+/// What stands beside a profile and is none.
+pub const EXAMPLE: &str = ".example.toml";
 /// One file, and all of them together: more is not settings.
 const LARGEST_FILE: u64 = 1 << 20;
 const LARGEST_SUM: usize = 32 << 20;
@@ -25,40 +30,80 @@ pub struct Inputs {
     pub files: Vec<u32>,
     /// Over the files, in their order.
     pub layers: Vec<Layered>,
+    /// What came with the program, below all else: a profile of the same name above stands in its place.
+    pub shipped: Vec<u32>,
     pub env: Vec<u32>,
 }
 
 impl Inputs {
     pub fn gather(main: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Inputs, ConfigError> {
-        let mut inputs = Inputs::default();
-        let mut room = LARGEST_SUM;
+        let (mut inputs, mut room) = (Inputs::default(), LARGEST_SUM);
         inputs.file(main, &mut room)?;
         for path in drop_ins(main)? {
             inputs.file(&path, &mut room)?;
         }
-        Ok(Inputs::with_env(inputs.sources, inputs.files, env))
+        inputs.finish(env, room)
     }
 
-    pub fn with_env(mut sources: Sources, files: Vec<u32>, env: impl Iterator<Item = (String, String)>) -> Inputs {
-        let mut ours: Vec<(String, String)> = env.filter(|(name, _)| is_ours(name)).collect();
-        ours.sort();
-        let env = ours.into_iter().map(|(name, value)| sources.add(Origin::Env(name), value)).collect();
-        Inputs { sources, files, layers: Vec::new(), env }
+    /// With what is shipped and what the environment says.
+    pub fn finish(
+        mut self,
+        env: impl Iterator<Item = (String, String)>,
+        mut room: usize,
+    ) -> Result<Inputs, ConfigError> {
+        let mut env: Vec<(String, String)> = env.filter(|(name, _)| name.starts_with(ENV)).collect();
+        env.sort();
+        self.shipped(&env, &mut room)?;
+        for (name, value) in env.into_iter().filter(|(name, _)| is_ours(name)) {
+            self.env.push(self.sources.add(Origin::Env(name), value));
+        }
+        Ok(self)
+    }
+
+    /// Profiles alone: these files beside no main file, over what is shipped.
+    pub fn profiles(files: &[PathBuf], env: impl Iterator<Item = (String, String)>) -> Result<Inputs, ConfigError> {
+        let (mut inputs, mut room) = (Inputs::default(), LARGEST_SUM);
+        inputs.files.push(inputs.sources.add(Origin::File(PathBuf::new()), String::new()));
+        for path in files {
+            inputs.file(path, &mut room)?;
+        }
+        inputs.shipped(&env.collect::<Vec<_>>(), &mut room)?;
+        Ok(inputs)
+    }
+
+    fn shipped(&mut self, env: &[(String, String)], room: &mut usize) -> Result<(), ConfigError> {
+        let named = env.iter().find(|(name, _)| name == SHIPPED_PROFILES_ENV);
+        let folder = named.map_or(SHIPPED_PROFILES, |(_, folder)| folder);
+        for path in toml_files(Path::new(folder))? {
+            let source = self.text(&path, room)?;
+            self.shipped.push(source);
+        }
+        Ok(())
     }
 
     fn file(&mut self, path: &Path, room: &mut usize) -> Result<(), ConfigError> {
+        let source = self.text(path, room)?;
+        self.files.push(source);
+        Ok(())
+    }
+
+    fn text(&mut self, path: &Path, room: &mut usize) -> Result<u32, ConfigError> {
         let text = read_text(path)?;
         let says =
             format!("with it the settings have more than {} MiB; that is not settings any more", LARGEST_SUM >> 20);
         *room = room.checked_sub(text.len()).ok_or(ConfigError::File { path: path.to_owned(), says })?;
-        self.files.push(self.sources.add(Origin::File(path.to_owned()), text));
-        Ok(())
+        Ok(self.sources.add(Origin::File(path.to_owned()), text))
+    }
+
+    pub fn is_shipped(&self, at: At) -> bool {
+        self.shipped.contains(&at.source)
     }
 
     /// Without the files and layers whose number is told.
     pub fn without(mut self, bad: &[u32]) -> Inputs {
         self.files.retain(|file| !bad.contains(file));
         self.layers.retain(|layer| !bad.contains(&layer.source));
+        self.shipped.retain(|file| !bad.contains(file));
         self
     }
 }
@@ -86,31 +131,43 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// In the order of folders and names. What begins with a dot or does not end in `.toml` is somebody else's.
+/// In the order of folders and names.
 fn drop_ins(main: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let beside = main.parent().unwrap_or(Path::new(""));
     let mut found = Vec::new();
     for folder in FOLDERS.map(|folder| beside.join(folder)) {
-        let io = |source| ConfigError::Read { path: folder.clone(), source };
-        let listed = match std::fs::read_dir(&folder) {
-            Ok(listed) => listed,
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(error) => return Err(io(error)),
-        };
-        let mut paths = Vec::new();
-        for entry in listed {
-            let path = entry.map_err(io)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.ends_with(".toml") && !name.starts_with('.') {
-                paths.push(path);
-            }
+        found.append(&mut toml_files(&folder)?);
+        if found.len() > MOST_FILES {
+            return Err(too_many(folder));
         }
-        if found.len() + paths.len() > MOST_FILES {
-            let says = format!("there are more than {MOST_FILES} drop-ins; put several tables into one file");
-            return Err(ConfigError::File { path: folder, says });
-        }
-        paths.sort();
-        found.append(&mut paths);
     }
     Ok(found)
+}
+
+/// In the order of their names. What begins with a dot or does not end in `.toml` is somebody else's.
+fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let io = |source| ConfigError::Read { path: folder.to_owned(), source };
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in listed {
+        let path = entry.map_err(io)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.ends_with(".toml") && !name.ends_with(EXAMPLE) && !name.starts_with('.') {
+            paths.push(path);
+        }
+        if paths.len() > MOST_FILES {
+            return Err(too_many(folder.to_owned()));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn too_many(path: PathBuf) -> ConfigError {
+    let says = format!("there are more than {MOST_FILES} files; put several tables into one");
+    ConfigError::File { path, says }
 }

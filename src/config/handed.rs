@@ -1,8 +1,12 @@
 //! What each part of the daemon is handed of the settings.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::sections::{Config, Group, Link, Rule};
 use crate::links::Driver;
 use crate::model::{Name, Stream};
+use crate::profile::{Profile, Shaped};
 use crate::store::{Bounds, Reader};
 use crate::{engine, store};
 
@@ -10,6 +14,14 @@ impl Config {
     /// In the order of their names.
     pub fn drivers(&self) -> impl Iterator<Item = (&Name, &Link, Driver)> {
         self.link.iter().filter_map(|(name, link)| Some((name, link, link.driver()?)))
+    }
+
+    /// Made ready, by name.
+    pub fn profiles(&self) -> BTreeMap<Name, Arc<Shaped>> {
+        let shaped = |(name, profile): (&Name, &Profile)| {
+            (name.clone(), Arc::new(Shaped::new(name.clone(), Arc::new(profile.clone()))))
+        };
+        self.profile.iter().map(shaped).collect()
     }
 
     pub fn engine(&self) -> engine::Settings {

@@ -55,5 +55,6 @@ pub fn read(at: &Path, env: impl Iterator<Item = (String, String)>) -> io::Resul
     let kept: Kept = serde_json::from_slice(&bytes)?;
     let mut sources = Sources::default();
     let files = kept.files.into_iter().map(|(path, text)| sources.add(Origin::File(path), text)).collect();
-    Ok(Inputs::with_env(sources, files, env))
+    let inputs = Inputs { sources, files, ..Inputs::default() };
+    inputs.finish(env, LARGEST as usize).map_err(io::Error::other)
 }

@@ -7,6 +7,8 @@ use super::Config;
 use super::gather::{ENV, ENV_DOT, Inputs};
 use crate::document::{Fault, Faults, Key, KeyDoc, Nested, Node, Section, Sources, Table, Val, parse};
 
+const PROFILE: &str = "profile";
+
 pub fn files(files: Vec<(u32, Table)>, sources: &Sources, faults: &mut Faults) -> Table {
     let mut files = files.into_iter().map(|(_, table)| table);
     let mut root = files.next().unwrap_or_default();
@@ -47,6 +49,26 @@ fn add_named(there: &mut Table, of: &Key, name: Key, node: Node, sources: &Sourc
     let again = sources.origin(first.at).is_some_and(|origin| Some(origin) == sources.origin(name.at));
     let says = format!("{} {} is there twice{}", of.text, name.text, if again { "" } else { ", in two files" });
     faults.add(Fault::new(name.at, says).also(first.at, "it is here first"));
+}
+
+/// Profiles that came with the program. One that the owner wrote stands in the place of theirs.
+pub fn shipped(root: &mut Table, inputs: &Inputs, faults: &mut Faults) {
+    for file in &inputs.shipped {
+        for (key, node) in parse::parse(&inputs.sources, *file, faults).0 {
+            match node.val {
+                Val::Table(profiles) if key.text == PROFILE => {
+                    let there = root.enter(key.clone());
+                    for (name, node) in profiles.0 {
+                        let of_owner = there.find(&name.text).is_some_and(|(first, _)| !inputs.is_shipped(first.at));
+                        if !of_owner {
+                            add_named(there, &key, name, node, &inputs.sources, faults);
+                        }
+                    }
+                }
+                _ => faults.say(key.at, "a shipped file holds profiles only, [profile.NAME]"),
+            }
+        }
+    }
 }
 
 /// What may be named in a drop-in.

@@ -4,6 +4,7 @@
 use super::gather::Inputs;
 use super::{Config, checks, layers, overlay, variables};
 use crate::document::{At, Faults, Section, Table, parse};
+use crate::profile::inherit;
 
 /// What came out. `config` is there where every key could be read, even if the whole makes no sense.
 pub struct Reading {
@@ -20,10 +21,12 @@ pub fn read(inputs: &Inputs) -> Reading {
     let files = inputs.files.iter().map(|file| (*file, parse::parse(sources, *file, &mut faults)));
     let files: Vec<(u32, Table)> = files.collect();
     let mut root = overlay::files(files, sources, &mut faults);
+    overlay::shipped(&mut root, inputs, &mut faults);
     let held = layers::fold(&inputs.layers, sources, &mut faults);
     let covered = layers::lay_over(&mut root, held);
     overlay::environment(&mut root, inputs, &mut faults);
     variables::templates(&mut root, &mut faults);
+    inherit::inherit(&mut root, &mut faults);
     variables::put_in(&mut root, sources, &mut faults);
     let main = inputs.files.first().map_or(At::NOWHERE, |file| At { source: *file, start: 0, end: 0 });
     let config = Config::read(&root, main, &mut faults);

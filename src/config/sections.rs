@@ -13,6 +13,7 @@ use crate::engine::{Admission, Pattern};
 use crate::links::{self, Driver};
 use crate::model::registration::MOST_AT_ONCE;
 use crate::model::{Name, OperationKind, OperationSet, Proof, Stream};
+use crate::profile::Profile;
 use crate::section;
 use crate::selector::For;
 use crate::store::block::MOST_READINGS;
@@ -47,6 +48,7 @@ section! {
         template: BTreeMap<Name, AsIs> = BTreeMap::new(), like "slow = { every = \"5m\", silent_after = \"30m\" }";
         link: BTreeMap<Name, Link> = BTreeMap::new() => named Link, like "plant";
         group: BTreeMap<Name, Group> = BTreeMap::new() => named Group, like "basement";
+        profile: BTreeMap<Name, Profile> = BTreeMap::new() => named Profile, like "acme-meter";
         admission: Vec<Rule> = Vec::new() => several Rule;
         debug: BTreeMap<Name, Debug> = BTreeMap::new() => named Debug, like "crash";
     }

@@ -85,7 +85,8 @@ impl Trouble {
 /// None where something is wrong that no drop-in and no version has brought.
 fn bad_ones(inputs: &Inputs, reading: &Reading) -> Option<Vec<u32>> {
     let drop_ins = inputs.files.get(1..).unwrap_or_default().iter().copied();
-    let may_go: Vec<u32> = drop_ins.chain(inputs.layers.iter().map(|layer| layer.source)).collect();
+    let may_go: Vec<u32> =
+        drop_ins.chain(inputs.shipped.iter().copied()).chain(inputs.layers.iter().map(|layer| layer.source)).collect();
     let bad: Vec<u32> = reading.faults.iter().map(|fault| fault.at.source).collect();
     let ours = !bad.is_empty() && bad.iter().all(|no| may_go.contains(no));
     ours.then(|| bad.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect())

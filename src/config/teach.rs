@@ -12,8 +12,8 @@ const INTRODUCTION: &str = "\
 # Lines that begin with # and a space explain. An unknown key is an error that names the place; nothing is guessed.
 # Spans of time are \"250ms\", \"30s\", \"5m\", \"2h\" or \"7d\"; sizes are \"512B\", \"64KiB\", \"64MiB\" or \"1GiB\".
 #
-# Files that end in .toml in links.d, devices.d and policies.d beside this one hold further named tables, [link.NAME] and
-# the like. `dmgw check` looks whether all of it is right. In a container, a variable of the environment changes a key:
+# Files that end in .toml in links.d, devices.d, policies.d and profiles.d beside this one hold further named tables,
+# [link.NAME] and the like. `dmgw check` looks whether all of it is right. In a container, a variable of the environment changes a key:
 # DMGW_LIMITS__ASKS=128, DMGW_LINK__METERS__EVERY=5s.
 ";
 
@@ -42,13 +42,15 @@ fn example(key: &KeyDoc) -> &'static str {
 
 fn section(text: &mut String, header: &str, below: &Below) {
     text.push_str(&format!("\n{}#{header}\n", comment(below.doc)));
-    for key in below.keys.iter().filter(|key| matches!(key.nested, Nested::No)) {
+    // What lies below is shown on one line where it has an example.
+    let on_one_line = |key: &&KeyDoc| matches!(key.nested, Nested::No) || key.example.is_some();
+    for key in below.keys.iter().filter(on_one_line) {
         text.push_str(&comment(key.doc));
         let value = key.example.map(str::to_owned).or_else(key.default);
         text.push_str(&format!("#{} = {}\n", key.name, value.unwrap_or_default()));
     }
     let name = header.trim_matches(['[', ']']);
-    for key in below.keys {
+    for key in below.keys.iter().filter(|key| key.example.is_none()) {
         if let Nested::Within(below) = key.nested {
             section(text, &format!("[{name}.{}]", key.name), &below());
         }

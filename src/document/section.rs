@@ -12,17 +12,18 @@
 //! }
 //! ```
 //!
-//! `of as "for": T` is a key that Rust keeps for itself. `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table. A key without `=` must be
-//! given. Where every key has a default, so has the section.
+//! `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table. A key without `=` must be
+//! given. Where every key has a default, so has the section. A key that is a word of Rust is written `r#type`, or with
+//! another name for Rust, `of as "for"`.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Faults};
 use super::leaf::leaf;
 use super::tree::{At, Key, Node, Table, Val};
-use crate::model::Name;
 
 /// What a person may want to know of one key.
 pub struct KeyDoc {
@@ -80,16 +81,33 @@ pub fn maybe<T: Section>(node: &Node, faults: &mut Faults) -> Option<Option<T>> 
     within(node, faults).map(Some)
 }
 
-/// A table of tables. One that is wrong takes none of the others with it.
-pub fn named<T: Section>(node: &Node, faults: &mut Faults) -> Option<BTreeMap<Name, T>> {
-    let rows = &table_of(node, faults)?.0;
-    let read = rows.iter().map(|(key, node)| Some((name(key, faults), within(node, faults))));
-    let read: Vec<_> = read.collect();
-    read.into_iter().map(|row| row.and_then(|(name, section)| Some((name?, section?)))).collect()
+/// A table of tables, by whatever can be read from a text. One that is wrong takes none of the others with it.
+pub fn named<K: DeserializeOwned + Ord, T: Section>(node: &Node, faults: &mut Faults) -> Option<BTreeMap<K, T>> {
+    let (mut read, mut fine) = (BTreeMap::new(), true);
+    for (key, node) in &table_of(node, faults)?.0 {
+        match (name(key, faults), within(node, faults)) {
+            (Some(name), Some(section)) => {
+                if read.insert(name, section).is_some() {
+                    faults.say(key.at, format!("{:?} is there twice, spelled in two ways", key.text));
+                    fine = false;
+                }
+            }
+            _ => fine = false,
+        }
+    }
+    fine.then_some(read)
 }
 
-fn name(key: &Key, faults: &mut Faults) -> Option<Name> {
-    Name::new(&key.text).map_err(|bad| faults.say(key.at, bad.to_string())).ok()
+fn name<K: DeserializeOwned>(key: &Key, faults: &mut Faults) -> Option<K> {
+    leaf(&Node { val: Val::Text(key.text.clone()), at: key.at }, faults)
+}
+
+/// Without the sign that makes a word of Rust a name.
+pub const fn plain_name(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
 }
 
 pub fn several<T: Section>(node: &Node, faults: &mut Faults) -> Option<Vec<T>> {
@@ -169,7 +187,7 @@ pub fn lies_within<T: PartialOrd + Serialize>(
 }
 
 /// A value that no section has claimed as its own: for [`section!`].
-pub fn plain<T: serde::de::DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
+pub fn plain<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
     leaf(node, faults)
 }
 
@@ -238,7 +256,7 @@ macro_rules! section {
             }
         }
     };
-    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident) => { $crate::document::section::plain_name(stringify!($field)) };
     (@name $field:ident as $key:literal) => { $key };
     (@default $type:ty = $default:expr) => {{ let default: $type = $default; $crate::document::section::shown(&default) }};
     (@default $($rest:tt)*) => { None };
@@ -254,6 +272,7 @@ macro_rules! section {
     (@nested named $sub:ty) => { $crate::document::Nested::Named($crate::document::section::below::<$sub>) };
     (@nested several $sub:ty) => { $crate::document::Nested::Several($crate::document::section::below::<$sub>) };
     (@read) => { section::plain };
+    (@read named $sub:ty) => { section::named::<_, $sub> };
     (@read $how:ident $sub:ty) => { section::$how::<$sub> };
     (@absent $at:expr, $key:expr, $faults:expr, $default:expr) => { Some($default) };
     (@absent $at:expr, $key:expr, $faults:expr,) => {{ section::missing($at, $key, $faults); None }};

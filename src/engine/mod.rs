@@ -38,7 +38,6 @@ mod kinship;
 mod life;
 mod links;
 mod meeting;
-mod pattern;
 mod queues;
 mod reactions;
 mod registering;
@@ -50,8 +49,8 @@ mod step;
 mod timers;
 mod waiting;
 
+pub use crate::model::Pattern;
 pub use links::LinkCounts;
-pub use pattern::Pattern;
 pub use settings::{Admission, AdmissionRule, GroupRule, LinkSettings, Settings};
 pub use step::{Step, Touched};
 

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Name, OperationKind, OperationSet, Proof};
+use crate::model::{Name, OperationKind, OperationSet, Pattern, Proof};
 use crate::selector::{For, Selector};
-
-use super::pattern::Pattern;
 
 /// What is done with a device that is met for the first time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,10 @@
-//! Patterns over identities, as admission rules name them: `serial:acme:*`, where `*` stands for any text.
+//! Patterns, where `*` stands for any text: over identities, as admission rules name them (`serial:acme:*`), and over
+//! what a device tells of itself.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::model::{Identity, glob};
+use super::glob;
+use super::id::Identity;
 
 /// Bytes of one pattern.
 const LONGEST: usize = 256;
@@ -33,6 +35,40 @@ impl<'de> Deserialize<'de> for Pattern {
         Pattern::new(&String::deserialize(from)?).map_err(serde::de::Error::custom)
     }
 }
+
+/// Over any text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct TextPattern(String);
+
+impl TextPattern {
+    pub fn new(text: &str) -> Result<TextPattern, String> {
+        if text.is_empty() || text.len() > LONGEST || text.chars().any(char::is_control) {
+            return Err(format!("a pattern has 1 to {LONGEST} bytes and no control characters"));
+        }
+        Ok(TextPattern(text.to_owned()))
+    }
+
+    pub fn fits(&self, text: &str) -> bool {
+        glob::fits(&self.0, text)
+    }
+}
+
+impl<'de> Deserialize<'de> for TextPattern {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<TextPattern, D::Error> {
+        TextPattern::new(&String::deserialize(from)?).map_err(serde::de::Error::custom)
+    }
+}
+
+macro_rules! shown_as_written {
+    ($($name:ident)*) => { $(impl std::fmt::Display for $name {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(&self.0)
+        }
+    })* };
+}
+
+shown_as_written! { Pattern TextPattern }
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,257 @@
+//! From what a device gives to what it means: one [`Converter`] a device, fed with each arrival.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::count::Count;
+use super::energy::Energy;
+use super::sections::Known;
+use super::shaped::Shaped;
+use super::unit;
+use crate::model::{BadReason, Mono, Now, PointPath, Quality, Value, ValueKind, Wall};
+
+/// A value within its deadband is told again after so long.
+const LONGEST_QUIET: Duration = Duration::from_secs(600);
+
+/// As the link gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct Raw<'a> {
+    pub path: &'a PointPath,
+    pub value: &'a Value,
+    pub quality: Quality,
+    /// When the device says it was so.
+    pub source: Option<Wall>,
+}
+
+/// As the profile means it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    pub path: PointPath,
+    pub value: Value,
+    pub quality: Quality,
+    pub source: Option<Wall>,
+}
+
+/// What must outlive a restart: totals. Nothing else.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub counts: BTreeMap<PointPath, Count>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub energies: BTreeMap<PointPath, Energy>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Converter {
+    shaped: Arc<Shaped>,
+    /// By the place of the point in the profile.
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    /// What formulas count with.
+    last: Option<(f64, Quality)>,
+    told: Option<(f64, Quality, Mono)>,
+    count: Option<Count>,
+    energy: Option<Energy>,
+    /// It came in this arrival.
+    fresh: bool,
+}
+
+impl Converter {
+    pub fn new(shaped: Arc<Shaped>, kept: &Kept) -> Converter {
+        let slot = |path: &PointPath| Slot {
+            count: kept.counts.get(path).copied(),
+            energy: kept.energies.get(path).copied(),
+            ..Slot::default()
+        };
+        let slots = shaped.points.iter().map(|(path, _)| slot(path)).collect();
+        Converter { shaped, slots }
+    }
+
+    pub fn shaped(&self) -> &Arc<Shaped> {
+        &self.shaped
+    }
+
+    /// Empty for a profile without totals.
+    pub fn kept(&self) -> Kept {
+        let mut kept = Kept::default();
+        for ((path, _), slot) in self.shaped.points.iter().zip(&self.slots) {
+            kept.counts.extend(slot.count.map(|count| (path.clone(), count)));
+            kept.energies.extend(slot.energy.map(|energy| (path.clone(), energy)));
+        }
+        kept
+    }
+
+    /// All of one arrival at once: a sum is then of values of one time. What comes out is at most each value once for
+    /// each point that it becomes, and each computed point.
+    pub fn take(&mut self, now: &Now, arrived: &[Raw<'_>], out: &mut Vec<Given>) {
+        let shaped = self.shaped.clone();
+        self.slots.iter_mut().for_each(|slot| slot.fresh = false);
+        for raw in arrived {
+            if shaped.passes(raw.path) {
+                let Raw { path, value, quality, source } = *raw;
+                out.push(Given { path: path.clone(), value: value.clone(), quality, source });
+            }
+            for no in shaped.becomes(raw.path) {
+                let (path, known) = &shaped.points[no];
+                let (value, quality) = self.slots[no].convert(known, raw);
+                self.tell(no, known, now, Given { path: path.clone(), value, quality, source: raw.source }, out);
+            }
+        }
+        for formula in &shaped.formulas {
+            let (path, known) = &shaped.points[formula.point];
+            if formula.terms.iter().any(|term| self.slots[*term].fresh)
+                && let Some((value, quality)) = self.computed(now, formula.point, &formula.terms)
+            {
+                let given = Given { path: path.clone(), value, quality, source: None };
+                self.tell(formula.point, known, now, given, out);
+            }
+        }
+    }
+
+    /// None as long as one of them has no value.
+    fn computed(&mut self, now: &Now, no: usize, terms: &[usize]) -> Option<(Value, Quality)> {
+        let known = &self.shaped.points[no].1;
+        let last: Vec<(f64, Quality)> = terms.iter().map(|term| self.slots[*term].last).collect::<Option<_>>()?;
+        let worst = last.iter().map(|(_, quality)| *quality).max().unwrap_or_default();
+        let (first, rest) = last.split_first()?;
+        let (x, quality) = match (&known.energy, &known.difference) {
+            (Some(_), _) if matches!(worst, Quality::Bad(_)) => return None,
+            (Some(_), _) => {
+                let factor = self.per_hour(no, terms.first().copied()?);
+                let gap = known.longest_gap.0;
+                let (total, quality) = Energy::take(&mut self.slots[no].energy, now, first.0, gap);
+                (total * factor, quality.max(worst))
+            }
+            (None, Some(_)) => (rest.iter().fold(first.0, |left, (x, _)| left - x), worst),
+            (None, None) => (last.iter().map(|(x, _)| x).sum(), worst),
+        };
+        Some(of_kind(x, quality, known.kind(None).unwrap_or(ValueKind::Float)))
+    }
+
+    fn per_hour(&self, energy: usize, power: usize) -> f64 {
+        let unit = |no: usize| self.shaped.points[no].1.unit.as_ref().map(|unit| unit.value.as_str());
+        unit(power).zip(unit(energy)).and_then(|(power, energy)| unit::per_hour(power, energy)).unwrap_or(1.0)
+    }
+
+    /// Formulas see every value; whoever listens sees what is new.
+    fn tell(&mut self, no: usize, known: &Known, now: &Now, given: Given, out: &mut Vec<Given>) {
+        let slot = &mut self.slots[no];
+        slot.fresh = true;
+        let x = given.value.number().filter(|x| x.is_finite());
+        slot.last = x.or(slot.last.map(|(x, _)| x)).map(|x| (x, given.quality));
+        if let (Some(deadband), Some(x)) = (known.deadband, x) {
+            let quiet = slot.told.is_some_and(|(told, quality, at)| {
+                quality == given.quality
+                    && (x - told).abs() < deadband.value
+                    && now.mono.since(at) < LONGEST_QUIET
+                    && at <= now.mono
+            });
+            if quiet {
+                return;
+            }
+            slot.told = Some((x, given.quality, now.mono));
+        }
+        out.push(given);
+    }
+}
+
+impl Slot {
+    fn convert(&mut self, known: &Known, raw: &Raw<'_>) -> (Value, Quality) {
+        let invalid = known.invalid.iter().any(|mark| mark.value.fits(raw.value));
+        let (value, quality) = if invalid { known.plain(raw.value) } else { self.meant(known, raw) };
+        let marked = if invalid { Quality::Bad(BadReason::DeviceSays) } else { raw.quality };
+        // What the device says of it itself weighs more than what we make of it.
+        (value, if matches!(marked, Quality::Bad(_)) { marked } else { marked.max(quality) })
+    }
+
+    fn meant(&mut self, known: &Known, raw: &Raw<'_>) -> (Value, Quality) {
+        let Some(counter) = known.counter.as_ref().filter(|_| !matches!(raw.quality, Quality::Bad(_))) else {
+            return known.plain(raw.value);
+        };
+        let Some(x) = raw.value.number() else { return wrong(raw.value) };
+        match Count::take(&mut self.count, x, counter.range()) {
+            Ok((total, quality)) => {
+                of_kind(known.scaled(total), quality, known.kind(Some(raw.value.kind())).unwrap_or(ValueKind::Float))
+            }
+            Err(why) => (raw.value.clone(), Quality::Bad(why)),
+        }
+    }
+}
+
+impl Known {
+    /// Without what was before.
+    fn plain(&self, raw: &Value) -> (Value, Quality) {
+        if let Some(words) = &self.r#enum {
+            return match whole(raw).and_then(|raw| words.value.word(raw)) {
+                Some(word) => (Value::text(word), Quality::Good),
+                None => (Value::text(&raw.to_string()), Quality::Bad(BadReason::OutOfRange)),
+            };
+        }
+        let kind = self.kind(Some(raw.kind())).unwrap_or(raw.kind());
+        match (kind, raw.number()) {
+            // Nothing is lost on the way of a large number.
+            _ if !self.is_scaled() && kind == raw.kind() => (raw.clone(), Quality::Good),
+            (ValueKind::Bool, Some(x)) if x == 0.0 || x == 1.0 => (Value::Bool(x == 1.0), Quality::Good),
+            (ValueKind::Bool, Some(_)) => (raw.clone(), Quality::Bad(BadReason::OutOfRange)),
+            (ValueKind::Int | ValueKind::Uint | ValueKind::Float, Some(x)) => {
+                of_kind(self.scaled(x), Quality::Good, kind)
+            }
+            _ => wrong(raw),
+        }
+    }
+
+    /// Divided by 10 rather than times 0.1, which has no exact binary form: 2301 is 230.1 then.
+    pub(super) fn scaled(&self, raw: f64) -> f64 {
+        let scaled = self.scale.map_or(raw, |scale| match parts(scale.value) {
+            Some(parts) => raw / parts,
+            None => raw * scale.value,
+        });
+        scaled + self.offset.map_or(0.0, |offset| offset.value)
+    }
+
+    pub(super) fn unscaled(&self, value: f64) -> f64 {
+        let from = value - self.offset.map_or(0.0, |offset| offset.value);
+        self.scale.map_or(from, |scale| match parts(scale.value) {
+            Some(parts) => from * parts,
+            None => from / scale.value,
+        })
+    }
+}
+
+/// Where the scale is one part of a whole number: that number.
+fn parts(scale: f64) -> Option<f64> {
+    let parts = (1.0 / scale).round();
+    (scale.abs() < 1.0 && parts.abs() < 1e12 && (scale * parts - 1.0).abs() < 1e-15).then_some(parts)
+}
+
+fn wrong(raw: &Value) -> (Value, Quality) {
+    (raw.clone(), Quality::Bad(BadReason::WrongType))
+}
+
+/// A whole number is the nearest one.
+fn of_kind(x: f64, quality: Quality, kind: ValueKind) -> (Value, Quality) {
+    let (rounded, most) = (x.round(), (1u64 << 53) as f64);
+    match kind {
+        _ if !x.is_finite() => (Value::Float(x), Quality::Bad(BadReason::DeviceSays)),
+        ValueKind::Int if rounded.abs() <= most => (Value::Int(rounded as i64), quality),
+        ValueKind::Uint if (0.0..=most).contains(&rounded) => (Value::Uint(rounded as u64), quality),
+        ValueKind::Int | ValueKind::Uint => (Value::Float(x), Quality::Bad(BadReason::OutOfRange)),
+        _ => (Value::Float(x), quality),
+    }
+}
+
+fn whole(raw: &Value) -> Option<i64> {
+    match raw {
+        Value::Bool(yes) => Some(i64::from(*yes)),
+        other => match other.clone().into_kind(ValueKind::Int) {
+            Ok(Value::Int(n)) => Some(n),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,65 @@
+//! What one profile takes from another, on the tree: so each value keeps the place where it was written.
+
+use crate::document::{Fault, Faults, Node, Table, Val};
+
+/// Each profile says for itself how it is recognised.
+const OWN: [&str; 2] = ["match", "extends"];
+/// Of these one stands in the place of another.
+const EITHER: [&[&str]; 4] =
+    [&["raw", "sum", "difference", "energy"], &["bits", "highest"], &["equals", "above"], &["equals", "below"]];
+/// Its keys are the owner's own words.
+const OWN_WORDS: &str = "texts";
+
+/// One level: who is extended does not extend.
+pub fn inherit(root: &mut Table, faults: &mut Faults) {
+    let Some(profiles) = root.get_mut("profile").and_then(Node::table_mut) else { return };
+    let asked = profiles.0.iter().filter_map(|(key, node)| {
+        let (_, extends) = node.table()?.find("extends")?;
+        Some((key.text.clone(), extends.text()?.to_owned(), extends.at))
+    });
+    for (name, wanted, at) in asked.collect::<Vec<_>>() {
+        match base(profiles, &name, &wanted) {
+            Ok(base) => {
+                if let Some(table) = profiles.get_mut(&name).and_then(Node::table_mut) {
+                    fill(table, &base, true);
+                }
+            }
+            Err(wrong) => faults.add(Fault { at, ..wrong }),
+        }
+    }
+}
+
+fn base(profiles: &Table, name: &str, wanted: &str) -> Result<Table, Fault> {
+    let fault = |says: String| Fault::new(Default::default(), says);
+    if name == wanted {
+        return Err(fault(format!("profile {name} extends itself; name another one")));
+    }
+    let Some(other) = profiles.get(wanted).and_then(Node::table) else {
+        let names = profiles.0.iter().map(|(key, _)| key.text.as_str()).filter(|other| *other != name);
+        return Err(fault(format!("there is no profile {wanted} to extend")).meant(wanted, names));
+    };
+    if let Some((key, _)) = other.find("extends") {
+        let says = format!("profile {wanted} extends another one itself; only one level is allowed");
+        return Err(fault(says).also(key.at, "it does so here"));
+    }
+    let taken = other.0.iter().filter(|(key, _)| !OWN.contains(&key.text.as_str()));
+    Ok(Table(taken.cloned().collect()))
+}
+
+/// What is there stays; tables are filled in the same way.
+fn fill(table: &mut Table, from: &Table, ours: bool) {
+    let there: Vec<String> = table.0.iter().map(|(key, _)| key.text.clone()).collect();
+    let has = |key: &str| there.iter().any(|there| there == key);
+    let replaced = |key: &str| {
+        let groups = EITHER.iter().filter(|group| ours && group.contains(&key));
+        groups.flat_map(|group| group.iter()).any(|other| *other != key && has(other))
+    };
+    for (key, node) in &from.0 {
+        match (table.get_mut(&key.text), &node.val) {
+            (None, _) if replaced(&key.text) => {}
+            (None, _) => drop(table.put(key.clone(), node.clone())),
+            (Some(Node { val: Val::Table(there), .. }), Val::Table(more)) => fill(there, more, key.text != OWN_WORDS),
+            (Some(_), _) => {}
+        }
+    }
+}

@@ -37,7 +37,7 @@ fn gateway(name: &str, drop_in: &str) -> (tempfile::TempDir, PathBuf) {
 
 #[test]
 fn every_shipped_profile_keeps_to_its_example() {
-    let (_folder, settings) = gateway("none.toml", "");
+    let (_folder, settings) = gateway("none.toml", "# none\n");
     let list = dmgw(&settings, &["profile", "list", "--json"]);
     let names: Vec<String> =
         json(&list).as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect();
@@ -51,7 +51,7 @@ fn every_shipped_profile_keeps_to_its_example() {
 
 #[test]
 fn every_shipped_file_is_right_by_itself() {
-    let (_folder, settings) = gateway("none.toml", "");
+    let (_folder, settings) = gateway("none.toml", "# none\n");
     for entry in fs::read_dir(shipped()).unwrap() {
         let path = entry.unwrap().path();
         let checked = dmgw(&settings, &["profile", "check", path.to_str().unwrap()]);
@@ -77,7 +77,7 @@ fn an_own_profile_stands_in_the_place_of_a_shipped_one_and_this_is_said() {
 
 #[test]
 fn what_is_wrong_is_told_with_its_place_and_ends_with_1() {
-    let (folder, settings) = gateway("none.toml", "");
+    let (folder, settings) = gateway("none.toml", "# none\n");
     let bad = folder.path().join("bad.toml");
     fs::write(&bad, "[profile.p.point.\"a.x\"]\nunit = \"kwh\"\nscal = 2\n").unwrap();
     let checked = dmgw(&settings, &["profile", "check", bad.to_str().unwrap()]);
@@ -95,7 +95,7 @@ fn what_is_wrong_is_told_with_its_place_and_ends_with_1() {
 
 #[test]
 fn an_example_that_is_not_kept_is_told_line_by_line() {
-    let (folder, settings) = gateway("none.toml", "");
+    let (folder, settings) = gateway("none.toml", "# none\n");
     let file = folder.path().join("p.toml");
     fs::write(&file, "[profile.p]\nmatch = [{ driver = \"sim\" }]\n[profile.p.point.\"a.x\"]\nscale = 0.1\n").unwrap();
     let missing = dmgw(&settings, &["profile", "test", file.to_str().unwrap()]);

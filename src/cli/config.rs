@@ -243,10 +243,13 @@ fn explain(key: Option<&str>) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn told_of_reload(Reloaded { changed, next_start, covered }: &Reloaded) -> Result<Exit, CliError> {
+fn told_of_reload(Reloaded { changed, next_start, covered, refused }: &Reloaded) -> Result<Exit, CliError> {
     diff(changed, "nothing has changed")?;
     if !covered.is_empty() {
         print(&format!("\nOf these a version holds, and not the files: {}", covered.join(", ")));
+    }
+    for why in refused {
+        print(&format!("\nNot registered: {why}"));
     }
     if !next_start.is_empty() {
         print(&format!("\nWaits for the next start: {}", next_start.join(", ")));

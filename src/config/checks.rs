@@ -1,5 +1,6 @@
 //! What no single key can show: names that lead nowhere, keys that contradict each other, more than there may be.
 
+use super::devices;
 use super::sections::{Config, Link};
 use crate::document::{At, Fault, Faults, Node, Section, Table};
 use crate::model::Name;
@@ -20,6 +21,7 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     look.admission();
     look.profiles();
     look.counts();
+    devices::check(config, faults);
 }
 
 struct Look<'a> {

@@ -7,6 +7,7 @@
 //! ones. [`teach`] makes `config/dmgw.toml`, which teaches every key.
 
 mod checks;
+pub mod devices;
 pub mod flat;
 pub mod gather;
 mod handed;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::devices::KnownDevice;
 use crate::api::ALWAYS_TAKEN;
 use crate::document::{Nested, Placed, Section};
 use crate::engine::{Admission, Pattern};
@@ -45,10 +46,11 @@ section! {
         variable: BTreeMap<Name, String> = BTreeMap::new(), like "site = \"basel\"";
         /// Templates: a named table that says template = "x" takes what it does not give itself from [template.x]. So
         /// many gateways share one file, and each says only what differs.
-        template: BTreeMap<Name, AsIs> = BTreeMap::new(), like "slow = { every = \"5m\", silent_after = \"30m\" }";
+        template: BTreeMap<Name, AsIs> = BTreeMap::new(), like "slow = { every = \"5m\", silent_after = \"30m\" }\nfeeder = { link = \"plant\", groups = [\"feeders\"] }";
         link: BTreeMap<Name, Link> = BTreeMap::new() => named Link, like "plant";
         group: BTreeMap<Name, Group> = BTreeMap::new() => named Group, like "basement";
         profile: BTreeMap<Name, Profile> = BTreeMap::new() => named Profile, like "acme-meter";
+        device: BTreeMap<Name, KnownDevice> = BTreeMap::new() => named KnownDevice, like "feeder-1";
         admission: Vec<Rule> = Vec::new() => several Rule;
         debug: BTreeMap<Name, Debug> = BTreeMap::new() => named Debug, like "crash";
     }

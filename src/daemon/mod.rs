@@ -21,6 +21,7 @@
 mod attached;
 mod clock;
 mod event_loop;
+mod known;
 mod links;
 mod logs;
 mod mailbox;
@@ -112,7 +113,10 @@ async fn serve(main: &Path, started: Started) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let notify = Notify::from_env();
-    let mut running = start::start(main, started, notify.clone())?;
+    let (mut running, config) = start::start(main, started, notify.clone())?;
+    known::tell(&config, &running.seal, &running.asks).await;
+    running.links.start();
+    drop(config);
     let giving_back = tokio::spawn(give_back());
     notify.say("READY=1");
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::event_loop::{Configure, Versioned};
+use super::known;
 use super::start::Running;
 use crate::config::flat::{at_next_start, differences, flat};
 use crate::config::{Inputs, Reading, kept, layers, probation, read};
@@ -194,6 +195,7 @@ async fn apply(
     // The loop may wait for an event; this is one.
     let _ = running.events.send(Event::Wake).await;
     let taken = tokio::time::timeout(TAKEN_WITHIN, taken).await;
+    let refused = known::tell(&config, &running.seal, &running.asks).await;
     running.links.start();
     if taken.is_err() {
         return Err("the disk has not taken the settings in time; they hold, and are kept when it does".into());
@@ -203,7 +205,7 @@ async fn apply(
         tracing::warn!(%error, %copy, "the last good copy of the settings cannot be written");
     }
     let next_start = changed.iter().map(|one| one.key.clone()).filter(|key| at_next_start(key)).collect();
-    Ok(Reloaded { changed, next_start, covered })
+    Ok(Reloaded { changed, next_start, covered, refused })
 }
 
 pub fn tell(came_to: &Result<Reloaded, String>) {

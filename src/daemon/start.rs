@@ -32,7 +32,7 @@ use crate::view::{Health, View};
 const CONTROLS: usize = 4;
 const LOOP_STACK: usize = 2 << 20;
 
-/// What must be stopped again.
+/// What must be stopped again. Its links do not run yet.
 pub struct Running {
     pub socket: PathBuf,
     pub asks: Arc<Asks>,
@@ -49,9 +49,11 @@ pub struct Running {
     pub stopping: Arc<AtomicBool>,
     pub loop_thread: Thread,
     pub loop_ended: oneshot::Receiver<Result<(), StoreError>>,
+    /// Opens the secrets of the settings.
+    pub seal: Arc<Seal>,
 }
 
-pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Running> {
+pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<(Running, Config)> {
     let mut clock = Clock::new(started.config.clock.trust);
     make_folder(&started.config.store.path, 0o700)?;
     let seal = Seal::of_gateway(started.config.store.folder(), seal::credentials().as_deref());
@@ -88,7 +90,7 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
     let (events, taken) = mpsc::channel(config.limits.event_queue);
     let asks = Arc::new(Asks::new(events.clone(), config.limits.asks));
     let view = Arc::new(View::default());
-    let mut links = Attached::new(&config, events.clone(), keys);
+    let links = Attached::new(&config, events.clone(), keys);
     let known = links.known();
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
@@ -118,8 +120,7 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
     let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
     let (api_stop, api_stopped) = watch::channel(false);
     let api = tokio::spawn(api::serve(listener, api_door, api_stopped));
-    links.start();
-    Ok(Running {
+    let running = Running {
         socket,
         asks,
         view,
@@ -133,7 +134,9 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<Ru
         stopping,
         loop_thread,
         loop_ended,
-    })
+        seal,
+    };
+    Ok((running, config))
 }
 
 /// With what was changed through doors, unless a version is on probation and the daemon started with it once too often:

@@ -138,6 +138,9 @@ impl Engine {
                 format!("{} is retired, so nobody can show its key; say as what it lives from now on", before.id);
             return Err(Refusal::BadArgument(says));
         }
+        if said_before(&before, &entry) {
+            return Ok(before.id.clone());
+        }
         let mut device = before.as_ref().clone();
         self.take_entry(&mut device, &entry)?;
         if device.place.is_none() {
@@ -224,6 +227,7 @@ impl Engine {
                 device.key_mark = mark;
             }
         }
+        device.settings_mark = entry.mark.unwrap_or(device.settings_mark);
         device.name = entry.name.clone().or(device.name.take());
         add_groups(&mut device.groups, &entry.groups).map_err(Refusal::BadArgument)
     }
@@ -252,6 +256,12 @@ impl Engine {
 fn mark(key: &Secret, no: DeviceNo) -> u16 {
     let salted = crc32c::crc32c_append(crc32c::crc32c(&no.0.to_le_bytes()), key.reveal().as_bytes());
     (salted >> 16) as u16
+}
+
+/// The settings say what they said the last time; what people have changed since stays.
+fn said_before(device: &Device, entry: &Registration) -> bool {
+    let key = entry.key.as_ref().is_none_or(|key| device.keyed && device.key_mark == mark(key, device.no));
+    key && entry.mark == Some(device.settings_mark)
 }
 
 fn place_of(entry: &Registration) -> Option<Identity> {

@@ -125,6 +125,9 @@ pub struct Device {
     /// A mark of that key, to see whether another one is given.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub key_mark: u16,
+    /// A mark of what the settings last said of it, to see whether they say something else.
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    pub settings_mark: u32,
     /// A mark of what the device last told about itself, to see whether it is another.
     #[serde(default)]
     pub told: u32,
@@ -133,6 +136,10 @@ pub struct Device {
     pub merged: Option<DeviceNo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retired: Option<Now>,
+}
+
+fn is_none_yet(mark: &u32) -> bool {
+    *mark == 0
 }
 
 fn is_zero(number: &u16) -> bool {
@@ -172,6 +179,7 @@ impl Device {
             written: Vec::new(),
             keyed: false,
             key_mark: 0,
+            settings_mark: 0,
             told: 0,
             merged: None,
             retired: None,

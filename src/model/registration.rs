@@ -38,6 +38,9 @@ pub struct Registration {
     /// As what it starts: managed, if nobody says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<LifeCycle>,
+    /// A mark of all this, where it is told again and again: what was told so last is not told anew.
+    #[serde(skip)]
+    pub mark: Option<u32>,
 }
 
 /// What became of one of them, in the order in which they were asked.
@@ -51,6 +54,12 @@ pub enum Registered {
 }
 
 impl Registration {
+    /// The key has a mark of its own.
+    pub fn mark_of(&self) -> u32 {
+        // Plain data in bounded lists: it always has bytes.
+        crc32c::crc32c(&minicbor_serde::to_vec(self).unwrap_or_default()).max(1)
+    }
+
     /// The bounds that types cannot show.
     pub fn check(&self) -> Result<(), String> {
         if self.identities.is_empty() && (self.link.is_none() || self.address.is_none()) {

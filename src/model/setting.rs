@@ -34,4 +34,7 @@ pub struct Reloaded {
     /// Tables of the files that do not hold, for a version over them says otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covered: Vec<String>,
+    /// Devices of the settings that could not be registered, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::file::{self, FileError, Fit};
@@ -37,6 +38,18 @@ pub enum SecretError {
     NoCredentials(String),
     #[error("{0:?} holds no secret: it is empty, or no text in UTF-8")]
     NoText(SecretSource),
+}
+
+/// As the settings write it: what is sealed may be seen.
+impl Serialize for SecretSource {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let (kind, text) = match self {
+            SecretSource::Credential(name) => ("credential", name.clone()),
+            SecretSource::File(path) => ("file", path.display().to_string()),
+            SecretSource::Sealed(sealed) => ("sealed", sealed.to_string()),
+        };
+        to.collect_map([(kind, text)])
+    }
 }
 
 impl SecretSource {

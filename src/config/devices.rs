@@ -1,0 +1,164 @@
+//! Devices that the settings name: known before they are ever seen, with what people know of them and their keys.
+//!
+//! Each start and each change of the settings registers them anew; who is known already is taken as it is said, unless
+//! nothing has changed since it was said last. A table that is taken out forgets nobody: to retire a device is a decision.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use crate::document::{Fault, Faults, Placed};
+use crate::model::about::{About, Location, LocationSource, PowerSource};
+use crate::model::registration::MOST_GROUPS;
+use crate::model::{Address, Identity, IdentityKind, LifeCycle, Name, Proof, Registration, Wall};
+use crate::seal::{Seal, SecretSource};
+use crate::section;
+
+section! {
+    /// Devices that are known before they are ever seen, by a name of the owner's choice. Each start and each change of
+    /// the settings tells what is said here; a table that is taken out forgets nobody (dmgw ask DEVICE retire does).
+    pub struct KnownDevice {
+        /// What is not given here is taken from this template.
+        template: Option<Name> = None, like "\"feeder\"";
+        /// Who it is, KIND:VALUE, strongest or not. Kinds: endpoint, serial, ble, eui, imei, uuid. Without any, it is
+        /// known by its link and address only.
+        identities: Vec<Placed<Said>> = Vec::new(), like "[\"serial:acme:17\"]";
+        /// On which link it will be found, and where on it.
+        link: Option<Placed<Name>> = None, like "\"plant\"";
+        address: Option<Placed<Address>> = None, like "\"7\"";
+        /// As what it starts, or is from now on: managed (if nothing is said), pending, quarantined or refused.
+        life: Option<Placed<LifeCycle>> = None, like "\"managed\"";
+        /// Groups that it is put into. To leave one out later takes it out of none.
+        groups: Vec<Name> = Vec::new(), like "[\"line-a\"]";
+        /// What people say of it, for selectors and for those who look.
+        label: BTreeMap<Name, String> = BTreeMap::new(), like "{ row = \"3\", floor = \"-1\" }";
+        /// What it is used for, maker and model, where it is, its source of power (mains, battery, harvested or line), how
+        /// well its traffic is protected and how much it matters under load, both 0 to 7.
+        application: Option<String> = None, like "\"lighting\"";
+        hardware: Option<String> = None, like "\"Acme M1\"";
+        location: Option<String> = None, like "\"hall 2\"";
+        power: Option<PowerSource> = None, like "\"mains\"";
+        security: Option<u8> = None, like "2";
+        access: Option<u8> = None, like "4";
+        /// Its key, of 8 to 128 bytes: who does not show it is somebody else. `dmgw secret seal` makes a sealed one.
+        key: Option<Placed<SecretSource>> = None, like "{ file = \"/etc/dmgw/keys/feeder-1\" }";
+    }
+}
+
+/// An identity as people write it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Said(pub Identity);
+
+impl TryFrom<String> for Said {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Said, String> {
+        let kinds = IdentityKind::ALL.map(IdentityKind::name).join(", ");
+        let wrong = || format!("{text:?} is no identity; write KIND:VALUE, such as serial:acme:17; kinds are {kinds}");
+        let (kind, value) = text.split_once(':').ok_or_else(wrong)?;
+        let kind = IdentityKind::ALL.into_iter().find(|known| known.name() == kind).ok_or_else(wrong)?;
+        Identity::new(kind, value, Proof::Claimed).map(Said).map_err(|error| error.to_string())
+    }
+}
+
+impl From<Said> for String {
+    fn from(said: Said) -> String {
+        said.0.to_string()
+    }
+}
+
+/// What no table can show alone.
+pub fn check(config: &Config, faults: &mut Faults) {
+    let mut known: BTreeMap<String, crate::document::At> = BTreeMap::new();
+    for device in config.device.values() {
+        if let Some(link) = device.link.as_ref().filter(|link| !config.link.contains_key(&link.value)) {
+            let names = config.link.keys().map(Name::as_str);
+            faults
+                .add(Fault::new(link.at, format!("there is no link {}", link.value)).meant(link.value.as_str(), names));
+        }
+        for Placed { value: Said(identity), at } in &device.identities {
+            if let Some(first) = known.insert(identity.to_string(), *at) {
+                let says = format!("{identity} is another device already; an identity names one");
+                faults.add(Fault::new(*at, says).also(first, "it is here first"));
+            }
+        }
+        if let Some(life) = device.life.as_ref().filter(|life| life.value == LifeCycle::Retired) {
+            faults.say(life.at, "nobody begins as retired: take the table out, and retire the device");
+        }
+        device.check(faults);
+    }
+}
+
+impl KnownDevice {
+    fn check(&self, faults: &mut Faults) {
+        let places = self.address.as_ref().map(|address| address.at).or(self.link.as_ref().map(|link| link.at));
+        if let (Some(address), None) = (&self.address, &self.link) {
+            faults.say(address.at, "an address says nothing without its link");
+        } else if let (Some(at), true, None) = (places, self.identities.is_empty(), &self.address) {
+            faults.say(at, "say who it is: identities, or a link and an address");
+        }
+        if let (Some(key), true) = (&self.key, self.identities.is_empty()) {
+            faults.say(key.at, "a key belongs to an identity; a place has none");
+        }
+        let at = self.key.as_ref().map(|key| key.at).or(places).or(self.identities.first().map(|said| said.at));
+        if let (Some(at), Err(says)) = (at, self.about().check()) {
+            faults.say(at, says);
+        }
+        if let (Some(at), true) = (at, self.groups.len() > MOST_GROUPS) {
+            faults.say(at, format!("a device is in at most {MOST_GROUPS} groups; there are {}", self.groups.len()));
+        }
+    }
+
+    fn about(&self) -> About {
+        let place = |place: &String| Location {
+            place: Some(place.clone()),
+            position: None,
+            source: LocationSource::Administrator,
+            at: Wall(0),
+        };
+        About {
+            labels: self.label.clone(),
+            location: self.location.as_ref().map(place),
+            application: self.application.clone(),
+            hardware: self.hardware.clone(),
+            power: self.power,
+            security: self.security,
+            access: self.access,
+            ..About::default()
+        }
+    }
+
+    fn registration(&self, name: &Name, seal: &Seal, credentials: Option<&Path>) -> Result<Registration, String> {
+        let key = self.key.as_ref().map(|key| key.value.resolve(seal, credentials));
+        let plain = Registration {
+            identities: self.identities.iter().map(|said| said.value.0.clone()).collect(),
+            link: self.link.as_ref().map(|link| link.value.clone()),
+            address: self.address.as_ref().map(|address| address.value.clone()),
+            name: Some(name.clone()),
+            groups: self.groups.clone(),
+            about: self.about(),
+            key: None,
+            life: self.life.as_ref().map(|life| life.value),
+            mark: None,
+        };
+        let mark = Some(plain.mark_of());
+        Ok(Registration { key: key.transpose().map_err(|error| format!("its key: {error}"))?, mark, ..plain })
+    }
+}
+
+impl Config {
+    /// All of them, and why some cannot be registered.
+    pub fn registrations(&self, seal: &Seal, credentials: Option<&Path>) -> (Vec<(Name, Registration)>, Vec<String>) {
+        let (mut all, mut wrong) = (Vec::new(), Vec::new());
+        for (name, device) in &self.device {
+            match device.registration(name, seal, credentials) {
+                Ok(registration) => all.push((name.clone(), registration)),
+                Err(why) => wrong.push(format!("device.{name}: {why}")),
+            }
+        }
+        (all, wrong)
+    }
+}

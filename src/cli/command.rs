@@ -99,7 +99,7 @@ fn meant(word: &str) -> Result<(Option<Name>, Option<String>), CliError> {
 pub fn told_where(text: &str, bad: &BadSelector) -> String {
     let before = text.get(..bad.at.start).unwrap_or(text).chars().count();
     let wide = text.get(bad.at.clone()).map_or(1, |part| part.chars().count()).max(1);
-    let meant = bad.meant.as_ref().map_or_else(String::new, |meant| format!("\nDid you mean {meant:?}?"));
+    let meant = bad.meant.as_ref().map_or_else(String::new, |meant| format!("\nDid you mean {meant}?"));
     format!("{}\n  {text}\n  {}{}{meant}", bad.says, " ".repeat(before), "^".repeat(wide))
 }
 

@@ -270,6 +270,7 @@ fn tell_command(command: &Command) {
     let (id, operation) = (&command.id, command.operation.kind());
     let device = match &command.whom {
         Whom::Device { id, .. } => id.to_string(),
+        Whom::Many(children) if children.len() == 1 => "1 device".into(),
         Whom::Many(children) => format!("{} devices", children.len()),
     };
     match command.state {

@@ -56,7 +56,7 @@ impl Engine {
         }
         let Some(text) = &ask.of else { return Ok(ask.devices.clone()) };
         let selector = Selector::parse(text).map_err(|bad| {
-            let meant = bad.meant.map_or_else(String::new, |meant| format!("; {meant:?} was meant?"));
+            let meant = bad.meant.map_or_else(String::new, |meant| format!("; {meant} was meant?"));
             Refusal::BadArgument(format!("{} at {}{meant}", bad.says, text.get(bad.at.clone()).unwrap_or("its end")))
         })?;
         let found = self.those(by, ask, |entry| selector.holds(&Facts::of(entry)) == Holds::Yes);

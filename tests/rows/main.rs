@@ -12,6 +12,7 @@ mod keeping_off;
 mod many;
 mod operations;
 mod registration;
+mod selecting;
 
 use serde_json::{Value, json};
 use support::{Gateway, Plant, eventually};

@@ -256,6 +256,11 @@ impl Gateway {
         http::exchange(&self.socket(), "GET", path, b"").expect("an answer")
     }
 
+    /// None while nobody listens.
+    pub fn try_get(&self, path: &str) -> Option<Answer> {
+        http::exchange(&self.socket(), "GET", path, b"").ok()
+    }
+
     #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_bytes(path, body.to_string().as_bytes())
@@ -300,6 +305,18 @@ impl Drop for Gateway {
 pub fn told(gateway: &Gateway, words: &[&str]) -> (i32, String) {
     let ended = gateway.cli(words);
     (ended.status.code().unwrap(), text(&ended.stdout) + &text(&ended.stderr))
+}
+
+/// The same, with something on its standard input; only what it said on its standard output.
+pub fn told_with(gateway: &Gateway, words: &[&str], input: &str) -> String {
+    use std::io::Write;
+    let mut command = dmgw();
+    command.args(words).arg("--config").arg(gateway.config());
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{words:?}");
+    text(&ended.stdout).trim().to_owned()
 }
 
 /// A file in the gateway's folder, for the command line to read.

@@ -1,4 +1,4 @@
-//! Selectors: one answer, a hundred thousand devices from the beginning, and what is asked again after a change.
+//! Selectors: one read, one answer, a hundred thousand devices from the beginning, and what is asked again after a change.
 
 mod plant;
 mod row;
@@ -31,6 +31,7 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
+    one_reading();
     one_answer();
     many_devices();
     one_change();
@@ -77,6 +78,20 @@ fn devices(count: u32) -> (Vec<Known>, Arc<Capabilities>) {
 
 fn selectors() -> Vec<Selector> {
     SELECTORS.iter().map(|text| Selector::parse(text).expect("a selector")).collect()
+}
+
+/// Nanoseconds from a text to a selector; against the parser of the crate, which makes no more than a tree.
+fn one_reading() {
+    let took = |rounds: u32, read: &dyn Fn(&str)| {
+        let start = Instant::now();
+        for _ in 0..rounds {
+            SELECTORS.iter().for_each(|text| read(black_box(text)));
+        }
+        start.elapsed().as_nanos() as f64 / (f64::from(rounds) * SELECTORS.len() as f64)
+    };
+    let ours = took(ROUNDS, &|text| assert!(black_box(Selector::parse(text)).is_ok()));
+    let theirs = took(ROUNDS / 20, &|text| assert!(black_box(Env::default().parser().parse(text)).is_ok()));
+    row::Row::new("selector-parse", ours, Some(theirs), &[("selectors", SELECTORS.len().to_string())]).write();
 }
 
 /// Nanoseconds for each of the selectors, of one device after the other.

@@ -1,21 +1,19 @@
 //! What may be asked of the parts of an expression: each comparison and call with the types that it takes.
 
-use cel::IdedExpr;
-use cel::common::ast::{Expr, ListExpr, LiteralValue};
-
 use super::compile::{Part, Reader};
 use super::fact::Fact;
 use super::form::{Compare, Number, Test, Text};
+use super::tree::{Expr, What};
 use super::{BadSelector, check};
 use crate::model::Name;
 
 impl<'a> Reader<'a> {
     pub(super) fn compare(
         &mut self,
-        expr: &IdedExpr,
-        a: &'a IdedExpr,
+        expr: &Expr<'_>,
+        a: &'a Expr<'a>,
         compare: Compare,
-        b: &'a IdedExpr,
+        b: &'a Expr<'a>,
     ) -> Result<Test, BadSelector> {
         let equality = matches!(compare, Compare::Equal | Compare::NotEqual);
         match (self.part(a)?, self.part(b)?) {
@@ -35,37 +33,37 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn unlike(&self, expr: &IdedExpr, a: (&IdedExpr, Part), b: (&IdedExpr, Part)) -> BadSelector {
-        let shown = |(expr, part): &(&IdedExpr, Part)| format!("{} is {}", self.source.shown(expr), part.called());
-        let sign = &self.source.text[self.source.at(self.source.token(expr))];
+    fn unlike(&self, expr: &Expr<'_>, a: (&Expr<'_>, Part), b: (&Expr<'_>, Part)) -> BadSelector {
+        let shown = |(expr, part): &(&Expr<'_>, Part)| format!("{} is {}", expr.shown(self.text), part.called());
+        let sign = self.text.get(expr.sign.clone()).unwrap_or_default();
         let bad = |at| BadSelector::new(format!("{sign} cannot compare these: {}, {}", shown(&a), shown(&b)), at);
         match (&a, &b) {
             ((number, Part::Number(Number::Is(is))), (_, Part::Text(..)))
             | ((_, Part::Text(..)), (number, Part::Number(Number::Is(is)))) => {
-                bad(self.source.span(number)).meant(format!("\"{is}\""))
+                bad(number.at.clone()).meant(format!("\"{is}\""))
             }
             ((_, Part::Number(_) | Part::Test(_)), (text, Part::Text(Text::Is(is), _)))
             | ((text, Part::Text(Text::Is(is), _)), (_, Part::Number(_) | Part::Test(_))) => {
-                bad(self.source.span(text)).meant(&**is)
+                bad(text.at.clone()).meant(&**is)
             }
             ((list, Part::Texts(_)), (text, Part::Text(..))) | ((text, Part::Text(..)), (list, Part::Texts(_))) => {
-                bad(self.source.span(expr)).meant(format!("{} in {}", self.source.shown(text), self.source.shown(list)))
+                bad(expr.at.clone()).meant(format!("{} in {}", text.shown(self.text), list.shown(self.text)))
             }
-            _ => bad(self.source.span(expr)),
+            _ => bad(expr.at.clone()),
         }
     }
 
     /// A text that is written out and can never be the fact is a slip.
-    fn spelled(&mut self, of: Option<Fact>, text: &Text, at: &IdedExpr) -> Result<(), BadSelector> {
+    fn spelled(&mut self, of: Option<Fact>, text: &Text, written: &Expr<'_>) -> Result<(), BadSelector> {
         let (Some(of), Text::Is(text)) = (of, text) else { return Ok(()) };
-        if let Some(name) = check::spelled(of, text, self.source.span(at))? {
+        if let Some(name) = check::spelled(of, text, written.at.clone())? {
             self.told.push((of, name));
         }
         Ok(())
     }
 
-    pub(super) fn within(&mut self, what: &'a IdedExpr, list: &'a IdedExpr) -> Result<Test, BadSelector> {
-        if let Expr::List(among) = &list.expr {
+    pub(super) fn within(&mut self, what: &'a Expr<'a>, list: &'a Expr<'a>) -> Result<Test, BadSelector> {
+        if let What::List(among) = &list.what {
             return self.among(what, among);
         }
         match self.part(list)? {
@@ -80,51 +78,51 @@ impl<'a> Reader<'a> {
     }
 
     /// In a list that is written out.
-    fn among(&mut self, what: &'a IdedExpr, list: &'a ListExpr) -> Result<Test, BadSelector> {
+    fn among(&mut self, what: &'a Expr<'a>, list: &'a [Expr<'a>]) -> Result<Test, BadSelector> {
         match self.part(what)? {
             Part::Text(text, of) => {
-                let texts: Result<_, _> = list.elements.iter().map(|element| self.one_text(of, element)).collect();
+                let texts: Result<_, _> = list.iter().map(|element| self.one_text(of, element)).collect();
                 Ok(Test::TextIn(text, texts?))
             }
             Part::Number(number) => {
-                let numbers: Result<_, _> = list.elements.iter().map(|element| self.one_number(element)).collect();
+                let numbers: Result<_, _> = list.iter().map(|element| self.one_number(element)).collect();
                 Ok(Test::NumberIn(number, numbers?))
             }
             other => Err(self.wrong(what, "a text or a number can be in a list", &other)),
         }
     }
 
-    fn one_text(&mut self, of: Option<Fact>, element: &IdedExpr) -> Result<Box<str>, BadSelector> {
-        let Expr::Literal(LiteralValue::String(text)) = &element.expr else {
+    fn one_text(&mut self, of: Option<Fact>, element: &Expr<'_>) -> Result<Box<str>, BadSelector> {
+        let What::Text(text) = &element.what else {
             return Err(self.bad(element, "in this list stand texts in quotes"));
         };
-        self.spelled(of, &Text::Is(text.inner().into()), element)?;
-        Ok(text.inner().into())
+        self.spelled(of, &Text::Is(text.clone()), element)?;
+        Ok(text.clone())
     }
 
-    fn one_number(&mut self, element: &'a IdedExpr) -> Result<i64, BadSelector> {
+    fn one_number(&mut self, element: &'a Expr<'a>) -> Result<i64, BadSelector> {
         match self.part(element)? {
             Part::Number(Number::Is(number)) => Ok(number),
             _ => Err(self.bad(element, "in this list stand whole numbers")),
         }
     }
 
-    pub(super) fn key(&self, key: &IdedExpr) -> Result<Name, BadSelector> {
-        let Expr::Literal(LiteralValue::String(name)) = &key.expr else {
+    pub(super) fn key(&self, key: &Expr<'_>) -> Result<Name, BadSelector> {
+        let What::Text(name) = &key.what else {
             return Err(self.bad(key, "here stands a name in quotes"));
         };
-        Name::new(name.inner()).map_err(|bad| self.bad(key, bad.to_string()))
+        Name::new(name).map_err(|bad| self.bad(key, bad.to_string()))
     }
 
-    pub(super) fn shape(&mut self, a: &'a IdedExpr, compare: Compare, b: &'a IdedExpr) -> Result<Test, BadSelector> {
+    pub(super) fn shape(&mut self, a: &'a Expr<'a>, compare: Compare, b: &'a Expr<'a>) -> Result<Test, BadSelector> {
         let ((text, of), (part, _)) = (self.text(a)?, self.text(b)?);
         if let (Compare::Like, Text::Is(pattern), Some(of)) = (compare, &part, of) {
-            check::like(of, pattern, self.source.span(b))?;
+            check::like(of, pattern, b.at.clone())?;
         }
         Ok(Test::Texts(text, compare, part))
     }
 
-    pub(super) fn size(&mut self, of: &'a IdedExpr) -> Result<Part, BadSelector> {
+    pub(super) fn size(&mut self, of: &'a Expr<'a>) -> Result<Part, BadSelector> {
         match self.part(of)? {
             Part::Text(text, _) => Ok(Part::Number(Number::Length(text))),
             Part::Texts(list) => Ok(Part::Number(Number::Count(list))),
@@ -132,12 +130,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn has(&mut self, of: &'a IdedExpr) -> Result<Test, BadSelector> {
+    pub(super) fn has(&mut self, of: &'a Expr<'a>) -> Result<Test, BadSelector> {
         match self.part(of)? {
             Part::Text(Text::Entry(fact, name), _) => Ok(Test::HasEntry(fact, name)),
             Part::Text(Text::Fact(fact), _) | Part::Number(Number::Fact(fact)) => Ok(Test::Has(fact)),
             _ => {
-                let says = format!("has asks for what may be missing; {} never is", self.source.shown(of));
+                let says = format!("has asks for what may be missing; {} never is", of.shown(self.text));
                 Err(self.bad(of, says))
             }
         }
@@ -146,11 +144,11 @@ impl<'a> Reader<'a> {
     /// exists and all: a question about each text of a list.
     pub(super) fn each(
         &mut self,
-        list: &'a IdedExpr,
-        name: &'a IdedExpr,
-        test: &'a IdedExpr,
+        list: &'a Expr<'a>,
+        name: &'a Expr<'a>,
+        test: &'a Expr<'a>,
     ) -> Result<(Fact, Box<Test>), BadSelector> {
-        if let Expr::List(_) = &list.expr {
+        if let What::List(_) = &list.what {
             let says = "exists and all look at a list of the device, such as groups.exists(g, g in [\"a\", \"b\"])";
             return Err(self.bad(list, says));
         }
@@ -164,10 +162,10 @@ impl<'a> Reader<'a> {
         Ok((fact, Box::new(test?)))
     }
 
-    fn new_name(&self, name: &'a IdedExpr) -> Result<&'a str, BadSelector> {
-        match &name.expr {
-            Expr::Ident(name) if Fact::named(name).is_none() && !name.starts_with('.') => Ok(name),
-            Expr::Ident(fact) => Err(self.bad(name, format!("{fact} is a fact; call the text of the list otherwise"))),
+    fn new_name(&self, name: &'a Expr<'a>) -> Result<&'a str, BadSelector> {
+        match name.what {
+            What::Name(name) if Fact::named(name).is_none() => Ok(name),
+            What::Name(fact) => Err(self.bad(name, format!("{fact} is a fact; call the text of the list otherwise"))),
             _ => Err(self.bad(name, "here stands what the text of the list is called, such as g")),
         }
     }

@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use cel::IdedExpr;
-
 use super::BadSelector;
 use super::fact::Fact;
-use super::place::Source;
 use super::scan::CAN;
+use super::tree::Expr;
 use crate::model::{Identity, IdentityKind, Name, Proof, glob};
 use crate::nearest::nearest;
 
@@ -42,17 +40,23 @@ pub fn not_possible(shown: &str) -> String {
     format!("{shown} is not possible here; {CAN}")
 }
 
-pub fn no_call(source: &Source<'_>, expr: &IdedExpr, name: &str) -> BadSelector {
-    if !name.starts_with(char::is_alphabetic) {
-        let sign = source.at(source.token(expr));
-        return BadSelector::new(not_possible(&source.text[sign.clone()]), sign);
+/// How a selector spells what other languages call so.
+pub fn elsewhere(word: &str) -> Option<&'static str> {
+    match word {
+        "and" | "AND" => Some("&&"),
+        "or" | "OR" => Some("||"),
+        "not" | "NOT" => Some("!"),
+        _ => None,
     }
-    let at = source.called(expr);
+}
+
+pub fn no_call(call: &Expr<'_>, name: &str) -> BadSelector {
+    let at = call.sign.clone();
     if let Some((_, how)) = CALLS.iter().find(|(known, _)| *known == name) {
         return BadSelector::new(format!("{name} is written otherwise: {how}"), at);
     }
     let bad = BadSelector::new(not_possible(name), at);
-    match nearest(name, CALLS.iter().map(|(known, _)| *known)) {
+    match elsewhere(name).or_else(|| nearest(name, CALLS.iter().map(|(known, _)| *known))) {
         Some(meant) => bad.meant(meant),
         None => bad,
     }

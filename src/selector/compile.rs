@@ -1,17 +1,14 @@
-//! From the expression that was parsed to the closed form: every name, type, word and call is checked here.
-
-use cel::IdedExpr;
-use cel::common::ast::{CallExpr, Expr, LiteralValue, operators as op};
+//! From the tree to the closed form: every name, type, word and call is checked here.
 
 use super::fact::{Fact, FactSet, Kind};
 use super::form::{Compare, Number, Test, Text};
-use super::place::Source;
+use super::tree::{Expr, What};
 use super::{BadSelector, Read, check};
 use crate::model::Name;
 
 /// Reads one expression, and remembers what it names.
 pub struct Reader<'a> {
-    pub(super) source: &'a Source<'a>,
+    pub(super) text: &'a str,
     names: FactSet,
     pub(super) told: Vec<(Fact, Name)>,
     /// Within exists and all: what the text of the list is called, and the list.
@@ -42,41 +39,40 @@ impl Part {
 }
 
 impl<'a> Reader<'a> {
-    pub fn read(source: &'a Source<'a>, root: &'a IdedExpr) -> Result<Read, BadSelector> {
-        let mut reader = Reader { source, names: FactSet::default(), told: Vec::new(), element: None };
+    pub fn read(text: &'a str, root: &'a Expr<'a>) -> Result<Read, BadSelector> {
+        let mut reader = Reader { text, names: FactSet::default(), told: Vec::new(), element: None };
         let test = reader.test(root)?;
         let Reader { names, mut told, .. } = reader;
         told.sort();
         told.dedup();
-        Ok(Read { text: source.text.to_owned(), test, names, told })
+        Ok(Read { text: text.to_owned(), test, names, told })
     }
 
-    pub(super) fn part(&mut self, expr: &'a IdedExpr) -> Result<Part, BadSelector> {
-        match &expr.expr {
-            Expr::Literal(LiteralValue::Boolean(is)) => Ok(Part::Test(Test::Is(*is.inner()))),
-            Expr::Literal(LiteralValue::String(text)) => Ok(Part::Text(Text::Is(text.inner().into()), None)),
-            Expr::Literal(LiteralValue::Int(number)) => Ok(Part::Number(Number::Is(*number.inner()))),
-            Expr::Literal(LiteralValue::Null) => {
-                Err(self.bad(expr, "there is no null; what is missing is asked by has"))
+    pub(super) fn part(&mut self, expr: &'a Expr<'a>) -> Result<Part, BadSelector> {
+        match &expr.what {
+            What::Bool(is) => Ok(Part::Test(Test::Is(*is))),
+            What::Text(text) => Ok(Part::Text(Text::Is(text.clone()), None)),
+            What::Number(number) => Ok(Part::Number(Number::Is(*number))),
+            What::Null => Err(self.bad(expr, "there is no null; what is missing is asked by has")),
+            What::List(_) => Err(self.bad(expr, "a list that is written out stands only after in")),
+            What::Name(name) => self.ident(expr, name),
+            What::Entry(table, name) => {
+                self.entry(table, |reader| Name::new(name).map_err(|bad| reader.bad(expr, bad.to_string())))
             }
-            Expr::Ident(name) => self.ident(expr, name),
-            Expr::Select(select) => self.entry(&select.operand, |reader| {
-                Name::new(&select.field).map_err(|bad| reader.bad(expr, bad.to_string()))
-            }),
-            Expr::Call(call) => self.call(expr, call),
-            Expr::List(_) => Err(self.bad(expr, "a list that is written out stands only after in")),
-            _ => Err(self.bad(expr, check::not_possible(&self.source.shown(expr)))),
+            What::Index(of) => self.entry(&of[0], |reader| reader.key(&of[1])),
+            What::Sign(sign, parts) => self.sign(expr, sign, parts).map(Part::Test),
+            What::Call { of, name, args } => self.call(expr, of.as_deref(), name, args),
         }
     }
 
-    fn ident(&mut self, expr: &IdedExpr, name: &str) -> Result<Part, BadSelector> {
+    fn ident(&mut self, expr: &Expr<'_>, name: &str) -> Result<Part, BadSelector> {
         if let Some((element, list)) = self.element
             && element == name
         {
             return Ok(Part::Text(Text::Element, Some(list)));
         }
         let Some(fact) = Fact::named(name) else {
-            return Err(check::no_fact(name, self.source.span(expr)));
+            return Err(check::no_fact(name, expr.at.clone()));
         };
         self.names = self.names.with(fact);
         Ok(match fact.kind() {
@@ -91,7 +87,7 @@ impl<'a> Reader<'a> {
     /// `label.row` or `label["row"]`.
     fn entry(
         &mut self,
-        table: &'a IdedExpr,
+        table: &'a Expr<'a>,
         name: impl FnOnce(&Self) -> Result<Name, BadSelector>,
     ) -> Result<Part, BadSelector> {
         match self.part(table)? {
@@ -100,21 +96,32 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn call(&mut self, expr: &'a IdedExpr, call: &'a CallExpr) -> Result<Part, BadSelector> {
-        let name = call.func_name.as_str();
-        let compare = if call.target.is_some() { method(name) } else { comparison(name) };
-        let test = match (name, call.target.as_deref(), call.args.as_slice()) {
-            (op::LOGICAL_AND, None, _) => Test::All(self.terms(expr, op::LOGICAL_AND)?),
-            (op::LOGICAL_OR, None, _) => Test::Any(self.terms(expr, op::LOGICAL_OR)?),
-            (op::LOGICAL_NOT, None, [of]) => Test::Not(Box::new(self.test(of)?)),
-            (op::CONDITIONAL, None, [by, yes, no]) => {
-                Test::Choice(Box::new([self.test(by)?, self.test(yes)?, self.test(no)?]))
-            }
-            (op::IN, None, [what, list]) => self.within(what, list)?,
+    fn sign(&mut self, expr: &'a Expr<'a>, sign: &str, parts: &'a [Expr<'a>]) -> Result<Test, BadSelector> {
+        Ok(match (sign, parts) {
+            ("&&", terms) => Test::All(self.tests(terms)?),
+            ("||", terms) => Test::Any(self.tests(terms)?),
+            ("!", [of]) => Test::Not(Box::new(self.test(of)?)),
+            ("?", [by, yes, no]) => Test::Choice(Box::new([self.test(by)?, self.test(yes)?, self.test(no)?])),
+            ("in", [what, list]) => self.within(what, list)?,
+            (sign, parts) => match (comparison(sign), parts) {
+                (Some(compare), [a, b]) => self.compare(expr, a, compare, b)?,
+                _ => return Err(BadSelector::new(check::not_possible(sign), expr.sign.clone())),
+            },
+        })
+    }
+
+    fn call(
+        &mut self,
+        expr: &'a Expr<'a>,
+        of: Option<&'a Expr<'a>>,
+        name: &str,
+        args: &'a [Expr<'a>],
+    ) -> Result<Part, BadSelector> {
+        let test = match (name, of, args) {
+            ("size", None, [of]) | ("size", Some(of), []) => return self.size(of),
             ("has", None, [of]) => self.has(of)?,
             ("exists" | "all", Some(_), [_, _]) if self.element.is_some() => {
-                let at = self.source.called(expr);
-                return Err(BadSelector::new("exists and all cannot stand in each other", at));
+                return Err(BadSelector::new("exists and all cannot stand in each other", expr.sign.clone()));
             }
             ("exists", Some(list), [name, test]) => {
                 let (list, test) = self.each(list, name, test)?;
@@ -124,62 +131,49 @@ impl<'a> Reader<'a> {
                 let (list, test) = self.each(list, name, test)?;
                 Test::Each(list, test)
             }
-            ("size", None, [of]) | ("size", Some(of), []) => return self.size(of),
-            (op::INDEX, None, [table, key]) => return self.entry(table, |reader| reader.key(key)),
-            _ => match (compare, call.target.as_deref(), call.args.as_slice()) {
+            _ => match (method(name), of, args) {
                 (Some(compare), Some(a), [b]) => self.shape(a, compare, b)?,
-                (Some(compare), None, [a, b]) => self.compare(expr, a, compare, b)?,
-                _ => return Err(check::no_call(self.source, expr, name)),
+                _ => return Err(check::no_call(expr, name)),
             },
         };
         Ok(Part::Test(test))
     }
 
-    pub(super) fn test(&mut self, expr: &'a IdedExpr) -> Result<Test, BadSelector> {
+    pub(super) fn test(&mut self, expr: &'a Expr<'a>) -> Result<Test, BadSelector> {
         match self.part(expr)? {
             Part::Test(test) => Ok(test),
             other => Err(self.wrong(expr, "here stands a question that is answered by yes or no", &other)),
         }
     }
 
-    pub(super) fn text(&mut self, expr: &'a IdedExpr) -> Result<(Text, Option<Fact>), BadSelector> {
+    pub(super) fn text(&mut self, expr: &'a Expr<'a>) -> Result<(Text, Option<Fact>), BadSelector> {
         match self.part(expr)? {
             Part::Text(text, of) => Ok((text, of)),
             other => Err(self.wrong(expr, "here stands a text", &other)),
         }
     }
 
-    /// `a && b && c`, which the parser gives as a tree.
-    fn terms(&mut self, expr: &'a IdedExpr, operator: &str) -> Result<Vec<Test>, BadSelector> {
-        match &expr.expr {
-            Expr::Call(call) if call.func_name == operator => {
-                let mut terms = Vec::new();
-                for arg in &call.args {
-                    terms.append(&mut self.terms(arg, operator)?);
-                }
-                Ok(terms)
-            }
-            _ => Ok(vec![self.test(expr)?]),
-        }
+    fn tests(&mut self, terms: &'a [Expr<'a>]) -> Result<Vec<Test>, BadSelector> {
+        terms.iter().map(|term| self.test(term)).collect()
     }
 
-    pub(super) fn wrong(&self, expr: &IdedExpr, wanted: &str, part: &Part) -> BadSelector {
-        self.bad(expr, format!("{wanted}; {} is {}", self.source.shown(expr), part.called()))
+    pub(super) fn wrong(&self, expr: &Expr<'_>, wanted: &str, part: &Part) -> BadSelector {
+        self.bad(expr, format!("{wanted}; {} is {}", expr.shown(self.text), part.called()))
     }
 
-    pub(super) fn bad(&self, expr: &IdedExpr, says: impl Into<String>) -> BadSelector {
-        BadSelector::new(says, self.source.span(expr))
+    pub(super) fn bad(&self, expr: &Expr<'_>, says: impl Into<String>) -> BadSelector {
+        BadSelector::new(says, expr.at.clone())
     }
 }
 
-fn comparison(name: &str) -> Option<Compare> {
-    Some(match name {
-        op::EQUALS => Compare::Equal,
-        op::NOT_EQUALS => Compare::NotEqual,
-        op::LESS => Compare::Less,
-        op::LESS_EQUALS => Compare::AtMost,
-        op::GREATER => Compare::Greater,
-        op::GREATER_EQUALS => Compare::AtLeast,
+fn comparison(sign: &str) -> Option<Compare> {
+    Some(match sign {
+        "==" => Compare::Equal,
+        "!=" => Compare::NotEqual,
+        "<" => Compare::Less,
+        "<=" => Compare::AtMost,
+        ">" => Compare::Greater,
+        ">=" => Compare::AtLeast,
         _ => return None,
     })
 }

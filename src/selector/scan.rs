@@ -1,7 +1,7 @@
 //! The guard before the parser: a text of bounded size, in tokens that a selector can have, not nested too deeply.
 //!
-//! The parser calls itself for each bracket and is slow on what it does not understand; unguarded, some kilobytes end
-//! the process. So nothing reaches it that this did not pass. What is told here is told better, too: with the place.
+//! The parser calls itself for each bracket; unguarded, some kilobytes of them would end the process. So nothing reaches
+//! it that this did not pass, and it need not count.
 
 use std::ops::Range;
 
@@ -53,7 +53,8 @@ fn next(text: &str, from: usize) -> Result<Option<Token>, BadSelector> {
     let length = match first {
         'a'..='z' | 'A'..='Z' | '_' => word(rest, start)?,
         '0'..='9' => number(rest, start)?,
-        '"' | '\'' => quoted(rest, first, start)?,
+        '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => number(rest, start)?,
+        '"' | '\'' => quoted(rest, start)?,
         _ => symbol(rest, first, start)?,
     };
     Ok(Some(start..start + length))
@@ -77,10 +78,11 @@ fn number(rest: &str, start: usize) -> Result<usize, BadSelector> {
     Err(BadSelector::new(format!("{digits} is not a whole number, or one too large"), start..start + end))
 }
 
-/// With both quotes. After a backslash only what every reader of CEL takes for the same.
-fn quoted(rest: &str, quote: char, start: usize) -> Result<usize, BadSelector> {
+/// With its quotes. After a backslash only what every reader of CEL takes for the same.
+fn quoted(rest: &str, start: usize) -> Result<usize, BadSelector> {
     let bad = |says: String, at: usize, length: usize| Err(BadSelector::new(says, start + at..start + at + length));
-    let mut chars = rest.char_indices().skip(1);
+    let fence = fence(rest);
+    let mut chars = rest.char_indices().skip(fence.len());
     while let Some((at, c)) = chars.next() {
         if c == '\\' {
             let escaped = chars.next().map(|(_, c)| c);
@@ -89,11 +91,17 @@ fn quoted(rest: &str, quote: char, start: usize) -> Result<usize, BadSelector> {
             }
         } else if c.is_control() {
             return bad("a text in a selector has no control characters".into(), at, c.len_utf8());
-        } else if c == quote {
-            return Ok(at + 1);
+        } else if rest[at..].starts_with(fence) {
+            return Ok(at + fence.len());
         }
     }
-    bad(format!("the text that begins here has no {quote} at its end"), 0, rest.len())
+    bad(format!("the text that begins here has no {fence} at its end"), 0, rest.len())
+}
+
+/// The quote with which a text begins and ends, or three of them.
+pub fn fence(text: &str) -> &str {
+    let three = text.starts_with("\"\"\"") || text.starts_with("'''");
+    text.get(..if three { 3 } else { 1 }).unwrap_or_default()
 }
 
 fn symbol(rest: &str, first: char, start: usize) -> Result<usize, BadSelector> {
@@ -111,7 +119,7 @@ fn symbol(rest: &str, first: char, start: usize) -> Result<usize, BadSelector> {
 }
 
 /// Every bracket has its other one, and no more than [`DEEPEST`] are open at a time. A choice counts as one that is
-/// never closed, for the parser nests one in the other.
+/// never closed, for one nests in the other.
 fn nests_within_bounds(text: &str, tokens: &[Token]) -> Result<(), BadSelector> {
     let (mut open, mut choices) = (Vec::new(), 0);
     for token in tokens {

@@ -94,6 +94,27 @@ fn what_is_missing_is_unknown_and_not_false() {
 }
 
 #[test]
+fn what_binds_tighter_goes_first() {
+    for (text, holds) in [
+        ("keyed || blocked && blocked", Holds::Yes),
+        ("(keyed || blocked) && blocked", Holds::No),
+        ("!blocked && keyed", Holds::Yes),
+        ("!(blocked && keyed)", Holds::Yes),
+        ("!blocked == keyed", Holds::Yes),
+        ("blocked == blocked == blocked", Holds::No),
+        ("keyed ? blocked : true || true", Holds::No),
+        ("blocked ? true : blocked ? true : keyed", Holds::Yes),
+        ("keyed && blocked ? blocked : keyed", Holds::Yes),
+        ("!!keyed && !!!blocked", Holds::Yes),
+        ("security > -1 && -1 < security", Holds::Yes),
+        ("'line-a' in groups == true", Holds::Yes),
+        ("security in [5,] && !(security in [,])", Holds::Yes),
+    ] {
+        assert_eq!(says(text, &feeder()), holds, "{text}");
+    }
+}
+
+#[test]
 fn it_does_not_matter_which_side_is_unknown() {
     for (text, holds) in [
         ("profile == 'x' || life == 'pending'", Holds::Yes),
@@ -146,5 +167,6 @@ fn texts_may_hold_quotes_and_letters_of_any_script() {
     let mut known = feeder();
     known.about.as_mut().unwrap().hardware = Some("Zähler \"3\\4\"".into());
     assert_eq!(says(r#"hardware == "Zähler \"3\\4\"" && 'ä' != hardware"#, &known), Holds::Yes);
+    assert_eq!(says(r#"hardware == '''Zähler "3\\4"''' && hardware != """'""""#, &known), Holds::Yes);
     assert_eq!(says("size(hardware) == 12 && hardware.startsWith('Zä')", &known), Holds::Yes);
 }

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::selector::{DEEPEST, LONGEST, MOST_TOKENS};
 
-/// For one text, on a busy machine and without optimisation. A tower of macros would take half a minute.
-const SOON: Duration = Duration::from_secs(5);
+/// For one text, on a busy machine and without optimisation.
+const SOON: Duration = Duration::from_secs(2);
+/// Half of what a thread has by default. Optimised it takes less than an eighth of that.
+const STACK: usize = 1 << 20;
 
 fn is_answered(text: &str) -> Result<Selector, BadSelector> {
     let start = Instant::now();
@@ -20,6 +22,33 @@ fn is_answered(text: &str) -> Result<Selector, BadSelector> {
         selector.why(&bare().facts());
     }
     read
+}
+
+/// An overflow ends the process, which nobody overlooks.
+fn with_little_stack(what: fn()) {
+    std::thread::Builder::new().stack_size(STACK).spawn(what).unwrap().join().unwrap();
+}
+
+#[test]
+fn the_highest_trees_need_little_stack() {
+    with_little_stack(|| {
+        let half = MOST_TOKENS / 2 - 1;
+        for (open, inner, close) in [
+            ("", "blocked", " == blocked"),
+            ("!(", "blocked", ")"),
+            ("blocked == (blocked && ", "blocked", ")"),
+            ("blocked ? (blocked) : ", "blocked", ""),
+            ("size(", "groups", ")"),
+            ("", "label", ".row"),
+            ("", "label", ".row()"),
+            ("[", "blocked", "]"),
+        ] {
+            let read: Vec<bool> = (1..=half)
+                .map(|times| is_answered(&format!("{}{inner}{}", open.repeat(times), close.repeat(times))).is_ok())
+                .collect();
+            assert!(!read[half - 1] || read.iter().all(|it| *it), "{open}{inner}{close}");
+        }
+    });
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod hostile;
 mod mistakes;
 mod random;
+mod trees;
 mod words;
 
 use crate::model::about::PowerSource;

@@ -247,7 +247,7 @@ section! {
         /// Orders of one link that wait for their turn, commands not counted.
         orders: usize = 1_000, from 1, to 1_000_000;
         /// How long a device that asks while there is too much to do shall wait before it asks again.
-        come_back: Span = Span::secs(60), from Span::secs(1), to Span::secs(DAY);
+        come_back: Span = Span::secs(60), from Span::millis(100), to Span::secs(DAY);
         /// Events that wait for the loop. When it is full, links wait: nothing is dropped.
         event_queue: usize = 1_024, from 1, to 65_536;
         /// Events handled before one commit. More makes fewer commits, and the first of them wait longer.
@@ -302,7 +302,7 @@ section! {
     /// by hand: `dmgw ask DEVICE group add=NAME`.)
     pub struct Group {
         /// Who is in it. In plain words, of which all must hold: id, name, link, profile, group, identity, life,
-        /// connectivity, application, hardware, power, label.NAME, version.NAME, each one text or a list of which any will
+        /// connectivity, application, hardware, location, power, label.NAME, version.NAME, each one text or a list of which any will
         /// do, * for any text. Or in CEL: 'label.floor == "-1" && !("spare" in groups)'.
         of as "for": Placed<For>, like "{ link = \"plant\", label = { floor = [\"-1\", \"-2\"] } }";
     }

@@ -210,7 +210,7 @@ impl Registry {
         let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) else { return false };
         let before = slot.now.about.as_deref().cloned().unwrap_or_default();
         let mut about = before.clone();
-        about.take(more.facts());
+        about.learn(more);
         if about == before {
             return false;
         }

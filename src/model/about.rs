@@ -82,9 +82,25 @@ impl About {
         *self == About::default()
     }
 
-    /// Without what only people read.
+    /// Without what only people read: of the location its place stays.
     pub fn facts(&self) -> About {
-        About { location: None, ..self.clone() }
+        let place = |location: &Location| location.place.clone();
+        let location = self.location.as_ref().and_then(place).map(|place| Location {
+            place: Some(place),
+            position: None,
+            source: LocationSource::default(),
+            at: Wall(0),
+        });
+        About { location, ..self.clone() }
+    }
+
+    /// The facts of what is told further.
+    pub fn learn(&mut self, more: &About) {
+        let facts = more.facts();
+        if more.location.is_some() {
+            self.location = facts.location.clone();
+        }
+        self.take(facts);
     }
 
     /// What `other` gives replaces what was; an empty text is taken away. For new ones beyond the bound there is no room:

@@ -71,7 +71,7 @@ impl State {
     fn know(&mut self, device: DeviceNo, more: &About) {
         let before = self.about.iter().find(|(no, _)| *no == device).map(|(_, about)| about.as_ref().clone());
         let mut about = before.unwrap_or_default();
-        about.take(more.facts());
+        about.learn(more);
         self.about.retain(|(no, _)| *no != device);
         if !about.is_empty() {
             put(&mut self.about, (device, about.into()), |(no, _)| *no);

@@ -35,6 +35,7 @@ facts! {
     Profile "profile" Text,
     Application "application" Text,
     Hardware "hardware" Text,
+    Location "location" Text,
     Power "power" Text,
     Groups "groups" Texts,
     Identities "identities" Texts,

@@ -42,6 +42,7 @@ impl<'a> Facts<'a> {
             Fact::Profile => self.profile,
             Fact::Application => self.about?.application.as_deref(),
             Fact::Hardware => self.about?.hardware.as_deref(),
+            Fact::Location => self.about?.location.as_ref()?.place.as_deref(),
             Fact::Power => self.about?.power.map(fact::power),
             _ => None,
         }

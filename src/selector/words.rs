@@ -28,6 +28,7 @@ pub struct Words {
     pub connectivity: Option<Texts>,
     pub application: Option<Texts>,
     pub hardware: Option<Texts>,
+    pub location: Option<Texts>,
     pub power: Option<Texts>,
     pub label: BTreeMap<Name, Texts>,
     pub version: BTreeMap<Name, Texts>,
@@ -48,6 +49,7 @@ impl Words {
             ("connectivity", &self.connectivity),
             ("application", &self.application),
             ("hardware", &self.hardware),
+            ("location", &self.location),
             ("power", &self.power),
         ];
         let mut terms: Vec<String> =

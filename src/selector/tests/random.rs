@@ -13,7 +13,7 @@ use proptest::sample::{select, subsequence};
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::model::about::PowerSource;
+use crate::model::about::{Location, PowerSource};
 use crate::selector::{Fact, Kind};
 
 const CASES: u32 = 1_500;
@@ -128,9 +128,9 @@ fn about(all: bool) -> BoxedStrategy<Option<About>> {
     use PowerSource::*;
     let level = || maybe((0u8..8).boxed(), all);
     let power = maybe(select(vec![Mains, Battery, Harvested, Line]).boxed(), all);
-    let texts = (maybe(chosen(&NAMES), all), maybe(chosen(&NAMES), all));
+    let texts = (maybe(chosen(&NAMES), all), maybe(chosen(&NAMES), all), maybe(chosen(&NAMES), all));
     let about = (entries(all), entries(all), texts, power, level(), level());
-    let about = about.prop_map(|(labels, versions, (application, hardware), power, security, access)| About {
+    let about = about.prop_map(|(labels, versions, (application, hardware, place), power, security, access)| About {
         labels,
         versions,
         application,
@@ -138,7 +138,12 @@ fn about(all: bool) -> BoxedStrategy<Option<About>> {
         power,
         security,
         access,
-        location: None,
+        location: place.map(|place| Location {
+            place: Some(place),
+            position: None,
+            source: Default::default(),
+            at: Wall(0),
+        }),
     });
     maybe(about.boxed(), all)
 }
@@ -230,12 +235,13 @@ fn variables(known: &Known) -> HashMap<&'static str, CelValue> {
         ("keyed", device.keyed.into()),
     ]
     .into();
-    let missing: [(&'static str, Option<CelValue>); 8] = [
+    let missing: [(&'static str, Option<CelValue>); 9] = [
         ("name", device.name.as_ref().map(|it| it.to_string().into())),
         ("link", device.place.as_ref().map(|it| it.link.to_string().into())),
         ("profile", known.profile.clone().map(CelValue::from)),
         ("application", about.application.map(CelValue::from)),
         ("hardware", about.hardware.map(CelValue::from)),
+        ("location", about.location.and_then(|it| it.place).map(CelValue::from)),
         ("power", about.power.map(|it| serde(serde_json::to_value(it).unwrap()).into())),
         ("security", about.security.map(|it| i64::from(it).into())),
         ("access", about.access.map(|it| i64::from(it).into())),

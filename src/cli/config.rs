@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::args::{ChangeArgs, ConfigVerb};
 use super::client::Client;
-use super::table::{print, table, time, width};
+use super::table::{pairs, print, table, time, width};
 use super::{CliError, Exit, print_json};
 use crate::config::flat::{differences, flat, with_defaults};
 use crate::config::{Config, FOLDERS, Inputs, Reading, read, teach};
@@ -90,8 +90,15 @@ fn told(main: &Path, inputs: &Inputs, Reading { config, faults, .. }: &Reading) 
 }
 
 fn counts(config: &Config) -> String {
-    let of = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    format!("{}, {} of admission", of(config.link.len(), "link"), of(config.admission.len(), "rule"))
+    let of = |(count, what): (usize, &str)| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let counts = [
+        (config.link.len(), "link"),
+        (config.device.len(), "device"),
+        (config.group.len(), "group"),
+        (config.profile.len(), "profile"),
+        (config.admission.len(), "rule"),
+    ];
+    counts.map(of).join(", ")
 }
 
 fn shown(fault: &Fault, sources: &Sources) -> FaultShown {
@@ -104,7 +111,7 @@ fn shown(fault: &Fault, sources: &Sources) -> FaultShown {
 pub fn offline(main: &Path, verb: ConfigVerb, json: bool) -> Result<Exit, CliError> {
     match verb {
         ConfigVerb::Show { key, origin, all, .. } => show(below(of_files(main, all)?, key.as_deref()), origin, json),
-        ConfigVerb::Explain { key } => explain(key.as_deref()),
+        ConfigVerb::Explain { key } => explain(key.as_deref(), json),
         _ => Ok(Exit::Done),
     }
 }
@@ -120,7 +127,7 @@ pub async fn config(client: &Client, main: &Path, verb: ConfigVerb, json: bool) 
             let differ = differences(&running, &of_files(main, false)?);
             if json { print_json(&differ) } else { diff(&differ, "the daemon runs with what the files say") }
         }
-        ConfigVerb::Explain { key } => explain(key.as_deref()),
+        ConfigVerb::Explain { key } => explain(key.as_deref(), json),
         ConfigVerb::Reload => {
             let reloaded: Reloaded = client.post("/v1/config/reload", &(), RELOADS_WITHIN).await?;
             if json { print_json(&reloaded) } else { told_of_reload(&reloaded) }
@@ -234,12 +241,16 @@ fn diff(differ: &[Difference], nothing: &str) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn explain(key: Option<&str>) -> Result<Exit, CliError> {
+fn explain(key: Option<&str>, json: bool) -> Result<Exit, CliError> {
     let Some(key) = key else {
         print(teach::file().trim_end());
         return Ok(Exit::Done);
     };
-    print(&teach::explain(key).map_err(CliError::Failed)?);
+    let rows = teach::explain(key).map_err(CliError::Failed)?;
+    if json {
+        return print_json(&rows.into_iter().collect::<std::collections::BTreeMap<_, _>>());
+    }
+    print(&pairs(&rows, width()));
     Ok(Exit::Done)
 }
 

@@ -186,6 +186,7 @@ fn of_device(device: &DeviceShown) -> Vec<(&'static str, String)> {
         ("because", device.why.clone().unwrap_or_default()),
         ("flags", flags(device).join("; ")),
         ("groups", joined(&device.groups)),
+        ("fits", joined(&device.dynamic)),
         ("first seen", time(device.first_seen)),
     ]
 }

@@ -76,8 +76,11 @@ fn comment(doc: &str) -> String {
     lines.iter().filter(|line| line.as_str() != "#").map(|line| format!("{line}\n")).collect()
 }
 
+/// What is told, each with what it is.
+pub type Explained = Vec<(&'static str, String)>;
+
 /// What there is to say of a key, as `limits.asks` or `link.every` or `link.meters.every`.
-pub fn explain(path: &str) -> Result<String, String> {
+pub fn explain(path: &str) -> Result<Explained, String> {
     let (mut keys, mut walked, mut parts) = (Config::KEYS, String::new(), path.split('.'));
     while let Some(part) = parts.next() {
         let at = keys.iter().position(|key| key.name == part);
@@ -108,24 +111,19 @@ fn unknown(part: &str, walked: &str, keys: &[KeyDoc]) -> String {
     format!("there is no {part:?} {below}; there are {}{}", names.join(", "), meant.unwrap_or_default())
 }
 
-fn told(path: &str, keys: &[KeyDoc], at: usize, below: Option<Below>) -> String {
+fn told(path: &str, keys: &[KeyDoc], at: usize, below: Option<Below>) -> Explained {
     let key = &keys[at];
     // A key without a reason of its own shares that of the one before it.
     let own = below.as_ref().map_or(key.doc, |below| below.doc);
     let before = || keys[..=at].iter().rev().map(|key| key.doc).find(|doc| !doc.is_empty()).unwrap_or_default();
     let doc = if own.is_empty() { before() } else { own };
-    let mut lines = vec![path.to_owned(), format!("  {}", plain(doc))];
+    let mut rows = vec![("key", path.to_owned()), ("meaning", plain(doc))];
     if let Some(below) = below {
-        lines.push(format!("  keys: {}", below.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")));
-        return lines.join("\n");
+        rows.push(("keys", below.keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ")));
+        return rows;
     }
-    match ((key.default)(), key.example) {
-        (Some(default), _) => lines.push(format!("  default: {default}")),
-        (None, Some(example)) => lines.push(format!("  no default; for example {example}")),
-        (None, None) => {}
-    }
-    if let Some((least, most)) = (key.bounds)() {
-        lines.push(format!("  from {least} to {most}"));
-    }
-    lines.join("\n")
+    rows.extend((key.default)().map(|default| ("default", default)));
+    rows.extend(key.example.map(|example| ("example", example.to_owned())));
+    rows.extend((key.bounds)().map(|(least, most)| ("bounds", format!("{least} to {most}"))));
+    rows
 }

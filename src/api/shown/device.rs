@@ -22,6 +22,9 @@ pub struct DeviceShown {
     pub address: Option<Address>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Name>,
+    /// Groups whose selector holds for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dynamic: Vec<Name>,
     pub life: LifeCycle,
     pub connectivity: Connectivity,
     /// Seconds that its connectivity is as it is; absent where nobody knows.
@@ -148,6 +151,7 @@ impl DeviceShown {
             link: device.place.as_ref().map(|place| place.link.clone()),
             address: device.place.as_ref().map(|place| place.address.clone()),
             groups: device.groups.clone(),
+            dynamic: known.dynamic.to_vec(),
             life: device.life,
             connectivity: live.connectivity,
             since: (live.since != Now::default()).then(|| age(now, live.since.mono)),

@@ -61,6 +61,9 @@ fn a_version_holds_over_the_files_until_somebody_goes_back() {
     assert_eq!(names(&gateway), ["a", "b", "c"]);
     let says = done(&gateway, &["config", "versions"]);
     assert!(says.contains("try") && says.contains("hides link.b") && says.contains("lifts link.b"), "{says}");
+    let says = done(&gateway, &["config", "diff", "0", "1"]);
+    assert!(says.contains("link.a.every") && says.contains("VERSION 0") && says.contains("\"7s\""), "{says}");
+    assert!(done(&gateway, &["config", "diff"]).contains("runs with what the files say"));
     done(&gateway, &["config", "back", "1"]);
     assert_eq!(names(&gateway), ["a", "c"]);
     done(&gateway, &["config", "back", "0"]);

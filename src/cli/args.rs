@@ -117,8 +117,13 @@ pub enum ConfigVerb {
         #[arg(long)]
         running: bool,
     },
-    /// What a reload would change
-    Diff,
+    /// What a reload would change; or what one version has changed against another (0: the files alone)
+    Diff {
+        /// From this version …
+        from: Option<u64>,
+        /// … to this one [default: the one after it]
+        to: Option<u64>,
+    },
     /// What a key means, its default and its bounds; without a key, all of them
     Explain { key: Option<String> },
     /// Have the daemon read its settings again. With any mistake nothing changes

@@ -122,10 +122,20 @@ pub async fn config(client: &Client, main: &Path, verb: ConfigVerb, json: bool) 
             let running: Flat = client.get("/v1/config", AT_ONCE).await?;
             show(below(running, key.as_deref()), origin, json)
         }
-        ConfigVerb::Diff => {
+        ConfigVerb::Diff { from: Some(from), to } => {
+            let Versions { layers, .. } = client.get("/v1/config/versions", AT_ONCE).await?;
+            let to = to.unwrap_or(from + 1);
+            let differ = differences(&at_version(main, &layers, from)?, &at_version(main, &layers, to)?);
+            let heads = [format!("VERSION {from}"), format!("VERSION {to}")];
+            if json { print_json(&differ) } else { diff(&differ, &heads, "these two versions say the same") }
+        }
+        ConfigVerb::Diff { from: None, .. } => {
             let running: Flat = client.get("/v1/config", AT_ONCE).await?;
-            let differ = differences(&running, &of_files(main, false)?);
-            if json { print_json(&differ) } else { diff(&differ, "the daemon runs with what the files say") }
+            let Versions { layers, .. } = client.get("/v1/config/versions", AT_ONCE).await?;
+            let newest = layers.last().map_or(0, |last| last.version);
+            let differ = differences(&running, &at_version(main, &layers, newest)?);
+            let heads = ["RUNNING".into(), "FILES".into()];
+            if json { print_json(&differ) } else { diff(&differ, &heads, "the daemon runs with what the files say") }
         }
         ConfigVerb::Explain { key } => explain(key.as_deref(), json),
         ConfigVerb::Reload => {
@@ -198,6 +208,20 @@ fn told_of_versions(Versions { layers, probation }: &Versions) -> Result<Exit, C
     Ok(Exit::Done)
 }
 
+/// The files as they lie there, with all versions up to this one over them.
+fn at_version(main: &Path, layers: &[Layer], version: u64) -> Result<Flat, CliError> {
+    if version != 0 && !layers.iter().any(|layer| layer.version == version) {
+        let known: Vec<String> = layers.iter().map(|layer| layer.version.to_string()).collect();
+        return Err(CliError::Failed(format!(
+            "there is no version {version}; there are 0 (the files), {}",
+            known.join(", ")
+        )));
+    }
+    let upto = layers.partition_point(|layer| layer.version <= version);
+    let inputs = gathered(main)?.with_layers(&layers[..upto]);
+    Ok(flat(&read(&inputs).root, &inputs.sources))
+}
+
 fn of_files(main: &Path, all: bool) -> Result<Flat, CliError> {
     let inputs = gathered(main)?;
     let reading = read(&inputs);
@@ -229,7 +253,7 @@ fn show(flat: Flat, origin: bool, json: bool) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn diff(differ: &[Difference], nothing: &str) -> Result<Exit, CliError> {
+fn diff(differ: &[Difference], heads: &[String; 2], nothing: &str) -> Result<Exit, CliError> {
     if differ.is_empty() {
         print(nothing);
         return Ok(Exit::Done);
@@ -237,7 +261,7 @@ fn diff(differ: &[Difference], nothing: &str) -> Result<Exit, CliError> {
     let value = |value: &Option<String>| value.clone().unwrap_or("-".into());
     let rows: Vec<Vec<String>> =
         differ.iter().map(|one| vec![one.key.clone(), value(&one.before), value(&one.after)]).collect();
-    print(&table(&["KEY", "RUNNING", "FILES"], &rows, width()));
+    print(&table(&["KEY", &heads[0], &heads[1]], &rows, width()));
     Ok(Exit::Done)
 }
 
@@ -255,7 +279,7 @@ fn explain(key: Option<&str>, json: bool) -> Result<Exit, CliError> {
 }
 
 fn told_of_reload(Reloaded { changed, next_start, covered, refused }: &Reloaded) -> Result<Exit, CliError> {
-    diff(changed, "nothing has changed")?;
+    diff(changed, &["BEFORE".into(), "NOW".into()], "nothing has changed")?;
     if !covered.is_empty() {
         print(&format!("\nOf these a version holds, and not the files: {}", covered.join(", ")));
     }

@@ -156,7 +156,48 @@ impl<T> serde::de::Visitor<'_> for Text<T> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        (self.read)(text).map_err(E::custom)
+        (self.read)(text).map_err(|bad| E::custom(Told { bad, text }))
+    }
+}
+
+/// How people write units elsewhere, in small letters, and how they are written here.
+const ELSEWHERE: [(&str, &str, &str); 8] = [
+    ("ms msec msecs millis millisecond milliseconds", "ms", ""),
+    ("s sec secs second seconds", "s", ""),
+    ("m min mins minute minutes", "m", "MiB"),
+    ("h hr hrs hour hours", "h", ""),
+    ("d day days", "d", ""),
+    ("b byte bytes", "", "B"),
+    ("k kb kib", "", "KiB"),
+    ("mb mib megabyte megabytes", "", "MiB"),
+];
+
+/// What is wrong with a text, and in settings (`{:#}`, see `document::part`) how it would be right.
+struct Told<'a> {
+    bad: BadUnit,
+    text: &'a str,
+}
+
+impl Told<'_> {
+    fn meant(&self) -> Option<String> {
+        let (number, unit) = self.text.split_at(self.text.find(|c: char| !c.is_ascii_digit())?);
+        let unit = unit.trim().to_ascii_lowercase();
+        let (_, span, size) = ELSEWHERE.iter().find(|(words, _, _)| words.split(' ').any(|word| word == unit))?;
+        let right = match self.bad {
+            BadUnit::Span(_) => span,
+            BadUnit::Size(_) => size,
+            BadUnit::TooLong(_) => "",
+        };
+        (!right.is_empty() && !number.is_empty()).then(|| format!("{number}{right}"))
+    }
+}
+
+impl std::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match f.alternate() {
+            true => write!(f, "\u{1}\u{1}\u{1}\u{1}{}\u{1}{}", self.meant().unwrap_or_default(), self.bad),
+            false => self.bad.fmt(f),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::table::{pairs, print, table, time, width};
 use super::{CliError, Exit, print_json};
 use crate::config::flat::{differences, flat, with_defaults};
 use crate::config::{Config, FOLDERS, Inputs, Reading, read, teach};
-use crate::document::{Fault, Sources};
+use crate::document::{At, Fault, Origin, Sources};
 use crate::model::layer::{LONGEST_LAYER, Layer, Versions, Wanted};
 use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::units::show_span;
@@ -33,6 +33,9 @@ struct FaultShown {
     says: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     meant: Option<String>,
+    /// Another place that has to do with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    also: Option<Box<FaultShown>>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +53,7 @@ pub fn check(main: &Path, files: &[PathBuf], json: bool) -> Result<Exit, CliErro
     let mut exit = Exit::Done;
     for main in mains {
         let inputs = gathered(&main)?;
+        all_read(files.iter().filter(|file| main_of(file) == main), &inputs)?;
         let reading = read(&inputs);
         if !reading.faults.is_empty() {
             exit = Exit::Failed;
@@ -62,6 +66,17 @@ pub fn check(main: &Path, files: &[PathBuf], json: bool) -> Result<Exit, CliErro
         }
     }
     Ok(exit)
+}
+
+/// Somebody who names a file that nobody reads shall not hear that all is right.
+fn all_read<'a>(mut files: impl Iterator<Item = &'a PathBuf>, inputs: &Inputs) -> Result<(), CliError> {
+    let read = |file: &PathBuf| inputs.sources.iter().any(|(_, source)| source.origin == Origin::File(file.clone()));
+    let Some(file) = files.find(|file| !read(file)) else { return Ok(()) };
+    let why = match file.exists() {
+        true => "a drop-in ends in .toml and begins with no dot",
+        false => "there is no such file",
+    };
+    Err(CliError::Failed(format!("{} is not read: {why}", file.display())))
 }
 
 /// A drop-in is checked with all that it is dropped into.
@@ -102,9 +117,14 @@ fn counts(config: &Config) -> String {
 }
 
 fn shown(fault: &Fault, sources: &Sources) -> FaultShown {
-    let (line, column, _) = sources.line(fault.at).unwrap_or_default();
-    let at = sources.origin(fault.at).map(ToString::to_string).unwrap_or_default();
-    FaultShown { at, line, column, says: fault.says.clone(), meant: fault.meant.clone() }
+    let also = fault.also.as_ref().map(|(at, says)| Box::new(shown_at(*at, says, sources)));
+    FaultShown { meant: fault.meant.clone(), also, ..shown_at(fault.at, &fault.says, sources) }
+}
+
+fn shown_at(at: At, says: &str, sources: &Sources) -> FaultShown {
+    let (line, column, _) = sources.line(at).unwrap_or_default();
+    let at = sources.origin(at).map(ToString::to_string).unwrap_or_default();
+    FaultShown { at, line, column, says: says.to_owned(), meant: None, also: None }
 }
 
 /// What needs no daemon.

@@ -19,6 +19,7 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     look.order_of_spans();
     look.links();
     look.admission();
+    look.selectors();
     look.profiles();
     look.counts();
     devices::check(config, faults);
@@ -41,6 +42,13 @@ impl Look<'_> {
         at
     }
 
+    /// Of two that contradict each other, the one that somebody wrote.
+    fn written<'a>(&self, section: &'a str, key: &'a str, other: &'a str) -> [&'a str; 2] {
+        let table = self.root.get(section).and_then(Node::table);
+        let is_there = |key: &str| table.is_some_and(|table| table.get(key).is_some());
+        [section, if is_there(key) || !is_there(other) { key } else { other }]
+    }
+
     fn say(&mut self, path: &[&str], says: String) {
         let at = self.at(path);
         self.faults.say(at, says);
@@ -60,12 +68,12 @@ impl Look<'_> {
                 "flush_busy is {}, longer than flush_idle, {}; it is the shorter of the two",
                 store.flush_busy, store.flush_idle
             );
-            self.say(&["store", "flush_busy"], says);
+            self.say(&self.written("store", "flush_busy", "flush_idle"), says);
         }
         if commands.expiry > commands.longest_expiry {
             let says =
                 format!("expiry is {}, longer than longest_expiry, {}", commands.expiry, commands.longest_expiry);
-            self.say(&["commands", "expiry"], says);
+            self.say(&self.written("commands", "expiry", "longest_expiry"), says);
         }
     }
 
@@ -90,7 +98,23 @@ impl Look<'_> {
             if let Some(link) = rule.link.as_ref().filter(|link| !self.config.link.contains_key(&link.value)) {
                 let names = self.config.link.keys().map(Name::as_str);
                 let says = format!("there is no link {}", link.value);
-                self.faults.add(Fault::new(link.at, says).meant(link.value.as_str(), names));
+                let fault = Fault::new(link.at, says).meant(link.value.as_str(), names);
+                self.faults.add(Fault { lost: true, ..fault });
+            }
+        }
+    }
+
+    /// A link that a selector names. Groups need not be there: people make them by hand.
+    fn selectors(&mut self) {
+        let Config { group, admission, link, .. } = self.config;
+        let rules = admission.iter().filter_map(|rule| rule.of.as_ref());
+        for of in group.values().map(|group| &group.of).chain(rules) {
+            let text = of.value.0.text();
+            for lost in of.value.0.links().filter(|name| !link.contains_key(*name)) {
+                let says = format!("there is no link {lost}");
+                let fault = Fault::new(of.at, says).meant(lost.as_str(), link.keys().map(Name::as_str));
+                let part = text.find(lost.as_str()).map(|at| Box::new((text.to_owned(), at..at + lost.as_str().len())));
+                self.faults.add(Fault { part, lost: true, ..fault });
             }
         }
     }

@@ -9,10 +9,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use crate::document::{Fault, Faults, Placed};
+use crate::document::{Fault, Faults, Placed, part};
 use crate::model::about::{About, Location, LocationSource, PowerSource};
 use crate::model::registration::MOST_GROUPS;
 use crate::model::{Address, Identity, IdentityKind, LifeCycle, Name, Proof, Registration, Wall};
+use crate::nearest::nearest;
 use crate::seal::{Seal, SecretSource};
 use crate::section;
 
@@ -43,7 +44,7 @@ section! {
         security: Option<u8> = None, like "2";
         access: Option<u8> = None, like "4";
         /// Its key, of 8 to 128 bytes: who does not show it is somebody else. `dmgw secret seal` makes a sealed one.
-        key: Option<Placed<SecretSource>> = None, like "{ file = \"/etc/dmgw/keys/feeder-1\" }";
+        key: Option<Placed<SecretSource>> = None => secret Option<Placed<SecretSource>>, like "{ file = \"/etc/dmgw/keys/feeder-1\" }";
     }
 }
 
@@ -59,7 +60,9 @@ impl TryFrom<String> for Said {
         let kinds = IdentityKind::ALL.map(IdentityKind::name).join(", ");
         let wrong = || format!("{text:?} is no identity; write KIND:VALUE, such as serial:acme:17; kinds are {kinds}");
         let (kind, value) = text.split_once(':').ok_or_else(wrong)?;
-        let kind = IdentityKind::ALL.into_iter().find(|known| known.name() == kind).ok_or_else(wrong)?;
+        let near = || nearest(kind, IdentityKind::ALL.map(IdentityKind::name)).map(|near| format!("{near}:{value}"));
+        let known = IdentityKind::ALL.into_iter().find(|known| known.name() == kind);
+        let kind = known.ok_or_else(|| part::meant(&wrong(), near().as_deref()))?;
         Identity::new(kind, value, Proof::Claimed).map(Said).map_err(|error| error.to_string())
     }
 }
@@ -76,8 +79,8 @@ pub fn check(config: &Config, faults: &mut Faults) {
     for device in config.device.values() {
         if let Some(link) = device.link.as_ref().filter(|link| !config.link.contains_key(&link.value)) {
             let names = config.link.keys().map(Name::as_str);
-            faults
-                .add(Fault::new(link.at, format!("there is no link {}", link.value)).meant(link.value.as_str(), names));
+            let fault = Fault::new(link.at, format!("there is no link {}", link.value));
+            faults.add(Fault { lost: true, ..fault.meant(link.value.as_str(), names) });
         }
         for Placed { value: Said(identity), at } in &device.identities {
             if let Some(first) = known.insert(identity.to_string(), *at) {

@@ -33,6 +33,8 @@ pub struct Inputs {
     /// What came with the program, below all else: a profile of the same name above stands in its place.
     pub shipped: Vec<u32>,
     pub env: Vec<u32>,
+    /// Files that could not be read, and why: the others are read all the same.
+    pub unread: Vec<(u32, String)>,
 }
 
 impl Inputs {
@@ -40,7 +42,7 @@ impl Inputs {
         let (mut inputs, mut room) = (Inputs::default(), LARGEST_SUM);
         inputs.file(main, &mut room)?;
         for path in drop_ins(main)? {
-            inputs.file(&path, &mut room)?;
+            inputs.drop_in(&path, &mut room);
         }
         inputs.finish(env, room)
     }
@@ -81,6 +83,15 @@ impl Inputs {
         Ok(())
     }
 
+    /// One that cannot be read takes none of the others with it.
+    fn drop_in(&mut self, path: &Path, room: &mut usize) {
+        if let Err(error) = self.file(path, room) {
+            let source = self.sources.add(Origin::File(path.to_owned()), String::new());
+            self.files.push(source);
+            self.unread.push((source, error.why()));
+        }
+    }
+
     fn file(&mut self, path: &Path, room: &mut usize) -> Result<(), ConfigError> {
         let source = self.text(path, room)?;
         self.files.push(source);
@@ -104,6 +115,7 @@ impl Inputs {
         self.files.retain(|file| !bad.contains(file));
         self.layers.retain(|layer| !bad.contains(&layer.source));
         self.shipped.retain(|file| !bad.contains(file));
+        self.unread.retain(|(file, _)| !bad.contains(file));
         self
     }
 }

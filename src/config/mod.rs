@@ -48,6 +48,17 @@ pub enum ConfigError {
     Faults(Box<Faults>, Box<Sources>),
 }
 
+impl ConfigError {
+    /// Without the place.
+    fn why(&self) -> String {
+        match self {
+            ConfigError::Read { source, .. } => format!("this file cannot be read: {source}"),
+            ConfigError::File { says, .. } => says.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl Config {
     /// All that lies at and beside this path, and what the environment says; nothing of it may be wrong.
     pub fn load(path: &Path) -> Result<Config, ConfigError> {

@@ -3,7 +3,7 @@
 
 use super::gather::Inputs;
 use super::{Config, checks, layers, overlay, variables};
-use crate::document::{At, Faults, Section, Table, parse};
+use crate::document::{At, Faults, Section, Table, parse, section};
 use crate::profile::inherit;
 
 /// What came out. `config` is there where every key could be read, even if the whole makes no sense.
@@ -18,6 +18,7 @@ pub struct Reading {
 
 pub fn read(inputs: &Inputs) -> Reading {
     let (sources, mut faults) = (&inputs.sources, Faults::default());
+    inputs.unread.iter().for_each(|(file, why)| faults.say(At { source: *file, start: 0, end: 0 }, why.as_str()));
     let files = inputs.files.iter().map(|file| (*file, parse::parse(sources, *file, &mut faults)));
     let files: Vec<(u32, Table)> = files.collect();
     let mut root = overlay::files(files, sources, &mut faults);
@@ -28,11 +29,12 @@ pub fn read(inputs: &Inputs) -> Reading {
     variables::templates(&mut root, &mut faults);
     inherit::inherit(&mut root, &mut faults);
     variables::put_in(&mut root, sources, &mut faults);
+    faults.tree_is_made();
     let main = inputs.files.first().map_or(At::NOWHERE, |file| At { source: *file, start: 0, end: 0 });
     let config = Config::read(&root, main, &mut faults);
     if let Some(config) = &config {
         checks::check(config, &root, &mut faults);
     }
-    faults.sort();
+    faults.settle(sources, &section::secrets(Config::KEYS));
     Reading { config, root, faults, covered }
 }

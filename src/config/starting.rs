@@ -1,6 +1,6 @@
 //! What a start does with settings that are wrong: it goes on with as much as holds, and says loudly what it left out.
 //!
-//! A drop-in with a mistake is left out. Where the main file has one, all of it is as in the last good copy. Where there
+//! A drop-in that cannot be read or has a mistake is left out. Where the main file has one, all of it is as in the last good copy. Where there
 //! is none, nothing starts. (A reload is stricter: with any mistake everything stays as it is.)
 
 use std::path::{Path, PathBuf};
@@ -64,7 +64,9 @@ pub fn go_on(inputs: Inputs, before: Option<Trouble>) -> Result<Started, ConfigE
 fn without_what_is_bad(mut inputs: Inputs, mut reading: Reading) -> Option<(Config, Inputs, Vec<String>)> {
     let mut left_out = Vec::new();
     for _ in 0..MOST_ROUNDS {
-        if let Some(config) = reading.config.take().filter(|_| reading.faults.is_empty()) {
+        // What leads to something that was left out stays: it does no harm, and whoever wrote it did nothing wrong.
+        let fine = reading.faults.is_empty() || !left_out.is_empty() && reading.faults.iter().all(|fault| fault.lost);
+        if let Some(config) = reading.config.take_if(|_| fine) {
             return Some((config, inputs, left_out));
         }
         let bad = bad_ones(&inputs, &reading)?;
@@ -87,7 +89,10 @@ fn bad_ones(inputs: &Inputs, reading: &Reading) -> Option<Vec<u32>> {
     let drop_ins = inputs.files.get(1..).unwrap_or_default().iter().copied();
     let may_go: Vec<u32> =
         drop_ins.chain(inputs.shipped.iter().copied()).chain(inputs.layers.iter().map(|layer| layer.source)).collect();
-    let bad: Vec<u32> = reading.faults.iter().map(|fault| fault.at.source).collect();
+    // A name that leads nowhere may be what follows from the others.
+    let first = reading.faults.iter().any(|fault| !fault.lost);
+    let told = reading.faults.iter().filter(|fault| !(first && fault.lost));
+    let bad: Vec<u32> = told.map(|fault| fault.at.source).collect();
     let ours = !bad.is_empty() && bad.iter().all(|no| may_go.contains(no));
     ours.then(|| bad.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect())
 }

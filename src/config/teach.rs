@@ -95,6 +95,9 @@ pub fn explain(path: &str) -> Result<Explained, String> {
             (Some(below), [next, ..]) => {
                 // A name may stand there or be left out.
                 if named && !below.keys.iter().any(|key| key.name == *next) {
+                    if rest.len() == 1 {
+                        return of_name(next, &walked, keys, at, below);
+                    }
                     parts.next();
                 }
                 keys = below.keys;
@@ -102,6 +105,14 @@ pub fn explain(path: &str) -> Result<Explained, String> {
         }
     }
     Err("say which key".into())
+}
+
+/// `link.meters` is a link; `link.evry` is hardly one.
+fn of_name(name: &str, walked: &str, keys: &[KeyDoc], at: usize, below: Below) -> Result<Explained, String> {
+    match nearest(name, below.keys.iter().map(|key| key.name)) {
+        Some(_) => Err(unknown(name, walked, below.keys)),
+        None => Ok(told(walked, keys, at, Some(below))),
+    }
 }
 
 fn unknown(part: &str, walked: &str, keys: &[KeyDoc]) -> String {

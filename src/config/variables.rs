@@ -15,11 +15,14 @@ const OPENS: &str = "${";
 pub fn templates(root: &mut Table, faults: &mut Faults) {
     let none = Table::default();
     let templates = root.get("template").and_then(Node::table).cloned().unwrap_or(none);
+    for (_, node) in templates.0.iter().filter(|(_, node)| node.table().is_none()) {
+        faults.say(node.at, format!("{} stands where a table is wanted, [template.NAME]", node.val.kind()));
+    }
     for named in named_tables(root) {
         let Some((_, asked)) = named.find("template") else { continue };
         let (Some(wanted), at) = (asked.text(), asked.at) else { continue };
-        match templates.get(wanted).and_then(Node::table) {
-            Some(template) => fill(named, template),
+        match templates.get(wanted) {
+            Some(template) => template.table().into_iter().for_each(|template| fill(named, template)),
             None => {
                 let names = templates.0.iter().map(|(key, _)| key.text.as_str());
                 let says = format!("there is no [template.{wanted}]");
@@ -78,7 +81,9 @@ fn known(root: &Table) -> BTreeMap<String, String> {
     let given = given.iter().flat_map(|table| &table.0).filter_map(|(key, node)| Some((key.text.clone(), text(node)?)));
     let mut known: BTreeMap<String, String> = given.collect();
     let id = root.get("gateway").and_then(Node::table).and_then(|gateway| gateway.get("id")).and_then(text);
-    known.insert("gateway.id".into(), id.unwrap_or_else(host_name));
+    // It may be made of the others. What is wrong with it is told where it stands.
+    let id = id.map(|id| filled(&id, &known).unwrap_or(id)).unwrap_or_else(host_name);
+    known.insert("gateway.id".into(), id);
     known
 }
 
@@ -122,7 +127,7 @@ fn filled(text: &str, known: &BTreeMap<String, String>) -> Result<String, Wrong>
         rest = after;
         if out.len() > LONGEST {
             let says = format!("with its variables this text has more than {LONGEST} bytes");
-            return Err(Wrong { part: OPENS.into(), says, name: String::new() });
+            return Err(Wrong { part: String::new(), says, name: String::new() });
         }
     }
     out.push_str(rest);

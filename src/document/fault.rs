@@ -1,7 +1,10 @@
 //! What is wrong, told so that a person finds the place: file, line, column, the line itself with a mark under the wrong
 //! part, what was expected, and what was probably meant.
 
+use std::ops::Range;
+
 use super::tree::{At, Sources};
+use super::{mask, part};
 use crate::nearest;
 
 /// A longer line is cut: secrets and garbage do not fill a log.
@@ -16,11 +19,21 @@ pub struct Fault {
     pub meant: Option<String>,
     /// Another place that has to do with it, and what is there.
     pub also: Option<(At, String)>,
+    /// The text that stands there and the bytes of it that are meant, until [`Faults::settle`] looks for them.
+    pub part: Option<Box<(String, Range<usize>)>>,
+    /// A name that leads nowhere. Where what it names was left out, it does no harm.
+    pub lost: bool,
+    /// Places that are not to be shown.
+    pub hidden: Option<Box<Hidden>>,
 }
+
+/// Places of which only stars are shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hidden(Vec<At>);
 
 impl Fault {
     pub fn new(at: At, says: String) -> Fault {
-        Fault { at, says, meant: None, also: None }
+        Fault { at, says, meant: None, also: None, part: None, lost: false, hidden: None }
     }
 
     /// With the nearest of the words that would have been right.
@@ -35,51 +48,69 @@ impl Fault {
 
     /// For people, in some lines.
     pub fn show(&self, sources: &Sources) -> String {
-        let Fault { at, says, meant, also } = self;
-        let mut shown = place(*at, says, sources);
-        if let Some((at, says)) = also {
-            shown = format!("{shown}\n{}", place(*at, says, sources));
+        let mut shown = self.place(self.at, &self.says, sources);
+        if let Some((at, says)) = &self.also {
+            shown = format!("{shown}\n{}", self.place(*at, says, sources));
         }
-        match meant {
+        match &self.meant {
+            // With quotes of its own, it is shown as it is to be written.
+            Some(meant) if meant.contains('"') => format!("{shown}\nDid you mean '{}'?", mask::plain(meant)),
             Some(meant) => format!("{shown}\nDid you mean {meant:?}?"),
             None => shown,
         }
     }
-}
 
-fn place(at: At, says: &str, sources: &Sources) -> String {
-    let Some((source, (line, column, text))) = sources.get(at.source).zip(sources.line(at)) else {
-        return says.to_owned();
-    };
-    let origin = &source.origin;
-    // A line that is too long is cut around the place.
-    let from = column.saturating_sub(LONGEST_LINE / 2) * usize::from(column > LONGEST_LINE);
-    let text: String = text.chars().skip(from).take(LONGEST_LINE).map(visible).collect();
-    let (column_shown, wide) = (column - from, width(at, &text, column - from));
-    let marks = format!("{:>column_shown$}{}", "^", "^".repeat(wide - 1));
-    format!("{origin}:{line}:{column}: {says}\n{line:>5} | {text}\n      | {marks}")
-}
+    fn place(&self, at: At, says: &str, sources: &Sources) -> String {
+        let says = mask::plain(says);
+        let Some(((source, (no, column, line)), (begin, start))) =
+            sources.get(at.source).zip(sources.line(at)).zip(sources.begin(at))
+        else {
+            return says;
+        };
+        let hidden: Vec<&At> =
+            self.hidden.iter().flat_map(|all| &all.0).filter(|hidden| hidden.source == at.source).collect();
+        let cells = mask::cells(line, begin, &hidden);
+        let place = cells.partition_point(|(byte, _)| *byte < start);
+        let wide = cells[place..].partition_point(|(byte, _)| *byte < at.end as usize).max(1);
+        // A line that is too long is cut around the place.
+        let from = place.saturating_sub(LONGEST_LINE / 2) * usize::from(place >= LONGEST_LINE);
+        let text: String = cells.iter().skip(from).take(LONGEST_LINE).map(|(_, c)| c).collect();
+        let wide = wide.min(LONGEST_LINE - (place - from));
+        let (origin, marks) = (mask::plain(&source.origin.to_string()), "^".repeat(wide));
+        format!("{origin}:{no}:{column}: {says}\n{no:>5} | {text}\n      | {:1$}{marks}", "", place - from)
+    }
 
-/// A terminal must show each character in one place, or the mark lies elsewhere.
-fn visible(c: char) -> char {
-    if c.is_control() { ' ' } else { c }
-}
+    fn settle(&mut self, sources: &Sources) {
+        if let Some(part) = self.part.take() {
+            self.at = part::place(self.at, &part.0, &part.1, sources);
+        }
+    }
 
-/// Marks for all of it, but not beyond its line.
-fn width(at: At, text: &str, column: usize) -> usize {
-    let rest = text.chars().count().saturating_sub(column - 1);
-    (at.end.saturating_sub(at.start) as usize).clamp(1, rest.max(1))
+    /// What must not be shown of the places that it shows.
+    fn mask(&mut self, sources: &Sources, hidden: &[At], keys: &[&str]) {
+        let places: Vec<At> = [Some(self.at), self.also.as_ref().map(|(at, _)| *at)].into_iter().flatten().collect();
+        let near = hidden.iter().filter(|hidden| places.iter().any(|at| at.source == hidden.source));
+        let known = |line: &At| hidden.iter().any(|at| (at.source, at.start) == (line.source, line.start));
+        let lines = places.iter().filter_map(|at| mask::after_keys(sources, *at, keys)).filter(|line| !known(line));
+        let hidden: Vec<At> = near.copied().chain(lines).collect();
+        self.hidden = (!hidden.is_empty()).then(|| Box::new(Hidden(hidden)));
+    }
 }
 
 /// All that is wrong, in the order of its places.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Faults(Vec<Fault>);
+pub struct Faults {
+    all: Vec<Fault>,
+    hidden: Vec<At>,
+    /// So many were found before anything was read from the tree.
+    early: usize,
+}
 
 impl Faults {
     pub fn add(&mut self, fault: Fault) {
         // The same part may be read twice: a template is, for each who uses it.
-        if self.0.len() < MOST && !self.0.contains(&fault) {
-            self.0.push(fault);
+        if self.all.len() < MOST && !self.all.contains(&fault) {
+            self.all.push(fault);
         }
     }
 
@@ -88,23 +119,52 @@ impl Faults {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.0.iter()
+        self.all.iter()
+    }
+
+    /// What stands there is not shown, whatever fault is beside it.
+    pub fn hide(&mut self, at: At) {
+        self.hidden.push(at);
+    }
+
+    /// What is found from here on and lies around one of those before only says the same once more.
+    pub fn tree_is_made(&mut self) {
+        self.early = self.all.len();
+    }
+
+    fn drop_echoes(&mut self) {
+        let late = self.all.split_off(self.early);
+        let lies_around =
+            |late: &At, early: &At| early.source == late.source && late.start <= early.start && early.end <= late.end;
+        let echo = |fault: &Fault| self.all.iter().any(|early| lies_around(&fault.at, &early.at));
+        let late: Vec<Fault> = late.into_iter().filter(|fault| !echo(fault)).collect();
+        self.all.extend(late);
+    }
+
+    /// In the order of their places, each as exact as its source allows. What follows one of these keys is not shown.
+    pub fn settle(&mut self, sources: &Sources, secrets: &[&str]) {
+        self.drop_echoes();
+        for fault in &mut self.all {
+            fault.settle(sources);
+            fault.mask(sources, &self.hidden, secrets);
+        }
+        self.sort();
     }
 
     pub fn sort(&mut self) {
-        self.0.sort_by_key(|fault| fault.at);
+        self.all.sort_by_key(|fault| fault.at);
     }
 
     /// All of them, with an empty line between two.
     pub fn show(&self, sources: &Sources) -> String {
-        self.0.iter().map(|fault| fault.show(sources)).collect::<Vec<_>>().join("\n\n")
+        self.all.iter().map(|fault| fault.show(sources)).collect::<Vec<_>>().join("\n\n")
     }
 }

@@ -1,10 +1,14 @@
 //! A value of the tree as any type that serde can make. What goes wrong is told where it stands.
 
+use serde::Deserializer;
+use std::ops::Range;
+
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::fault::{Fault, Faults};
+use super::part::{self, Part};
+use super::placed::PLACED;
 use super::tree::{At, Key, Node, Val};
 use crate::nearest;
 
@@ -13,56 +17,10 @@ pub fn leaf<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> 
     match T::deserialize(Reader(node)) {
         Ok(value) => Some(value),
         Err(wrong) => {
-            faults.add(Fault { meant: wrong.meant, ..Fault::new(wrong.at.unwrap_or(node.at), wrong.says) });
+            let fault = Fault::new(wrong.at.unwrap_or(node.at), wrong.says);
+            faults.add(Fault { meant: wrong.meant, part: wrong.inside, ..fault });
             None
         }
-    }
-}
-
-/// A value that knows where it stands. Two are equal where the values are: to move a line changes nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Placed<T> {
-    pub value: T,
-    pub at: At,
-}
-
-impl<T: PartialEq> PartialEq for Placed<T> {
-    fn eq(&self, other: &Placed<T>) -> bool {
-        self.value == other.value
-    }
-}
-
-/// Nobody wrote it: it has no place.
-impl<T> From<T> for Placed<T> {
-    fn from(value: T) -> Placed<T> {
-        Placed { value, at: At::NOWHERE }
-    }
-}
-
-impl<T: Serialize> Serialize for Placed<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.value.serialize(to)
-    }
-}
-
-const PLACED: &str = "$ a value and its place";
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Placed<T>, D::Error> {
-        struct Both<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Both<T> {
-            type Value = Placed<T>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a value with its place")
-            }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut both: A) -> Result<Placed<T>, A::Error> {
-                let missing = || de::Error::custom("only a document knows places");
-                let [source, start, end]: [u32; 3] = both.next_element()?.ok_or_else(missing)?;
-                let value = both.next_element()?.ok_or_else(missing)?;
-                Ok(Placed { value, at: At { source, start, end } })
-            }
-        }
-        from.deserialize_tuple_struct(PLACED, 2, Both(std::marker::PhantomData))
     }
 }
 
@@ -71,12 +29,29 @@ struct Wrong {
     says: String,
     meant: Option<String>,
     at: Option<At>,
+    /// Which part of the value, until the value is known; then with its text.
+    part: Option<Box<Part>>,
+    inside: Option<Box<(String, Range<usize>)>>,
 }
 
 impl Wrong {
     /// The innermost place is the one that counts.
     fn at(self, at: At) -> Wrong {
         Wrong { at: self.at.or(Some(at)), ..self }
+    }
+
+    fn on(self, node: &Node) -> Wrong {
+        let Some(part) = self.part.as_ref().filter(|_| self.at.is_none()) else { return self.at(node.at) };
+        let below = part::below(node, &part.path);
+        // What lies below is wrong as a whole.
+        let bytes = part.bytes.clone().filter(|_| part.path.is_empty());
+        let inside = below.text().map(str::to_owned).zip(bytes).filter(|(text, bytes)| bytes.end <= text.len());
+        // The quotes that are there already need not be told.
+        let quoted = inside
+            .as_ref()
+            .is_none_or(|(text, bytes): &(String, Range<usize>)| text[bytes.start..].starts_with(['"', '\'']));
+        let meant = self.meant.map(|meant| if quoted { meant.trim_matches('"').to_owned() } else { meant });
+        Wrong { at: Some(below.at), inside: inside.map(Box::new), meant, ..self }
     }
 }
 
@@ -90,7 +65,8 @@ impl std::error::Error for Wrong {}
 
 impl de::Error for Wrong {
     fn custom<T: std::fmt::Display>(says: T) -> Wrong {
-        Wrong { says: says.to_string(), meant: None, at: None }
+        let part::Told { says, meant, part } = part::told(format!("{says:#}"));
+        Wrong { says, meant, at: None, part: part.map(Box::new), inside: None }
     }
 
     fn invalid_type(found: de::Unexpected<'_>, wanted: &dyn de::Expected) -> Wrong {
@@ -161,7 +137,6 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let at = self.0.at;
         let read = match &self.0.val {
             Val::Text(text) | Val::Time(text) => visitor.visit_str(text),
             Val::Whole(number) => visitor.visit_i64(*number),
@@ -170,7 +145,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Val::List(nodes) => visitor.visit_seq(List(nodes.iter())),
             Val::Table(table) => visitor.visit_map(Rows { rows: table.0.iter(), next: None }),
         };
-        read.map_err(|wrong| wrong.at(at))
+        read.map_err(|wrong| wrong.on(self.0))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {

@@ -5,21 +5,60 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
 use super::tree::{At, Key, Node, Sources, Table, Val};
+use super::twice;
 
 /// Of one source; a text with more is not TOML at all.
 const MOST_FAULTS: usize = 20;
+/// In the words of the parser.
+const TWICE: &str = "duplicate key";
+const NO_TEXT: &str = "string values must be quoted";
+/// How messages of the parser begin, and what is told in their place: it speaks of its grammar.
+const WORDS: [(&str, &str); 9] = [
+    (NO_TEXT, "this is no value; a text stands in quotes"),
+    ("invalid basic string, expected `\"`", "this text has no \" at its end"),
+    ("invalid literal string, expected `'`", "this text has no ' at its end"),
+    ("invalid basic string", "such a character cannot stand in a text; write \\t, \\n or \\u and four digits"),
+    ("missing escaped value", "\\ begins an escape; write \\\\ for the sign itself, or the text in single quotes"),
+    ("unexpected leading zero", "a number begins with no zero"),
+    ("unclosed table", "this header has no ] at its end"),
+    ("unclosed array", "this list has no ] at its end"),
+    ("unclosed inline table", "this table has no } at its end"),
+];
 
 /// The table that a source holds. Its number must be one of `sources`.
 pub fn parse(sources: &Sources, source: u32, faults: &mut Faults) -> Table {
     let Some(text) = sources.get(source).map(|source| source.text.as_str()) else { return Table::default() };
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut of_values = Faults::default();
+    let table = to_table(source, table.into_inner(), &mut of_values);
     for error in errors.iter().take(MOST_FAULTS) {
-        let span = error.span().unwrap_or_default();
-        // A message in two lines would tear the row that shows it.
-        let says = error.message().lines().collect::<Vec<_>>().join(", ");
-        faults.add(Fault::new(at(source, span), says));
+        faults.add(no_toml(error, source, text, &table));
     }
-    to_table(source, table.into_inner(), faults)
+    // What the parser could not read has no value to look at.
+    let read =
+        |fault: &&Fault| errors.iter().all(|error| error.span().unwrap_or_default().start != fault.at.start as usize);
+    of_values.iter().filter(read).for_each(|fault| faults.add(fault.clone()));
+    table
+}
+
+fn no_toml(error: &toml::de::Error, source: u32, text: &str, table: &Table) -> Fault {
+    let span = error.span().unwrap_or_default();
+    // A message in two lines would tear the row that shows it.
+    let says = error.message().lines().collect::<Vec<_>>().join(", ");
+    if says == TWICE {
+        let says = format!("{} is there twice", text.get(span.clone()).unwrap_or_default());
+        let fault = Fault::new(at(source, span.clone()), says);
+        let first = twice::first(text, table, &span);
+        return first.map_or(fault.clone(), |first| fault.also(at(source, first), "it is here first"));
+    }
+    let nothing = text.get(span.clone()).is_none_or(str::is_empty);
+    let ours = WORDS.iter().find(|(theirs, _)| says.starts_with(theirs)).map(|(_, ours)| (*ours).to_owned());
+    match ours {
+        Some(_) if nothing && says.starts_with(NO_TEXT) => {
+            Fault::new(at(source, span), "a value is missing here".into())
+        }
+        ours => Fault::new(at(source, span), ours.unwrap_or(says)),
+    }
 }
 
 /// One value, as an environment variable gives it: what is no TOML value is a text.

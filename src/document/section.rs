@@ -12,7 +12,8 @@
 //! }
 //! ```
 //!
-//! `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table. A key without `=` must be
+//! `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table, and `=> secret T` a value
+//! of which nothing is shown where it is wrong. A key without `=` must be
 //! given. Where every key has a default, so has the section. A key that is a word of Rust is written `r#type`, or with
 //! another name for Rust, `of as "for"`.
 
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 
 use super::fault::{Fault, Faults};
 use super::leaf::leaf;
+use super::mask;
 use super::tree::{At, Key, Node, Table, Val};
 
 /// What a person may want to know of one key.
@@ -36,6 +38,8 @@ pub struct KeyDoc {
     /// Least and most, as TOML.
     pub bounds: fn() -> Option<(String, String)>,
     pub nested: Nested,
+    /// What stands there is never shown where it is wrong.
+    pub secret: bool,
 }
 
 /// What stands below a key.
@@ -129,13 +133,17 @@ fn table_of<'a>(node: &'a Node, faults: &mut Faults) -> Option<&'a Table> {
 
 /// What is not among the keys is a fault.
 pub fn only_known(table: &Table, keys: &[KeyDoc], faults: &mut Faults) {
-    for (key, _) in &table.0 {
+    for (key, node) in &table.0 {
         if keys.iter().any(|known| known.name == key.text) {
             continue;
         }
         let names: Vec<&str> = keys.iter().map(|known| known.name).collect();
         let says = format!("unknown key {:?}, expected {}", key.text, one_of(&names));
-        faults.add(Fault::new(key.at, says).meant(&key.text, names));
+        let fault = Fault::new(key.at, says).meant(&key.text, names);
+        if keys.iter().any(|known| known.secret && fault.meant.as_deref() == Some(known.name)) {
+            faults.hide(node.at);
+        }
+        faults.add(fault);
     }
 }
 
@@ -191,6 +199,28 @@ pub fn plain<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T>
     leaf(node, faults)
 }
 
+/// A value that names a secret. What stands there instead is repeated by no message, nor by the line that it shows.
+pub fn secret<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
+    let mut told = Faults::default();
+    let read = match &node.val {
+        Val::Table(_) => leaf(node, &mut told),
+        // In clear: nobody who reads it is shown it.
+        _ => leaf(&Node { val: Val::Text(String::new()), at: node.at }, &mut told),
+    };
+    if read.is_none() {
+        faults.hide(node.at);
+        told.iter().for_each(|fault| faults.add(mask::without(fault.clone(), node)));
+    }
+    read
+}
+
+/// The keys that name secrets, in all sections below.
+pub fn secrets(keys: &[KeyDoc]) -> Vec<&'static str> {
+    let own = keys.iter().filter(|key| key.secret).map(|key| key.name);
+    let below = keys.iter().filter_map(|key| key.nested.below()).flat_map(|below| secrets(below.keys));
+    own.chain(below).collect()
+}
+
 #[macro_export]
 macro_rules! section {
     // Every key has a default: so has the section.
@@ -226,6 +256,7 @@ macro_rules! section {
                 example: $crate::section!(@example $($example)?),
                 bounds: || $crate::section!(@bounds $($least, $most)?),
                 nested: $crate::section!(@nested $($how $sub)?),
+                secret: $crate::section!(@secret $($how $sub)?),
             }),*];
 
             fn read(
@@ -266,7 +297,10 @@ macro_rules! section {
     (@bounds $least:expr, $most:expr) => {
         $crate::document::section::shown(&$least).zip($crate::document::section::shown(&$most))
     };
+    (@secret secret $sub:ty) => { true };
+    (@secret $($how:ident $sub:ty)?) => { false };
     (@nested) => { $crate::document::Nested::No };
+    (@nested secret $sub:ty) => { $crate::document::Nested::No };
     (@nested within $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
     (@nested maybe $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
     (@nested named $sub:ty) => { $crate::document::Nested::Named($crate::document::section::below::<$sub>) };

@@ -133,3 +133,86 @@ fn thousands_of_mistakes_are_bounded() {
     let (_, told) = read(&text);
     assert!(told.matches("unknown key").count() == 1_000);
 }
+
+section! {
+    /// A door that asks for a password.
+    struct Door {
+        user: String = String::new();
+        password: Option<Way> = None => secret Option<Way>, like "{ file = \"/key\" }";
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+struct Way {
+    file: Name,
+}
+
+/// What is told of a door, with the masks that a whole set of settings gets.
+fn told_of_door(text: &str) -> String {
+    let (sources, mut faults) = (sources(text), Faults::default());
+    let table = parse::parse(&sources, 0, &mut faults);
+    Door::read(&table, At::default(), &mut faults);
+    faults.settle(&sources, &section::secrets(Door::KEYS));
+    faults.show(&sources)
+}
+
+#[test]
+fn a_secret_in_clear_is_told_with_its_place_and_never_shown() {
+    assert_eq!(told_of_door("password = { file = \"a\" }"), "");
+    let told = told_of_door("  password = \"hunter22\" # mine");
+    assert_eq!(
+        told,
+        "f:1:14: the text \"\" stands where a table is wanted\n    1 |   password = *** # mine\n      |              ^^^"
+    );
+    for text in [
+        "password = \"hunter22\"",
+        "password = [\"hunter22\"]",
+        "user = 7\npassword = { file = \"hunter22 \" }",
+        // Beside it, below it, misspelled, and where it is no TOML at all.
+        "user = { a = 1 }\npassword = { file = \"hunter22 \", fil = 1 }",
+        "pasword = \"hunter22\"",
+        "password = \"hunter22",
+        "password = hunter22",
+        "\"password\" = 'hunter22' 'x'",
+        "password = \"\"\"\nhunter22\"\"\"",
+        "user = 3\npassword = \"hunter22\"\npassword = \"hunter22\"",
+    ] {
+        let told = told_of_door(text);
+        assert!(!told.is_empty() && !told.contains("hunter"), "{text}: {told}");
+    }
+    assert_eq!(section::secrets(Door::KEYS), ["password"]);
+}
+
+#[test]
+fn a_line_that_is_masked_keeps_its_other_marks_in_their_places() {
+    let text = "password = \"hunter22\"";
+    let (sources, mut faults) = (sources(&format!("a = {{ {text}, user = 7 }}")), Faults::default());
+    let at = |from: u32, to: u32| At { source: 0, start: from, end: to };
+    faults.hide(at(17, 27));
+    faults.say(at(36, 37), "wrong");
+    faults.settle(&sources, &[]);
+    let expected = "f:1:37: wrong\n    1 | a = { password = ***, user = 7 }\n      |                              ^";
+    assert_eq!(faults.show(&sources), expected);
+}
+
+#[test]
+fn what_is_told_of_a_part_lies_where_its_text_is_written() {
+    let place = |raw: &str, text: &str, bytes: std::ops::Range<usize>| {
+        let at = At { source: 0, start: 4, end: 4 + raw.len() as u32 };
+        let at = part::place(at, text, &bytes, &sources(&format!("x = {raw}")));
+        (at.start - 4, at.end - 4)
+    };
+    assert_eq!(place("'a == \"b\"'", "a == \"b\"", 5..8), (6, 9));
+    assert_eq!(place(r#""a == \"b\" && c == \"b\"""#, r#"a == "b" && c == "b""#, 17..20), (20, 25));
+    assert_eq!(place(r#""a \u003d b""#, "a = b", 2..3), (0, 12), "written in another way: all of it");
+    assert_eq!(place(r#""a\" ==""#, "a\" ==", 5..5), (7, 8), "its end");
+}
+
+#[test]
+fn no_message_turns_a_terminal_around() {
+    let (sources, mut faults) = (sources("a = 'x\u{202e}y' \u{7f}"), Faults::default());
+    faults.say(At::default(), "a \u{1b}[31m\u{202e}b");
+    let told = faults.show(&sources);
+    assert!(told.starts_with("f:1:1: a \\u{1b}[31m\\u{202e}b") && told.contains("| a = 'x y'  \n"), "{told}");
+}

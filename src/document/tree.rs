@@ -68,10 +68,16 @@ impl Sources {
     /// Line and column of the beginning, counted from 1, in characters; and that line.
     pub fn line(&self, at: At) -> Option<(usize, usize, &str)> {
         let text = &self.get(at.source)?.text;
-        let start = (0..=(at.start as usize).min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
-        let begin = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+        let (begin, start) = self.begin(at)?;
         let line = text[begin..].lines().next().unwrap_or("");
-        Some((text[..start].matches('\n').count() + 1, text[begin..start].chars().count() + 1, line))
+        Some((text[..begin].matches('\n').count() + 1, text[begin..start].chars().count() + 1, line))
+    }
+
+    /// Where the line begins, and the place in it: bytes of the source.
+    pub fn begin(&self, at: At) -> Option<(usize, usize)> {
+        let text = &self.get(at.source)?.text;
+        let start = (0..=(at.start as usize).min(text.len())).rev().find(|at| text.is_char_boundary(*at))?;
+        Some((text[..start].rfind('\n').map_or(0, |newline| newline + 1), start))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Patterns, where `*` stands for any text: over identities, as admission rules name them (`serial:acme:*`), and over
 //! what a device tells of itself.
 
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::glob;
-use super::id::Identity;
+use super::id::{Identity, IdentityKind};
 
 /// Bytes of one pattern.
 const LONGEST: usize = 256;
@@ -32,7 +33,13 @@ impl Pattern {
 
 impl<'de> Deserialize<'de> for Pattern {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Pattern, D::Error> {
-        Pattern::new(&String::deserialize(from)?).map_err(serde::de::Error::custom)
+        let text = String::deserialize(from)?;
+        let pattern = Pattern::new(&text).map_err(serde::de::Error::custom)?;
+        // A kind that nobody has would fit nothing, and nobody would be told.
+        match text.split(':').next().filter(|kind| !kind.contains('*')) {
+            Some(kind) => IdentityKind::deserialize(kind.into_deserializer()).map(|_| pattern),
+            None => Ok(pattern),
+        }
     }
 }
 
@@ -73,7 +80,7 @@ shown_as_written! { Pattern TextPattern }
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{IdentityKind, Proof};
+    use crate::model::Proof;
 
     #[test]
     fn a_pattern_names_the_kind_of_identity() {

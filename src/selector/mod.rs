@@ -128,10 +128,20 @@ impl BadSelector {
     fn meant(self, meant: impl Into<String>) -> BadSelector {
         BadSelector { meant: Some(meant.into()), ..self }
     }
+
+    /// The form in which settings mark a part of a value. The path leads to a word below, which is wrong as a whole.
+    fn in_settings(&self, f: &mut fmt::Formatter<'_>, path: &str) -> fmt::Result {
+        let BadSelector { says, at, meant } = self;
+        let meant = meant.as_deref().unwrap_or_default();
+        write!(f, "\u{1}{}\u{1}{}\u{1}{path}\u{1}{meant}\u{1}{says}", at.start, at.end)
+    }
 }
 
 impl fmt::Display for BadSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            return self.in_settings(f, "");
+        }
         write!(f, "{} (byte {} of the selector)", self.says, self.at.start + 1)?;
         match &self.meant {
             Some(meant) => write!(f, "; did you mean {meant}?"),

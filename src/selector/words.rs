@@ -20,6 +20,7 @@ pub struct Texts(Vec<String>);
 #[serde(deny_unknown_fields, default)]
 pub struct Words {
     pub id: Option<Texts>,
+    pub name: Option<Texts>,
     pub link: Option<Texts>,
     pub profile: Option<Texts>,
     pub group: Option<Texts>,
@@ -35,14 +36,10 @@ pub struct Words {
 }
 
 impl Words {
-    pub fn selector(&self) -> Result<Selector, BadSelector> {
-        Selector::parse(&self.text())
-    }
-
-    /// In CEL. No words at all mean every device.
-    pub fn text(&self) -> String {
-        let facts = [
+    fn facts(&self) -> [(&'static str, &Option<Texts>); 10] {
+        [
             ("id", &self.id),
+            ("name", &self.name),
             ("link", &self.link),
             ("profile", &self.profile),
             ("life", &self.life),
@@ -51,15 +48,55 @@ impl Words {
             ("hardware", &self.hardware),
             ("location", &self.location),
             ("power", &self.power),
-        ];
+        ]
+    }
+
+    /// With their names among the facts, and among the words.
+    fn lists(&self) -> [(&'static str, &'static str, &Option<Texts>); 2] {
+        [("groups", "group", &self.group), ("identities", "identity", &self.identity)]
+    }
+
+    fn tables(&self) -> [(&'static str, &BTreeMap<Name, Texts>); 2] {
+        [("label", &self.label), ("version", &self.version)]
+    }
+
+    /// The word for whose sake all of them are wrong, where it is one alone.
+    fn which(&self, bad: BadSelector) -> InWords {
+        let facts = self.facts().into_iter().flat_map(|(fact, texts)| {
+            let each = texts.iter().flat_map(Texts::each);
+            each.map(move |(no, text)| (format!("{fact}.{no}"), text.any_of(fact)))
+        });
+        let lists = self.lists().into_iter().flat_map(|(list, word, texts)| {
+            let each = texts.iter().flat_map(Texts::each);
+            each.map(move |(no, text)| (format!("{word}.{no}"), text.in_list(list)))
+        });
+        let wrong = |(path, term): (String, String)| Some(InWords(path, Selector::parse(&term).err()?));
+        facts.chain(lists).find_map(wrong).unwrap_or_else(|| InWords(String::new(), bad))
+    }
+
+    pub fn selector(&self) -> Result<Selector, BadSelector> {
+        Selector::parse(&self.text())
+    }
+
+    /// In CEL. No words at all mean every device.
+    pub fn text(&self) -> String {
         let mut terms: Vec<String> =
-            facts.into_iter().filter_map(|(fact, texts)| Some(texts.as_ref()?.any_of(fact))).collect();
-        let lists = [("groups", &self.group), ("identities", &self.identity)];
-        terms.extend(lists.into_iter().filter_map(|(list, texts)| Some(texts.as_ref()?.in_list(list))));
-        for (table, entries) in [("label", &self.label), ("version", &self.version)] {
+            self.facts().into_iter().filter_map(|(fact, texts)| Some(texts.as_ref()?.any_of(fact))).collect();
+        let lists = self.lists().into_iter();
+        terms.extend(lists.filter_map(|(list, _, texts)| Some(texts.as_ref()?.in_list(list))));
+        for (table, entries) in self.tables() {
             terms.extend(entries.iter().map(|(name, texts)| texts.any_of(&entry(table, name))));
         }
         if terms.is_empty() { "true".into() } else { terms.join(" && ") }
+    }
+}
+
+/// A word that is wrong, and where it stands: `label.row.0`.
+struct InWords(String, BadSelector);
+
+impl fmt::Display for InWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() { self.1.in_settings(f, &self.0) } else { self.1.fmt(f) }
     }
 }
 
@@ -75,6 +112,11 @@ fn quoted(text: &str) -> String {
 }
 
 impl Texts {
+    /// Each alone.
+    fn each(&self) -> impl Iterator<Item = (usize, Texts)> {
+        self.0.iter().map(|text| Texts(vec![text.clone()])).enumerate()
+    }
+
     /// `fact == "a"`, `fact in ["a", "b"]`, `fact.like("a*")`: what may hold of one text.
     fn terms(&self, fact: &str) -> Vec<String> {
         let (patterns, plain): (Vec<&String>, Vec<&String>) = self.0.iter().partition(|text| text.contains('*'));
@@ -159,7 +201,7 @@ impl<'de> Deserialize<'de> for For {
 
             fn visit_map<A: de::MapAccess<'de>>(self, table: A) -> Result<For, A::Error> {
                 let words = Words::deserialize(MapAccessDeserializer::new(table))?;
-                words.selector().map(For).map_err(de::Error::custom)
+                words.selector().map(For).map_err(|bad| de::Error::custom(words.which(bad)))
             }
         }
         from.deserialize_any(Either)

@@ -48,11 +48,13 @@ impl Gathered {
     /// Returns the number of the first reading.
     pub(super) fn add(&mut self, now: &Now, mut heard: Heard, settings: &Settings) -> u64 {
         let seq = self.next;
-        while heard.readings.len() > MOST_POINTS {
-            let rest = heard.readings.split_off(MOST_POINTS);
+        loop {
+            let rest = heard.readings.split_off(heard.readings.len().min(MOST_POINTS));
             self.push(now, Heard { readings: std::mem::replace(&mut heard.readings, rest), ..heard });
+            if heard.readings.is_empty() {
+                break;
+            }
         }
-        self.push(now, heard);
         while (self.len() > settings.held || self.bytes > settings.held_bytes) && self.arrivals.len() > 1 {
             self.drop_oldest(now);
         }

@@ -395,3 +395,21 @@ fn what_a_cancelled_command_held_back_goes_at_once() {
         assert_eq!(performs(&step), [if family { 3 } else { 2 }]);
     }
 }
+
+#[test]
+fn each_of_many_is_written_what_its_own_point_takes() {
+    let mut engine = with_devices(settings(), 2);
+    for (no, kind) in [(0, ValueKind::Int), (1, ValueKind::Float)] {
+        let mut other = capabilities(&["valve.open"]).as_ref().clone();
+        other.points[0].kind = kind;
+        engine.handle(&now(1), link(LinkEvent::Changed { device: DeviceNo(no), capabilities: other.into() }));
+    }
+    engine.handle(&now(1), link(LinkEvent::Took { orders: 1_000 }));
+    let write = |value| Operation::Write { point: "valve.open".parse().unwrap(), value };
+    let (step, _) = ask(&mut engine, 2, many([1, 2], write(Value::Int(21))));
+    let of = step.orders.into_iter().filter_map(|order| match order {
+        Order::Link { order: LinkOrder::Perform { operation, .. }, .. } => Some(operation),
+        _ => None,
+    });
+    assert_eq!(of.collect::<Vec<_>>(), [write(Value::Int(21)), write(Value::Float(21.0))]);
+}

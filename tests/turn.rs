@@ -11,7 +11,7 @@ use dmgw::model::event::Operate;
 use dmgw::model::*;
 use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
-use dmgw::turn::{LONGEST_WAIT, Turn};
+use dmgw::turn::{LONGEST_WAIT, MOST_HELD, Turn};
 use torn_disk::TornDisk;
 
 fn at(ms: u64) -> Now {
@@ -263,4 +263,33 @@ fn a_clean_stop_keeps_every_attempt() {
 
 fn refuse() -> Ask {
     Ask::Operate(Operate::new(DeviceId::new("urn:dev:dmgw:serial:1").unwrap(), Operation::Refuse))
+}
+
+#[test]
+fn why_the_disk_takes_nothing_is_told_while_that_is_so_and_no_longer() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    assert_eq!(turn.degraded(), None);
+    disk.fail(Some(ErrorKind::StorageFull));
+    ask(&mut turn, 2_000, 1, 900_000);
+    turn.settle(&at(2_000)).unwrap();
+    assert!(turn.degraded().is_some_and(|why| !why.is_empty()), "{:?}", turn.degraded());
+    disk.fail(None);
+    reopened(&mut turn, &disk, 3_000);
+    assert_eq!(turn.degraded(), None);
+}
+
+#[test]
+fn no_event_is_taken_beyond_the_changes_that_may_be_held() {
+    let mut turn = open(&TornDisk::default());
+    let reader = Name::new("reader").unwrap();
+    let mut held = 0;
+    while turn.wants_events() {
+        let passed = Event::Passed { reader: reader.clone(), stream: Stream::Events, seq: held };
+        turn.take(&at(2_000), passed);
+        held += 1;
+    }
+    assert_eq!(held, MOST_HELD as u64);
+    turn.settle(&at(2_000)).unwrap();
+    assert!(turn.wants_events());
 }

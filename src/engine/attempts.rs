@@ -161,6 +161,7 @@ impl Touched {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Settings;
     use super::*;
 
     const DAY: u64 = 24 * 3_600_000;
@@ -252,5 +253,19 @@ mod tests {
         add(&mut attempts, &now(1, 0, 0), "plant", 2);
         let rows: Vec<_> = attempts.counted().map(|row| (row.stranger.who.is_none(), row.count)).collect();
         assert_eq!(rows, [(true, 2)]);
+    }
+
+    #[test]
+    fn a_start_shows_every_device_and_who_was_turned_away() {
+        let shown = |state: &State| {
+            let touched = Engine::load(Settings::default(), state.clone(), &now(2, 0, 0)).0.touched();
+            (touched.devices, touched.attempts)
+        };
+        let mut state = State::default();
+        assert_eq!(shown(&state), (vec![], false));
+        let id = DeviceId::new("urn:x").unwrap();
+        state.devices.push(Device::new(DeviceNo(7), id, LifeCycle::Managed, &now(1, 0, 0)).into());
+        apply(&mut state, &add(&mut Attempts::load(9, Vec::new()), &now(1, 0, 0), "plant", 1));
+        assert_eq!(shown(&state), (vec![DeviceNo(7)], true));
     }
 }

@@ -265,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn what_would_ask_for_a_point_that_is_no_more_goes_on_no_longer() {
+        use OperationKind::{Observe, Read, ReportPolicyGet};
+        let relay = Capabilities { operations: OperationSet::of(&[Read, Observe, ReportPolicyGet]), ..relay() };
+        let here: Vec<PointPath> = vec!["relay.on".parse().unwrap()];
+        let both = [here.clone(), vec!["lamp.on".parse().unwrap()]].concat();
+        let asks: [fn(Vec<PointPath>) -> Operation; 3] = [
+            |points| Operation::Read { points },
+            |points| Operation::Observe { points, on: true },
+            |points| Operation::ReportPolicyGet { points },
+        ];
+        for ask in asks {
+            assert_eq!(unfit(&relay, &ask(here.clone())), None);
+            assert!(unfit(&relay, &ask(both.clone())).unwrap().contains("no point lamp.0.on"));
+        }
+    }
+
+    #[test]
     fn a_place_and_a_way_change_over() {
         let place = |address: &str| Place { link: Name::new("a").unwrap(), address: Address::new(address).unwrap() };
         let id = DeviceId::new("urn:x").unwrap();

@@ -65,3 +65,28 @@ pub(super) fn begin(db: &Database) -> Result<WriteTransaction, StoreError> {
     txn.set_quick_repair(true);
     Ok(txn)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_faster_keeps_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("new"), folder.path().join("name"));
+        std::fs::write(&from, "mine").unwrap();
+        std::fs::write(&to, "theirs").unwrap();
+        assert!(matches!(give_name(&from, &to), Err(StoreError::Locked(path)) if path == to));
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "theirs");
+    }
+
+    /// A folder cannot be linked, wherever it is: it stands for a file where nothing can.
+    #[test]
+    fn where_nothing_can_be_linked_it_gets_its_name_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("new"), folder.path().join("name"));
+        std::fs::create_dir(&from).unwrap();
+        give_name(&from, &to).unwrap();
+        assert!(to.exists() && !from.exists());
+    }
+}

@@ -192,3 +192,18 @@ fn that_it_was_silent_before_the_work_on_it_makes_no_room_for_an_impostor() {
     sight(&mut engine, 24, B, "66", vec![serial(1)]);
     assert_eq!(place(&engine, 0), "a/1");
 }
+
+#[test]
+fn of_two_with_one_key_the_one_stays_that_shows_it_again_where_it_was() {
+    let key = || vec![proven("acme:1", Proof::Key)];
+    for (shows, stays) in [(Some((A, "1")), "a/1"), (Some((B, "2")), "b/2"), (None, "b/2")] {
+        let mut engine = engine();
+        register(&mut engine, 1, keyed(vec![serial(1)]));
+        sight(&mut engine, 2, A, "1", key());
+        sight(&mut engine, 3, B, "2", key());
+        shows.map(|(on, address)| sight(&mut engine, 4, on, address, key()));
+        hear(&mut engine, 5, A, 0);
+        wake(&mut engine, 9);
+        assert_eq!(place(&engine, 0), stays, "{shows:?}");
+    }
+}

@@ -127,3 +127,41 @@ fn the_key_stays_with_the_identities_that_it_was_given_for() {
     ask_by(&mut engine, 4, Principal::local_root(), split);
     assert_eq!((device(&engine, 0).keyed, device(&engine, 1).keyed), (true, true));
 }
+
+#[test]
+fn what_is_split_off_stays_in_the_groups_and_is_worked_on_like_the_rest() {
+    let mut engine = engine();
+    sight(&mut engine, 1, A, "1", vec![serial(1), serial(2)]);
+    let (hall, hour) = (Name::new("hall").unwrap(), Some(Duration::from_secs(3_600)));
+    ask(&mut engine, 2, 1, Operation::Group { add: vec![hall.clone()], remove: Vec::new() });
+    ask(&mut engine, 2, 1, Operation::Maintenance { until: None, span: hour, off: false });
+    ask(&mut engine, 3, 1, Operation::Split { identity: serial(2) });
+    let split = device(&engine, 1);
+    assert_eq!((split.groups, split.maintenance.unwrap().since), (vec![hall], now(2)));
+    (4..=3_602).step_by(60).for_each(|at| drop(wake(&mut engine, at)));
+    wake(&mut engine, 3_602);
+    assert!(device(&engine, 1).maintenance.is_none());
+}
+
+#[test]
+fn what_is_split_off_a_retired_device_is_forgotten_in_its_time_too() {
+    let mut engine = start(forgets_soon(), State::default(), 0);
+    sight(&mut engine, 1, A, "1", vec![serial(1), serial(2)]);
+    ask(&mut engine, 2, 1, Operation::Retire);
+    ask(&mut engine, 3, 1, Operation::Split { identity: serial(2) });
+    assert_eq!(device(&engine, 1).life, LifeCycle::Retired);
+    // The newest of all is never forgotten, so that its number is not given again.
+    sight(&mut engine, 4, A, "3", vec![serial(3)]);
+    wake(&mut engine, 63);
+    assert!(engine.device(DeviceNo(0)).is_none() && engine.device(DeviceNo(1)).is_none());
+}
+
+#[test]
+fn what_turned_out_to_be_another_keeps_its_name() {
+    let mut engine = two(settings());
+    let name = Name::new("boiler").unwrap();
+    ask(&mut engine, 2, 2, Operation::Rename { name: name.clone() });
+    ask(&mut engine, 3, 1, Operation::Merge { with: id(2) });
+    let other = device(&engine, 1);
+    assert_eq!((other.merged, other.name), (Some(DeviceNo(0)), Some(name)));
+}

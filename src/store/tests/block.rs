@@ -176,4 +176,6 @@ fn a_block_holds_so_many_readings_and_no_more() {
 fn a_reading_weighs_what_it_holds() {
     let weigh = |value| cost(&Reading { point: PointNo(0), value, quality: Quality::Good, source: None });
     assert!(weigh(Value::text(&"x".repeat(900))) >= 900 && weigh(Value::Bool(true)) < 100);
+    // Whatever it says, it also says of which point and when: nothing is held for nothing.
+    assert!(weigh(Value::text("")) > 0 && weigh(Value::text(&"x".repeat(900))) < 1_000);
 }

@@ -116,7 +116,7 @@ impl World {
         };
         let (store, opened) = Store::open(path, store::Settings::default(), &opening).expect("a new store");
         let (name, span) = (Name::new("plant").expect("a name"), Duration::from_secs(3600));
-        let link = LinkSettings { name, admission: Default::default(), every: span, silent_after: span };
+        let link = LinkSettings { name, driver: None, admission: Default::default(), every: span, silent_after: span };
         let settings = Settings { links: vec![link], ..Settings::default() };
         let (turn, now) = (Turn::new(settings, store, opened.state, &opened.now), opened.now);
         let plant = plant::Plant::new(7, DEVICES);

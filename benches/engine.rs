@@ -51,6 +51,7 @@ fn through_the_engine(arrivals: Vec<Heard>) -> f64 {
 fn engine_with_devices() -> (Engine, Now) {
     let link = LinkSettings {
         name: Name::new("plant").expect("a name"),
+        driver: None,
         admission: Default::default(),
         every: std::time::Duration::from_secs(1),
         silent_after: std::time::Duration::from_secs(60),

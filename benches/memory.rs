@@ -152,7 +152,13 @@ fn name(text: &str) -> Name {
 
 fn engine_settings() -> Settings {
     let span = Duration::from_secs(3600);
-    let link = LinkSettings { name: name("plant"), admission: Default::default(), every: span, silent_after: span };
+    let link = LinkSettings {
+        name: name("plant"),
+        driver: None,
+        admission: Default::default(),
+        every: span,
+        silent_after: span,
+    };
     Settings { links: vec![link], ..Settings::default() }
 }
 

@@ -164,7 +164,8 @@ fn open() -> Turn {
     let (store, opened) =
         Store::open_on(SlowDisk::default(), store::Settings::default(), &opening).expect("a new store");
     let name = Name::new("plant").expect("a name");
-    let link = LinkSettings { name, admission: Default::default(), every: EVERY, silent_after: 60 * EVERY };
+    let link =
+        LinkSettings { name, driver: None, admission: Default::default(), every: EVERY, silent_after: 60 * EVERY };
     Turn::new(Settings { links: vec![link], ..Settings::default() }, store, opened.state, &opened.now)
 }
 

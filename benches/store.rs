@@ -113,7 +113,7 @@ fn commands(disk: &disk::Disk) -> f64 {
     let (store, opened) = Store::open(&path, settings(), &opening()).expect("a new store");
     let name = Name::new("plant").expect("a name");
     let span = Duration::from_secs(3600);
-    let link = LinkSettings { name, admission: Default::default(), every: span, silent_after: span };
+    let link = LinkSettings { name, driver: None, admission: Default::default(), every: span, silent_after: span };
     let engine = EngineSettings { links: vec![link], ..EngineSettings::default() };
     let mut now = opened.now;
     let mut turn = Turn::new(engine, store, opened.state, &now);

@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::engine::{self, Engine, Step, Touched};
 use crate::model::device::DeviceNow;
 use crate::model::*;
+use crate::profile::Shaped;
 use crate::store::{Snapshots, Store, StoreError};
 
 mod recall;
@@ -142,6 +143,11 @@ impl Turn {
         let mut step = self.engine.configure(now, settings);
         step.changes.extend(changes);
         self.absorb(now, step);
+    }
+
+    /// Kinds of devices, as they are told now.
+    pub fn profiles(&self) -> &BTreeMap<Name, Arc<Shaped>> {
+        self.engine.profiles()
     }
 
     /// All that somebody waits for is on disk.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::model::device::DeviceNow;
 use crate::model::{Attempt, Command, CommandId, CommandNo, DeviceId, DeviceNo, Mono, Name, Now};
 use crate::nearest;
+use crate::profile::Shaped;
 
 const SHARDS: usize = 64;
 
@@ -37,6 +38,8 @@ pub struct View {
     commands: Shards<CommandId, Known>,
     attempts: ArcSwap<Vec<Attempt>>,
     health: ArcSwap<Health>,
+    /// Kinds of devices, to tell why one is of its kind.
+    profiles: ArcSwap<BTreeMap<Name, Arc<Shaped>>>,
     ended: watch::Sender<u64>,
     /// The daemon stops: nobody need wait any longer.
     released: AtomicBool,
@@ -123,6 +126,7 @@ impl Default for View {
             commands: Shards::new(),
             attempts: ArcSwap::default(),
             health: ArcSwap::default(),
+            profiles: ArcSwap::default(),
             ended: watch::Sender::new(0),
             released: AtomicBool::new(false),
         }
@@ -171,6 +175,10 @@ impl View {
         self.devices.store(Arc::new(left));
     }
 
+    pub fn publish_profiles(&self, profiles: BTreeMap<Name, Arc<Shaped>>) {
+        self.profiles.store(Arc::new(profiles));
+    }
+
     pub fn publish_attempts(&self, attempts: Vec<Attempt>) {
         self.attempts.store(Arc::new(attempts));
     }
@@ -210,6 +218,10 @@ fn slot(all: &[(DeviceNo, Slot)], no: DeviceNo) -> Option<&Slot> {
 
 /// For readers.
 impl View {
+    pub fn profiles(&self) -> Arc<BTreeMap<Name, Arc<Shaped>>> {
+        self.profiles.load_full()
+    }
+
     pub fn health(&self) -> Arc<Health> {
         self.health.load_full()
     }

@@ -14,6 +14,7 @@ const LINK: LinkNo = LinkNo(0);
 fn settings() -> Settings {
     let link = LinkSettings {
         name: Name::new("plant").unwrap(),
+        driver: None,
         admission: Default::default(),
         every: Duration::from_secs(1),
         silent_after: Duration::from_secs(500_000),

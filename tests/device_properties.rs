@@ -62,6 +62,7 @@ fn name(n: &str) -> Name {
 fn settings() -> Settings {
     let link = |n: &str, admission| LinkSettings {
         name: name(n),
+        driver: None,
         admission,
         every: Duration::from_secs(1),
         silent_after: Duration::from_secs(10),
@@ -70,6 +71,7 @@ fn settings() -> Settings {
         link: None,
         identity: Some(Pattern::new(text).unwrap()),
         proof,
+        profile: None,
         of: None,
         then,
     };

@@ -18,6 +18,7 @@ fn serial(proof: Proof) -> Identity {
 fn fresh() -> Engine {
     let link = LinkSettings {
         name: Name::new("plant").unwrap(),
+        driver: None,
         admission: Default::default(),
         every: Duration::from_secs(60),
         silent_after: Duration::from_secs(600),

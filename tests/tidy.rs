@@ -32,11 +32,11 @@ const PARTS: &[(&str, &[&str])] = &[
     // Secrets at rest.
     ("seal", &["model"]),
     ("store", &["model", "seal"]),
-    ("view", &["model", "nearest"]),
+    ("view", &["model", "nearest", "profile"]),
     // How a door asks the loop.
     ("asks", &["model"]),
     // One turn of the loop: event, step, commit, orders.
-    ("turn", &["model", "engine", "store"]),
+    ("turn", &["model", "engine", "profile", "store"]),
     ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "seal", "store", "view", "asks"]),

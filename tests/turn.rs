@@ -30,7 +30,7 @@ fn open(disk: &TornDisk) -> Turn {
     };
     let (store, opened) = Store::open_on(disk.clone(), store::Settings::default(), &opening).unwrap();
     let (name, span) = (Name::new("plant").unwrap(), Duration::from_secs(3_600));
-    let link = LinkSettings { name, admission: Default::default(), every: span, silent_after: span };
+    let link = LinkSettings { name, driver: None, admission: Default::default(), every: span, silent_after: span };
     let mut turn = Turn::new(Settings { links: vec![link], ..Settings::default() }, store, opened.state, &opened.now);
     take(&mut turn, 1_000, LinkEvent::Up { credits: 64 });
     take(&mut turn, 1_000, sighted("1"));

@@ -76,7 +76,7 @@ fn open(disk: &TornDisk, mono: Mono) -> (Turn, Now) {
         Store::open_on(disk.clone(), settings, &opening(mono)).expect("a cut leaves a file that opens");
     assert!(opened.damaged.is_empty(), "a cut damages nothing: {:?}", opened.damaged);
     let (name, span) = (Name::new("plant").unwrap(), Duration::from_secs(60));
-    let link = LinkSettings { name, admission: Default::default(), every: span, silent_after: span };
+    let link = LinkSettings { name, driver: None, admission: Default::default(), every: span, silent_after: span };
     let engine = Settings { links: vec![link], ..Settings::default() };
     (Turn::new(engine, store, opened.state, &opened.now), opened.now)
 }

@@ -18,6 +18,7 @@ fn now(s: u64) -> Now {
 fn settings() -> Settings {
     let link = |name: &str| LinkSettings {
         name: Name::new(name).unwrap(),
+        driver: None,
         admission: Admission::Accept,
         every: Duration::from_secs(1),
         silent_after: Duration::from_secs(10),
@@ -125,7 +126,7 @@ fn why(reply: Reply) -> String {
 /// Who has the serial number 9 waits for a decision.
 fn strangers_held() -> Settings {
     let identity = Some(Pattern::new("serial:acme:9").unwrap());
-    let rule = AdmissionRule { link: None, identity, proof: None, of: None, then: Admission::Hold };
+    let rule = AdmissionRule { link: None, identity, proof: None, profile: None, of: None, then: Admission::Hold };
     Settings { admission: vec![rule], ..settings() }
 }
 

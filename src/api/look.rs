@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use super::ask::{Asked, Word, query};
 use super::fault::Fault;
-use super::shown::{AttemptShown, ClockShown, Counts, DeviceShown, Devices, LinkShown, LogShown, Seen, Status};
+use super::shown::{
+    AttemptShown, ClockShown, Counts, DeviceShown, Devices, LinkShown, LogShown, ProfileShown, Seen, Status,
+};
 use super::{Door, Here, cut, journal};
 use crate::model::device::{Connectivity, DeviceNow};
 use crate::model::record::Entry;
@@ -142,6 +144,9 @@ async fn device_shown(door: &Door, found: &DeviceNow) -> Result<Json<DeviceShown
     let mut shown = DeviceShown::with_detail(found, &Seen { now: &now, health: &health }, about, merged);
     if let Some(detail) = &mut shown.detail {
         detail.unread = unread;
+        let link = found.device.place.as_ref().map(|place| &place.link);
+        let link = health.links.iter().find(|known| Some(&known.name) == link);
+        detail.profile = ProfileShown::of(found, link.map(|link| link.driver), &door.view.profiles());
     }
     Ok(Json(shown))
 }

@@ -4,6 +4,7 @@
 
 mod command;
 mod device;
+mod profile;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use crate::model::*;
 
 pub use command::{Answer, ChildShown, CommandShown, CommandsShown, ManyCounts};
 pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, PointShown, Seen, waits};
+pub use profile::{Other, ProfileShown, Scored};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {

@@ -243,6 +243,9 @@ pub struct RegisterArgs {
     /// As what it starts: managed (if nothing is said), pending or quarantined
     #[arg(long)]
     pub life: Option<String>,
+    /// Which kind of device it is; without: found by its signs
+    #[arg(long)]
+    pub profile: Option<String>,
     /// A file that holds its key: nobody without it is this device
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,

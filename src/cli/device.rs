@@ -12,7 +12,7 @@ use super::look::seconds;
 use super::table::{pairs, print, table, time, width};
 use super::told::{self, word};
 use super::{CliError, Exit, print_json};
-use crate::api::shown::{DesiredShown, Detail, DeviceShown, Devices, LogShown, PointShown};
+use crate::api::shown::{DesiredShown, Detail, DeviceShown, Devices, LogShown, PointShown, ProfileShown, Scored};
 use crate::model::about::Location;
 use crate::model::device::Connectivity;
 use crate::model::{Component, LifeCycle, Part, Quality};
@@ -186,6 +186,7 @@ fn of_device(device: &DeviceShown) -> Vec<(&'static str, String)> {
         ("because", device.why.clone().unwrap_or_default()),
         ("flags", flags(device).join("; ")),
         ("groups", joined(&device.groups)),
+        ("profile", device.detail.as_ref().and_then(|detail| detail.profile.as_ref()).map(profile).unwrap_or_default()),
         ("fits", joined(&device.dynamic)),
         ("first seen", time(device.first_seen)),
     ]
@@ -222,6 +223,26 @@ fn of_detail(detail: &Detail) -> Vec<(&'static str, String)> {
         ("components", commas(components)),
         ("operations", commas(operations)),
     ]
+}
+
+fn profile(of: &ProfileShown) -> String {
+    let name = of.name.as_ref().map_or_else(|| "none fits".into(), ToString::to_string);
+    let assigned = if of.assigned { ", assigned" } else { "" };
+    let missing = if of.missing { ", which there is not: it is seen as it is" } else { "" };
+    let others = of.others.iter().filter(|other| other.score.points > 0);
+    let others = commas(others.map(|other| format!("{} {}", other.name, scored(&other.score))));
+    let next = match (others.is_empty(), of.tie) {
+        (true, _) => String::new(),
+        (false, true) => format!("; the name has decided against {others}"),
+        (false, false) => format!("; then {others}"),
+    };
+    let why = if of.name.is_some() && !of.missing { format!(" {}", scored(&of.score)) } else { String::new() };
+    format!("{name}{assigned}{missing}{why}{next}")
+}
+
+fn scored(of: &Scored) -> String {
+    let why = if of.reasons.is_empty() { String::new() } else { format!(" by {}", of.reasons.join(", ")) };
+    format!("({} points{why})", of.points)
 }
 
 fn location(of: &Location) -> String {

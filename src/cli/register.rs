@@ -28,6 +28,7 @@ pub const HELP: &str = "A list in CSV has a header that names its columns, in an
   link, address where it will be found; needed where there is no identity
   name, groups  groups with spaces between them
   key           nobody without it is this device; 8 to 128 bytes
+  profile       which kind of device it is; without: found by its signs
   life          managed (if nothing is said), pending or quarantined
   application, location, hardware, power, security, access
   labels, versions   NAME=TEXT, several with ; between them

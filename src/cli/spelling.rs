@@ -32,6 +32,7 @@ pub const HELP: &str = "Operations:
   Who it is
     rename NAME, group +NAME… without NAME…, describe KEY=TEXT…
     replace KIND:VALUE, merge DEVICE, split KIND:VALUE
+    profile [NAME]                 (without NAME: found by its signs again)
 
 Points are COMPONENT.INSTANCE.POINT; instance 0 may be left out. Values are written as in JSON; what is
 no JSON is taken as text. A KEY is application, location, hardware, power, security, access, label.NAME or
@@ -100,6 +101,8 @@ fn of(kind: OperationKind, args: &[String]) -> Result<Operation, String> {
         K::Split => Operation::Split { identity: identity(one(args)?)? },
         K::Merge => Operation::Merge { with: DeviceId::new(one(args)?).map_err(|e| e.to_string())? },
         K::Group => group(args)?,
+        K::Profile if args.is_empty() => Operation::Profile { name: None },
+        K::Profile => Operation::Profile { name: Some(name(one(args)?)?) },
         K::Describe => describe(args)?,
         K::Desire => desire(args)?,
         _ => plain(kind, args)?,

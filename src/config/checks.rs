@@ -101,6 +101,12 @@ impl Look<'_> {
                 let fault = Fault::new(link.at, says).meant(link.value.as_str(), names);
                 self.faults.add(Fault { lost: true, ..fault });
             }
+            let profiles = &self.config.profile;
+            if let Some(name) = rule.profile.as_ref().filter(|name| !profiles.contains_key(&name.value)) {
+                let says = format!("there is no profile {}", name.value);
+                let fault = Fault::new(name.at, says).meant(name.value.as_str(), profiles.keys().map(Name::as_str));
+                self.faults.add(fault);
+            }
         }
     }
 

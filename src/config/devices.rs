@@ -29,6 +29,8 @@ section! {
         /// On which link it will be found, and where on it.
         link: Option<Placed<Name>> = None, like "\"plant\"";
         address: Option<Placed<Address>> = None, like "\"7\"";
+        /// Which kind of device it is. Without: found by what it shows.
+        profile: Option<Placed<Name>> = None, like "\"acme-meter\"";
         /// As what it starts, or is from now on: managed (if nothing is said), pending, quarantined or refused.
         life: Option<Placed<LifeCycle>> = None, like "\"managed\"";
         /// Groups that it is put into. To leave one out later takes it out of none.
@@ -81,6 +83,11 @@ pub fn check(config: &Config, faults: &mut Faults) {
             let names = config.link.keys().map(Name::as_str);
             let fault = Fault::new(link.at, format!("there is no link {}", link.value));
             faults.add(Fault { lost: true, ..fault.meant(link.value.as_str(), names) });
+        }
+        if let Some(profile) = device.profile.as_ref().filter(|name| !config.profile.contains_key(&name.value)) {
+            let names = config.profile.keys().map(Name::as_str);
+            let says = format!("there is no profile {}", profile.value);
+            faults.add(Fault::new(profile.at, says).meant(profile.value.as_str(), names));
         }
         for Placed { value: Said(identity), at } in &device.identities {
             if let Some(first) = known.insert(identity.to_string(), *at) {
@@ -144,6 +151,7 @@ impl KnownDevice {
             groups: self.groups.clone(),
             about: self.about(),
             key: None,
+            profile: self.profile.as_ref().map(|profile| profile.value.clone()),
             life: self.life.as_ref().map(|life| life.value),
             mark: None,
         };

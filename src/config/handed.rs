@@ -35,6 +35,7 @@ impl Config {
             grace: commands.grace.0,
             come_back: limits.come_back.0,
             admission: self.admission.iter().map(Rule::engine).collect(),
+            profiles: self.profiles(),
             groups: self.group.iter().map(|(name, group)| group.engine(name)).collect(),
             quarantine: devices.quarantine,
             contest: devices.contest.0,
@@ -75,6 +76,7 @@ impl Link {
     fn engine(&self, name: &Name) -> engine::LinkSettings {
         engine::LinkSettings {
             name: name.clone(),
+            driver: self.driver().and_then(|driver| Name::new(driver.name()).ok()),
             admission: self.admission,
             every: self.every.0,
             silent_after: self.silent_after.0,
@@ -94,6 +96,7 @@ impl Rule {
             link: self.link.as_ref().map(|link| link.value.clone()),
             identity: self.identity.clone(),
             proof: self.proof,
+            profile: self.profile.as_ref().map(|profile| profile.value.clone()),
             of: self.of.clone().map(|of| of.value),
             then: self.then,
         }

@@ -95,9 +95,9 @@ section! {
         /// and from when to when.
         flush_readings: usize = 65_536, from 1, to MOST_READINGS;
         flush_size: Size = Size(4 << 20), from Size(4 << 10), to Size(256 << 20);
-        flush_busy: Span = Span::secs(5), from Span::millis(100), to Span::secs(DAY);
+        flush_busy: Span = Span::secs(5), from Span::millis(10), to Span::secs(DAY);
         busy: u64 = 10_000, from 1, to 100_000_000;
-        flush_idle: Span = Span::secs(60), from Span::millis(100), to Span::secs(DAY);
+        flush_idle: Span = Span::secs(60), from Span::millis(10), to Span::secs(DAY);
         /// Readings, and bytes of them, that wait in memory while the disk is full or broken; beyond that the oldest go,
         /// under a gap record.
         held: u64 = 262_144, from 1, to 100_000_000;
@@ -319,6 +319,8 @@ section! {
         identity: Option<Pattern> = None, like "\"serial:acme:*\"";
         /// Only if that identity (without one: any) is proven at least so well: claimed, seen, key or certificate.
         proof: Option<Proof> = None, like "\"claimed\"";
+        /// Only if this is the profile that fits it best.
+        profile: Option<Placed<Name>> = None, like "\"acme-meter\"";
         /// Only if this holds for the device as it would join: in plain words, or in CEL (see [group.NAME]).
         of as "for": Option<Placed<For>> = None, like "{ hardware = \"Acme *\" }";
         /// accept, hold, refuse or quarantine.

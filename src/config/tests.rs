@@ -150,6 +150,9 @@ fn rules_of_admission_are_read_in_their_order_and_checked() {
     let then: Vec<Admission> = config.admission.iter().map(|rule| rule.then).collect();
     assert_eq!(then, [Admission::Hold, Admission::Quarantine]);
     assert!(parse(rules).unwrap_err().contains("dmgw.toml:2:8: there is no link plant"));
+    let error = parse("[profile.acme]\n[[admission]]\nprofile = \"acne\"\nthen = \"hold\"\n").unwrap_err();
+    assert!(error.starts_with("dmgw.toml:3:11: there is no profile acne"), "{error}");
+    assert!(error.ends_with("Did you mean \"acme\"?"), "{error}");
     let error = parse("[[admission]]\nidentity = \"acme\"\nthen = \"accept\"\n").unwrap_err();
     assert!(error.starts_with("dmgw.toml:2:12: ") && error.contains("KIND:VALUE"), "{error}");
     assert!(parse("[[admission]]\nidentiy = \"serial:*\"\nthen = \"accept\"\n").unwrap_err().contains("\"identity\""));

@@ -127,6 +127,7 @@ impl EventLoop {
     fn configure(&mut self, now: &Now, other: Configure) {
         let Configure { settings, links, versions, says, trouble, done } = other;
         self.turn.configure(now, settings, kept(now, versions, says));
+        self.view.publish_profiles(self.turn.profiles().clone());
         self.health.settings = trouble;
         let before = std::mem::take(&mut self.links).into_iter().chain(std::iter::repeat_with(|| None));
         self.links = links.iter().zip(before).map(|(link, before)| link_now(link, before, now)).collect();

@@ -90,6 +90,7 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<(R
     let (events, taken) = mpsc::channel(config.limits.event_queue);
     let asks = Arc::new(Asks::new(events.clone(), config.limits.asks));
     let view = Arc::new(View::default());
+    view.publish_profiles(turn.profiles().clone());
     let links = Attached::new(&config, events.clone(), keys);
     let known = links.known();
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::device::DeviceNow;
+use crate::model::device::{DeviceNow, Profiled};
 use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
@@ -117,16 +117,20 @@ impl Engine {
             false => sighting.identities.clone(),
         };
         let strongest = identities.first().ok_or(Denial::Nonsense)?;
-        let would_be = would_be(now, &settings.name, sighting, &identities, strongest.urn());
+        let mut would_be = would_be(now, &settings.name, sighting, &identities, strongest.urn());
+        self.guess_kind(&mut would_be);
         let life = self.life_for(&settings, &would_be)?;
         let id = self.unused_id(strongest).ok_or(Denial::Nonsense)?;
         let capabilities = sighting.capabilities.clone().unwrap_or_default();
-        let shape = self.shape_after(&Capabilities::default(), &capabilities, step)?;
         let (no, link, address) = (self.registry.next_no(), settings.name, sighting.address.clone());
         let place = Some(Place { link: link.clone(), address: address.clone() });
-        let mut device = Device { identities, place, shape, ..Device::new(no, id.clone(), life, now) };
+        let mut device = Device { identities, place, ..Device::new(no, id.clone(), life, now) };
+        self.take_kind(&mut device, would_be.about.as_deref(), &capabilities, &Capabilities::default(), step)?;
         let about = sighting.about.as_ref().and_then(|about| self.told(now, &mut device, about));
         step.changes.push(record(now, no, Record::DeviceAdded { device: id, link, address, life }));
+        if device.profile.is_some() {
+            self.tell_kind(now, &Device { profile: None, ..device.clone() }, &device, step);
+        }
         self.change_device(now, device, step);
         step.changes.extend(about);
         self.alive(now, no, step);
@@ -152,9 +156,19 @@ impl Engine {
                     rule.identity.as_ref().is_none_or(|pattern| pattern.fits(identity))
                         && rule.proof.is_none_or(|proof| identity.proof >= proof)
                 })
+                && rule.profile.as_ref().is_none_or(|name| would_be.device.profile_name() == Some(name))
                 && is_about(&rule.of, would_be)
         });
         fitting.map_or(link.admission, |rule| rule.then)
+    }
+
+    /// A rule may ask for the profile that it would have.
+    fn guess_kind(&self, would_be: &mut DeviceNow) {
+        let name = self.found(&would_be.device, would_be.about.as_deref(), &would_be.capabilities);
+        let profile = name.map(|name| Box::new(Profiled { name, assigned: false, raw: None }));
+        if profile.is_some() {
+            Arc::make_mut(&mut would_be.device).profile = profile;
+        }
     }
 
     pub(super) fn room_for_device(&self) -> bool {
@@ -241,8 +255,9 @@ impl Engine {
         let device = Arc::new(device);
         let left = self.registry.put(device.clone());
         self.registry.touch(device.no, &mut self.touched.devices);
+        self.keep_converter(&device, step);
         step.changes.push(Change::Device(device));
-        step.changes.extend(left.map(Change::ForgetShape));
+        step.changes.extend(left.into_iter().map(Change::ForgetShape));
     }
 }
 
@@ -278,7 +293,13 @@ mod tests {
 
     fn link(name: &str, admission: Admission) -> LinkSettings {
         let every = Duration::from_secs(1);
-        LinkSettings { name: Name::new(name).unwrap(), admission, every, silent_after: Duration::from_secs(3_600) }
+        LinkSettings {
+            name: Name::new(name).unwrap(),
+            driver: None,
+            admission,
+            every,
+            silent_after: Duration::from_secs(3_600),
+        }
     }
 
     fn identity(kind: IdentityKind, value: &str, proof: Proof) -> Identity {
@@ -389,6 +410,7 @@ mod tests {
             link: link.map(|link| Name::new(link).unwrap()),
             identity: pattern.map(|pattern| Pattern::new(pattern).unwrap()),
             proof,
+            profile: None,
             of: None,
             then,
         };

@@ -39,8 +39,8 @@ impl Engine {
             return Ok(reply);
         }
         let whom = Whom::Device { no: target.device.no, id: target.device.id.clone() };
-        let no = draft.no;
-        if let Some(link) = self.begin(now, Command { whom, operation, ..draft }, step) {
+        let (no, timeout) = (draft.no, self.timeout_for(&ask, target.device.no, draft.timeout));
+        if let Some(link) = self.begin(now, Command { whom, operation, timeout, ..draft }, step) {
             self.pump(now, link, step);
         }
         self.accepted(no)
@@ -62,6 +62,12 @@ impl Engine {
             timeout: ask.timeout.unwrap_or(self.settings.command_timeout).min(self.settings.longest_expiry),
             ..Command::new(no, id, by.name.clone(), nobody, ask.operation.clone(), *now)
         })
+    }
+
+    /// Where whoever asks says nothing, the device's profile may.
+    pub(super) fn timeout_for(&self, ask: &Operate, device: DeviceNo, usual: Duration) -> Duration {
+        let own = self.usual_timeout(device, ask.operation.kind()).filter(|_| ask.timeout.is_none());
+        own.unwrap_or(usual).min(self.settings.longest_expiry)
     }
 
     /// Takes a command in: what the gateway does itself ends at once, the rest waits for the link given back.
@@ -192,6 +198,7 @@ impl Engine {
             self.target(now, by, &other, operation)?;
         }
         let fitted = fitting(&target, operation.clone())?;
+        self.for_the_link(&target, &fitted).map_err(Refusal::BadArgument)?;
         self.check_queue(&target, &fitted)?;
         Ok((target, fitted))
     }

@@ -136,7 +136,8 @@ impl Engine {
             row.stored = row.counted.clone();
             Change::Attempt(row.counted.clone())
         });
-        told.collect()
+        let told: Vec<Change> = told.collect();
+        told.into_iter().chain(self.last_totals()).collect()
     }
 
     /// Who tried to join, or to be somebody, and was turned away.

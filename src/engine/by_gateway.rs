@@ -23,6 +23,7 @@ impl Engine {
             Operation::Rename { name } => self.rename(now, no, name, step),
             Operation::Group { add, remove } => self.group(now, no, add, remove, step),
             Operation::Describe { about } => self.describe(now, no, about, step),
+            Operation::Profile { name } => self.assign(now, no, name.as_ref(), step),
             Operation::Block { until, span } => match end_of(now, *until, *span) {
                 Ok(Some(end)) => self.block(now, no, end, step),
                 Ok(None) => Err("say until when, or for how long".into()),

@@ -324,6 +324,7 @@ mod tests {
     fn engine() -> Engine {
         let link = |name: &str| LinkSettings {
             name: Name::new(name).unwrap(),
+            driver: None,
             admission: Default::default(),
             every: Duration::from_secs(1),
             silent_after: Duration::from_secs(3_600),

@@ -227,10 +227,13 @@ impl Engine {
             return None;
         }
         let device = command.device()?;
-        if let Err(why) = self.still_fits(device, &command.operation) {
-            self.end(now, no, Outcome::NotSent(why).bounded(), step);
-            return None;
-        }
+        let operation = match self.still_fits(device, &command.operation) {
+            Ok(operation) => operation,
+            Err(why) => {
+                self.end(now, no, Outcome::NotSent(why).bounded(), step);
+                return None;
+            }
+        };
         self.commands.queues.take_off(device, no, link);
         self.commands.queues.remove(device, rank(&command), Some(link));
         self.note_write(now, device, &command.operation, step);
@@ -241,13 +244,15 @@ impl Engine {
             command.state = CommandState::Sent;
             command.sent = Some(*now);
         });
-        Some(LinkOrder::Perform { command: no, device, operation: command.operation.clone(), deadline })
+        Some(LinkOrder::Perform { command: no, device, operation, deadline })
     }
 
-    /// What was right when it was asked may have changed since. How the device lives was looked at before.
-    fn still_fits(&self, device: DeviceNo, operation: &Operation) -> Result<(), String> {
+    /// What was right when it was asked may have changed since. How the device lives was looked at before. Gives back
+    /// what its link is told.
+    fn still_fits(&self, device: DeviceNo, operation: &Operation) -> Result<Operation, String> {
         let target = self.registry.get(device).ok_or("the device is not known any more")?;
-        fitting(target, operation.clone()).map(|_| ()).map_err(|refusal| refusal.to_string())
+        fitting(target, operation.clone()).map_err(|refusal| refusal.to_string())?;
+        self.for_the_link(target, operation)
     }
 
     pub(super) fn finished(&mut self, now: &Now, link: LinkNo, no: CommandNo, outcome: Outcome, step: &mut Step) {
@@ -257,11 +262,18 @@ impl Engine {
         else {
             return; // Ended before: its first result stands.
         };
+        if self.kinds.checks.contains_key(&no) {
+            return self.looked(now, device, no, outcome, step);
+        }
         if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
             self.answered(now, device, step);
         }
-        if let Outcome::Done(values) = &outcome {
-            self.take_results(now, device, values, step);
+        let outcome = match outcome {
+            Outcome::Done(values) => self.take_done(now, device, &command.operation, values, step),
+            other => other,
+        };
+        if self.is_doubted(now, link, &command, &outcome, step) {
+            return;
         }
         let link_is_down = self.links[usize::from(link.0)].up.is_none();
         if matches!(outcome, Outcome::NotSent(_)) && self.commands.called_back.contains(&no) {
@@ -321,6 +333,7 @@ impl Engine {
             command.ended = Some(*now);
         });
         self.commands.called_back.remove(&no);
+        self.kinds.checks.remove(&no);
         let Some(command) = self.commands.get(no).cloned() else { return };
         if let Some(device) = command.device() {
             self.commands.queues.land(device, no);
@@ -362,6 +375,8 @@ impl Engine {
                 Timer::Contest(device) => self.contest_over(now, device, step),
                 Timer::Retired(device) => self.retirement_over(now, device, step),
                 Timer::Ready(device) => self.look_again(device),
+                Timer::Totals(device) => self.keep_totals(device, step),
+                Timer::Proof(no) => self.proof_due(now, no, step),
                 Timer::Block(device) => self.block_reached(now, device, step),
                 Timer::Maintenance(device) => self.maintenance_reached(now, device, step),
             }
@@ -376,6 +391,9 @@ impl Engine {
 
     fn deadline_reached(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
         let Some(command) = self.commands.get(no).filter(|command| command.state == CommandState::Sent) else { return };
+        if self.kinds.checks.contains_key(&no) {
+            return; // It has answered; that has a time of its own.
+        }
         let due = command.sent.map_or(now.mono, |sent| sent.mono + command.timeout + self.settings.grace);
         if due > now.mono {
             // It was called off and sent again since.

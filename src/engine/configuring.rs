@@ -13,7 +13,7 @@ use super::settings::{LinkSettings, Settings};
 use super::step::Step;
 
 impl Engine {
-    pub fn configure(&mut self, now: &Now, settings: Settings) -> Step {
+    pub fn configure(&mut self, now: &Now, mut settings: Settings) -> Step {
         let mut step = Step::default();
         let names: BTreeSet<Name> = settings.links.iter().map(|link| link.name.clone()).collect();
         for no in (0..).map(LinkNo).take(self.links.len()) {
@@ -28,12 +28,16 @@ impl Engine {
                 None => self.add_link(link),
             }
         }
+        let kinds = self.same_profiles(&mut settings);
         let groups = self.settings.groups != settings.groups;
         let quarantine = self.settings.quarantine != settings.quarantine;
         self.registry.bound(&settings);
         self.attempts.bound(settings.most_attempts);
         // The tokens that are given out rest on the seed.
         self.settings = Settings { seed: self.settings.seed, ..settings };
+        if kinds {
+            self.match_all(now, &mut step);
+        }
         if groups {
             self.group_all();
         }
@@ -42,8 +46,18 @@ impl Engine {
         }
         (0..).take(self.links.len()).for_each(|no| self.pump(now, LinkNo(no), &mut step));
         self.react(now, &mut step);
-        self.close_step(&mut step);
+        self.close_step(now, &mut step);
         step
+    }
+
+    /// A profile that says the same is the same: what works with it goes on. True where any is another.
+    fn same_profiles(&self, settings: &mut Settings) -> bool {
+        for (name, shaped) in &mut settings.profiles {
+            if let Some(known) = self.settings.profiles.get(name).filter(|known| *known == shaped) {
+                *shaped = known.clone();
+            }
+        }
+        self.settings.profiles != settings.profiles
     }
 
     /// In the order of their numbers; none for one that was taken out.
@@ -76,6 +90,7 @@ impl Engine {
         }
         for device in self.registry.add_link(&settings.name, no) {
             self.commands.list(device, self.registry.link_of(device));
+            self.kinds.anew.insert(device);
             self.registry.touch(device, &mut self.touched.devices);
         }
     }
@@ -83,6 +98,10 @@ impl Engine {
     fn tune(&mut self, now: &Now, no: LinkNo, settings: &LinkSettings) {
         let link = &mut self.links[usize::from(no.0)];
         let before = std::mem::replace(&mut link.settings, settings.clone());
+        if before.driver != settings.driver {
+            self.kinds.anew.extend(self.registry.on_link(no));
+        }
+        let link = &mut self.links[usize::from(no.0)];
         if before.every != settings.every {
             link.plan_anew(self.registry.on_link(no));
         }
@@ -126,6 +145,7 @@ mod tests {
         let seconds = Duration::from_secs;
         let link = |(name, every): &(&str, u64)| LinkSettings {
             name: Name::new(name).unwrap(),
+            driver: None,
             admission: Admission::Accept,
             every: seconds(*every),
             silent_after: seconds(10 * every),

@@ -80,7 +80,7 @@ impl Engine {
         let span = self.settings.command_expiry;
         Ok(Some(Command {
             expires: Expiry { wall: now.wall + span, mono: now.mono + span },
-            timeout: self.settings.command_timeout,
+            timeout: self.usual_timeout(device.no, OperationKind::Write).unwrap_or(self.settings.command_timeout),
             ..Command::new(no, id, gateway(), whom, operation, *now)
         }))
     }

@@ -102,7 +102,10 @@ impl Engine {
             return Ok(reply);
         }
         let no = draft.no;
-        let (parent, children) = family(draft, parts)?;
+        let (parent, mut children) = family(draft, parts)?;
+        for child in &mut children {
+            child.timeout = child.device().map_or(child.timeout, |no| self.timeout_for(ask, no, child.timeout));
+        }
         self.written.insert(no);
         self.commands.reserve(children.last().map_or(no, |child| child.no));
         self.commands.add_family(Arc::new(parent));

@@ -15,15 +15,20 @@ use super::step::Step;
 
 impl Engine {
     /// Takes over what the step says of devices, and looks in which groups they are now.
-    pub(super) fn learn(&mut self, step: &Step) {
+    pub(super) fn learn(&mut self, now: &Now, step: &mut Step) {
         for change in &step.changes {
-            let device = match change {
-                Change::About { device, about } => Some(*device).filter(|no| self.registry.know(*no, about)),
-                Change::Device(device) => Some(device.no),
-                _ => None,
-            };
-            self.regroup.extend(device);
+            if let Change::About { device, about } = change
+                && self.registry.know(*device, about)
+            {
+                self.kinds.anew.insert(*device);
+                self.regroup.insert(*device);
+            }
         }
+        self.match_anew(now, step);
+        self.regroup.extend(step.changes.iter().filter_map(|change| match change {
+            Change::Device(device) => Some(device.no),
+            _ => None,
+        }));
         for no in std::mem::take(&mut self.regroup) {
             self.group_anew(no);
         }

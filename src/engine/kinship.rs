@@ -5,6 +5,7 @@ use crate::model::event::MOST_IDENTITIES;
 use crate::model::*;
 
 use super::claims::has_key;
+use super::kinds::numbers_of;
 use super::life::forget_keys;
 use super::meeting::add_identities;
 use super::reporting::is_there;
@@ -38,6 +39,7 @@ impl Engine {
             }
             None => self.change_device(now, device, step),
         }
+        self.kinds.anew.insert(no);
         if self.registry.get(no).is_some_and(|entry| entry.device.displaced) {
             self.connect(now, no, Connectivity::Gone, step);
             self.registry.unheard(no);
@@ -76,10 +78,16 @@ impl Engine {
         take_identities(&mut device, with)?;
         let moves = take_places(&mut device, with)?;
         if moves {
-            let before = self.registry.get(no).map(|entry| entry.capabilities.clone()).unwrap_or_default();
+            let before = self.registry.get(no).cloned();
+            let numbers = before.as_ref().map_or_else(Default::default, |before| numbers_of(before));
+            let about = before.as_ref().and_then(|before| before.about.as_deref());
             // Where there is no room for another kind of device it keeps what it had until it is sighted.
-            device.shape = self.shape_after(&before, &entry.capabilities, step).unwrap_or(device.shape);
+            let _ = self.take_kind(&mut device, about, entry.wire(), &numbers, step);
+            if let Some(before) = &before {
+                self.tell_kind(now, &before.device, &device, step);
+            }
         }
+        self.kinds.anew.insert(no);
         device.keyed |= with.keyed;
         self.take_flags(now, &mut device, with, step);
         let why = format!("merged into {id}");
@@ -148,17 +156,17 @@ impl Engine {
         device.keyed &= device.identities.iter().any(has_key);
         let id = self.unused_id(&identity).ok_or("there is no id left for it")?;
         let empty = Capabilities::default();
-        let shape = self.shape_after(&empty, &empty, step).map_err(|why| why.to_string())?;
-        let new = Device {
+        let mut new = Device {
             identities: vec![identity],
             groups: device.groups.clone(),
             keyed,
             blocked: device.blocked,
             maintenance: device.maintenance.clone(),
             retired: device.retired,
-            shape,
             ..Device::new(self.registry.next_no(), id.clone(), device.life, now)
         };
+        self.take_kind(&mut new, None, &empty, &empty, step).map_err(|why| why.to_string())?;
+        self.kinds.anew.insert(no);
         if new.retired.is_some() {
             self.timers.set(now.mono + self.settings.keep_retired, Timer::Retired(new.no));
         }

@@ -144,9 +144,10 @@ impl Engine {
         let kept_off = self.kept_off_at(now, no);
         self.claims.forget(no);
         let left = self.registry.remove(no);
+        self.kinds.forget(no);
         self.touched.gone.push(no);
         step.changes.push(Change::ForgetDevice(no));
-        step.changes.extend(left.map(Change::ForgetShape));
+        step.changes.extend(left.into_iter().map(Change::ForgetShape));
         self.lift_refusals(now, kept_off, step);
     }
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use crate::model::device::DeviceNow;
 use crate::model::*;
+use crate::profile::Shaped;
 
+use super::kinds::plan_of;
 use super::reactions::Fact;
 use super::settings::LinkSettings;
 use super::step::Step;
@@ -33,11 +35,27 @@ pub struct LinkState {
     to_tell: BTreeSet<DeviceNo>,
     waiting: VecDeque<LinkOrder>,
     /// One plan for all devices of a kind of which nothing is switched off.
-    plans: BTreeMap<ShapeNo, (Arc<Capabilities>, Arc<[PlanPoint]>)>,
+    plans: BTreeMap<(ShapeNo, Option<ShapeNo>), Planned>,
     /// Readings and sightings that no device of the link could have sent, or for which there was no room.
     pub rejected: u64,
     /// Orders that found too many others waiting.
     dropped: u64,
+}
+
+/// For whom it was made, and how.
+struct Planned {
+    of: Arc<Capabilities>,
+    given: Option<Arc<Capabilities>>,
+    by: Option<Arc<Shaped>>,
+    plan: Arc<[PlanPoint]>,
+}
+
+impl Planned {
+    fn is_for(&self, entry: &DeviceNow, shaped: Option<&Arc<Shaped>>) -> bool {
+        Arc::ptr_eq(&self.of, &entry.capabilities)
+            && self.given.as_ref().map(Arc::as_ptr) == entry.given.as_ref().map(Arc::as_ptr)
+            && self.by.as_ref().map(Arc::as_ptr) == shaped.map(Arc::as_ptr)
+    }
 }
 
 /// What a link was told, or told us, in vain.
@@ -154,6 +172,7 @@ impl Engine {
                 return;
             }
             if let Some(order) = state.waiting.pop_front() {
+                state.performing += u16::from(matches!(order, LinkOrder::Perform { .. }));
                 self.send(link, order, step);
             } else if !self.perform_next(now, link, step) && !self.tell_next(now, link, step) {
                 return;
@@ -249,31 +268,37 @@ impl Engine {
     /// What to read of a device, how often: everything that can be read and is not switched off, as often as its link
     /// says. One that sleeps tells its values when it wakes, and is not asked for them.
     fn plan(&mut self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
-        let DeviceNow { device, capabilities, .. } = entry;
+        let device = &entry.device;
         if !self.is_read(device) {
             return Arc::new([]);
         }
         let Some(link) = self.registry.link_of(device.no) else { return Arc::new([]) };
-        let plans = &mut self.links[usize::from(link.0)].plans;
-        match plans.get(&device.shape) {
-            Some((of, plan)) if Arc::ptr_eq(of, capabilities) && device.inactive.is_empty() => plan.clone(),
+        let plans = &self.links[usize::from(link.0)].plans;
+        let shaped = self.kinds.shaped(device.no);
+        match plans.get(&(device.shape, device.raw())) {
+            Some(planned) if device.inactive.is_empty() && planned.is_for(entry, shaped) => planned.plan.clone(),
             _ => self.make_plan(link, entry),
         }
     }
 
     fn make_plan(&mut self, link: LinkNo, entry: &DeviceNow) -> Arc<[PlanPoint]> {
         let DeviceNow { device, capabilities, .. } = entry;
+        let by = self.kinds.shaped(device.no).cloned();
         let LinkState { settings, plans, .. } = &mut self.links[usize::from(link.0)];
         let polled = capabilities.can(OperationKind::Read) && capabilities.sleeps.is_none();
         let every = Some(settings.every).filter(|_| polled);
-        let read = capabilities.points.iter().filter(|point| point.access.reads() && is_active(device, &point.path));
-        let plan: Arc<[PlanPoint]> =
-            read.map(|point| PlanPoint { no: point.no, path: point.path.clone(), every }).collect();
+        let is_on = |path: &PointPath| is_active(device, path);
+        let read = capabilities.points.iter().filter(|point| point.access.reads() && is_on(&point.path));
+        let plan: Arc<[PlanPoint]> = match &by {
+            Some(shaped) => plan_of(shaped, entry, every, is_on),
+            None => read.map(|point| PlanPoint { no: point.no, path: point.path.clone(), every }).collect(),
+        };
         if device.inactive.is_empty() {
             if plans.len() >= MOST_PLANS {
                 plans.clear();
             }
-            plans.insert(device.shape, (capabilities.clone(), plan.clone()));
+            let planned = Planned { of: capabilities.clone(), given: entry.given.clone(), by, plan: plan.clone() };
+            plans.insert((device.shape, device.raw()), planned);
         }
         plan
     }

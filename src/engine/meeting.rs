@@ -1,5 +1,6 @@
 //! Meeting a device again: where it is, what it shows of itself, and what of it is another than before.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::device::MOST_WAYS;
@@ -9,6 +10,7 @@ use crate::model::*;
 use super::admission::Met;
 use super::claims::{Stand, beside_key, shows_key};
 use super::describing::dated;
+use super::kinds::numbers_of;
 use super::step::Step;
 use super::{Engine, record};
 
@@ -81,10 +83,11 @@ impl Engine {
         let joining = sighting.identities.iter().filter(others).cloned();
         let joining = joining.filter_map(|shown| beside_key(&device, shown)).collect();
         add_identities(&mut device.identities, joining);
-        if let Some(capabilities) = &sighting.capabilities {
-            match self.shape_after(&entry.capabilities, capabilities, step) {
-                Ok(shape) => device.shape = shape,
-                Err(why) => drop(self.note(now, link, sighting, why, step)),
+        if sighting.capabilities.is_some() || device.identities != entry.device.identities || device.profile.is_some() {
+            let about = known_with(entry.about.as_deref(), sighting.about.as_deref());
+            let given = sighting.capabilities.as_ref().unwrap_or(entry.wire());
+            if let Err(why) = self.take_kind(&mut device, about.as_deref(), given, &numbers_of(&entry), step) {
+                self.note(now, link, sighting, why, step);
             }
         }
         let about = sighting.about.as_ref().and_then(|about| self.told(now, &mut device, about));
@@ -109,7 +112,8 @@ impl Engine {
     }
 
     fn take_changed(&mut self, now: &Now, before: &Device, device: Device, step: &mut Step) {
-        let (no, reshaped) = (device.no, device.shape != before.shape);
+        let (no, reshaped) = (device.no, (device.shape, device.raw()) != (before.shape, before.raw()));
+        self.tell_kind(now, before, &device, step);
         if reshaped || device.told != before.told {
             step.changes.push(record(now, no, Record::DeviceChanged { device: device.id.clone() }));
         }
@@ -142,12 +146,10 @@ impl Engine {
             self.links[usize::from(link.0)].rejected += 1;
             return;
         };
-        match self.shape_after(&entry.capabilities, &capabilities, step) {
-            Ok(shape) if shape == entry.device.shape => {}
-            Ok(shape) => {
-                let device = Device { shape, ..entry.device.as_ref().clone() };
-                self.take_changed(now, &entry.device, device, step);
-            }
+        let mut device = entry.device.as_ref().clone();
+        match self.take_kind(&mut device, entry.about.as_deref(), &capabilities, &numbers_of(&entry), step) {
+            Ok(()) if device == *entry.device => {}
+            Ok(()) => self.take_changed(now, &entry.device, device, step),
             Err(why) => {
                 if let Some(place) = &entry.device.place {
                     let who = Sighting::new(place.address.clone(), entry.device.identities.clone(), None);
@@ -157,32 +159,28 @@ impl Engine {
         }
     }
 
-    /// Why not: the device has used up its point numbers, or there is no room for another kind of device.
-    pub(super) fn shape_after(
-        &mut self,
-        before: &Capabilities,
-        now: &Capabilities,
-        step: &mut Step,
-    ) -> Result<ShapeNo, Denial> {
-        let numbered = now.clone().numbered_after(before).map(Arc::new).ok_or(Denial::NoRoom)?;
-        let (no, new) = self.registry.shape(numbered.clone()).ok_or(Denial::NoRoom)?;
-        if new {
-            step.changes.push(Change::Shape { no, capabilities: numbered });
-        }
-        Ok(no)
-    }
-
     /// The device is of another kind now: what waits for it and fits no longer has failed.
     pub(super) fn refit(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
         let Some(entry) = self.registry.get(no).cloned() else { return };
         for command in self.commands.queued_for(no) {
             let queued = self.commands.get(command);
-            let unfit = queued.and_then(|command| unfit(&entry.capabilities, &command.operation));
+            let unfit = queued.and_then(|command| {
+                let by_kind = unfit(&entry.capabilities, &command.operation);
+                by_kind.or_else(|| self.for_the_link(&entry, &command.operation).err())
+            });
             if let Some(why) = unfit {
                 self.end(now, command, Outcome::NotSent(why).bounded(), step);
             }
         }
     }
+}
+
+/// What is known of it, with what it tells now.
+fn known_with<'a>(known: Option<&'a About>, told: Option<&About>) -> Option<Cow<'a, About>> {
+    let Some(told) = told else { return known.map(Cow::Borrowed) };
+    let mut all = known.cloned().unwrap_or_default();
+    all.take(told.facts());
+    Some(Cow::Owned(all))
 }
 
 /// Why the device is kept off, and until when.

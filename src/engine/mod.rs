@@ -12,6 +12,8 @@
 //! * [`registering`], [`life`], [`kinship`], [`describing`]: what administrators decide about devices;
 //! * [`configuring`]: other settings while it runs;
 //! * [`grouping`]: what selectors say of devices;
+//! * [`kinds`]: devices by their profiles; [`meaning`] turns what they give and are told, [`proving`] looks whether
+//!   what they say is so;
 //! * [`links`]: attachments and their credits; what waits for a credit waits here;
 //! * [`commands`]: from asked to ended; [`asks`] is the way in, past [`fitting`] and [`guard`]; [`waiting`] says what
 //!   holds one back, [`fan_out`] makes one for many;
@@ -34,10 +36,13 @@ mod fan_out;
 mod fitting;
 mod grouping;
 mod guard;
+mod kinds;
 mod kinship;
 mod life;
 mod links;
+mod meaning;
 mod meeting;
+mod proving;
 mod queues;
 mod reactions;
 mod registering;
@@ -64,6 +69,7 @@ use attempts::Attempts;
 use claims::Claims;
 use commands::{Commands, as_stored};
 use guard::Guards;
+use kinds::Kinds;
 use links::LinkState;
 use reactions::Fact;
 use registry::Registry;
@@ -88,6 +94,7 @@ pub struct Engine {
     shown: BTreeSet<CommandNo>,
     /// Devices of which it has to be looked anew in which groups they are.
     regroup: BTreeSet<DeviceNo>,
+    kinds: Kinds,
     touched: Touched,
 }
 
@@ -109,6 +116,7 @@ impl Engine {
             written: BTreeSet::new(),
             shown: BTreeSet::new(),
             regroup: BTreeSet::new(),
+            kinds: Kinds::load(state.totals),
             touched: Touched::default(),
             settings,
         };
@@ -124,8 +132,9 @@ impl Engine {
         engine.load_commands(now, state.commands, state.ended, &mut step);
         engine.load_lost(now, state.lost_commands, &mut step);
         engine.load_flags(now, &mut step);
+        engine.match_all(now, &mut step);
         engine.group_all();
-        engine.close_step(&mut step);
+        engine.close_step(now, &mut step);
         (engine, step)
     }
 
@@ -143,7 +152,7 @@ impl Engine {
             }
         }
         self.react(now, &mut step);
-        self.close_step(&mut step);
+        self.close_step(now, &mut step);
         step
     }
 
@@ -182,6 +191,7 @@ impl Engine {
             ended: self.commands.ended().cloned().collect(),
             attempts: self.attempts.stored().cloned().collect(),
             about: self.registry.about().collect(),
+            totals: self.kinds.stored(),
             forgotten_to: self.commands.forgotten_to,
             lost_device: self.lost_device,
             lost_commands: self.commands.lost.iter().copied().collect(),
@@ -210,8 +220,8 @@ impl Engine {
     }
 
     /// One change a command, whatever happened to it in this step.
-    fn close_step(&mut self, step: &mut Step) {
-        self.learn(step);
+    fn close_step(&mut self, now: &Now, step: &mut Step) {
+        self.learn(now, step);
         for no in std::mem::take(&mut self.written) {
             if let Some(command) = self.commands.get(no) {
                 step.changes.push(Change::Command(as_stored(command)));

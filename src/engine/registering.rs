@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::model::device::Profiled;
 use crate::model::registration::MOST_AT_ONCE;
 use crate::model::*;
 use crate::nearest::nearest;
@@ -13,6 +14,7 @@ use crate::nearest::nearest;
 use super::admission::place;
 use super::claims::begin_key;
 use super::describing::{add_groups, dated};
+use super::kinds::numbers_of;
 use super::kinship::unproven;
 use super::links::LinkState;
 use super::meeting::add_identities;
@@ -88,6 +90,9 @@ impl Engine {
             let meant = nearest(link.as_str(), links).map_or_else(String::new, |near| format!("; {near} was meant?"));
             return Err(Refusal::NotFound(format!("there is no link {link}{meant}")));
         }
+        if let Some(name) = &entry.profile {
+            self.is_profile(name).map_err(Refusal::NotFound)?;
+        }
         if entry.life == Some(LifeCycle::Retired) {
             return Err(Refusal::BadArgument("nobody begins as retired: register it, then retire it".into()));
         }
@@ -146,6 +151,9 @@ impl Engine {
         if device.place.is_none() {
             device.place = self.free_place(&entry);
         }
+        if device != *before {
+            self.change_kind(now, no, &mut device, step)?;
+        }
         let other_key = (device.keyed, device.key_mark) != (before.keyed, before.key_mark);
         let life = entry.life.filter(|life| *life != device.life);
         if let Some(life) = life {
@@ -159,6 +167,7 @@ impl Engine {
         }
         if device != *before {
             self.change_device(now, device.clone(), step);
+            self.refit(now, no, step);
         }
         self.tell_store(now, &device, entry, step);
         if other_key {
@@ -178,7 +187,8 @@ impl Engine {
         self.take_entry(&mut device, &entry)?;
         device.place = self.free_place(&entry);
         let nothing = Capabilities::default();
-        device.shape = self.shape_after(&nothing, &nothing, step).map_err(|why| Refusal::Busy(why.to_string()))?;
+        let kind = self.take_kind(&mut device, Some(&entry.about), &nothing, &nothing, step);
+        kind.map_err(|why| Refusal::Busy(why.to_string()))?;
         let (no, id) = (device.no, device.id.clone());
         step.changes.push(match device.place.clone() {
             Some(Place { link, address }) => {
@@ -189,6 +199,15 @@ impl Engine {
         self.change_device(now, device.clone(), step);
         self.tell_store(now, &device, entry, step);
         Ok(id)
+    }
+
+    /// It may be recognised by what was said of it, or somebody has said what it is.
+    fn change_kind(&mut self, now: &Now, no: DeviceNo, device: &mut Device, step: &mut Step) -> Result<(), Refusal> {
+        let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
+        let kind = self.take_kind(device, entry.about.as_deref(), entry.wire(), &numbers_of(&entry), step);
+        kind.map_err(|why| Refusal::Busy(why.to_string()))?;
+        self.tell_kind(now, &entry.device, device, step);
+        Ok(())
     }
 
     fn check_life(&self, life: LifeCycle) -> Result<(), Refusal> {
@@ -227,6 +246,9 @@ impl Engine {
                 device.key_mark = mark;
             }
         }
+        if let Some(name) = entry.profile.as_ref().filter(|name| !is_assigned(device, name)) {
+            device.profile = Some(Box::new(Profiled { name: name.clone(), assigned: true, raw: None }));
+        }
         device.settings_mark = entry.mark.unwrap_or(device.settings_mark);
         device.name = entry.name.clone().or(device.name.take());
         add_groups(&mut device.groups, &entry.groups).map_err(Refusal::BadArgument)
@@ -258,6 +280,10 @@ fn mark(key: &Secret, no: DeviceNo) -> u16 {
     (salted >> 16) as u16
 }
 
+fn is_assigned(device: &Device, name: &Name) -> bool {
+    device.profile.as_ref().is_some_and(|profile| profile.assigned && profile.name == *name)
+}
+
 /// The settings say what they said the last time; what people have changed since stays.
 fn said_before(device: &Device, entry: &Registration) -> bool {
     let key = entry.key.as_ref().is_none_or(|key| device.keyed && device.key_mark == mark(key, device.no));
@@ -283,6 +309,7 @@ mod tests {
     fn engine(most_devices: usize, most_pending: usize) -> Engine {
         let link = LinkSettings {
             name: Name::new("plant").unwrap(),
+            driver: None,
             admission: Default::default(),
             every: Duration::from_secs(1),
             silent_after: Duration::from_secs(5),

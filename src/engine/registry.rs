@@ -74,7 +74,8 @@ impl Registry {
             registry.by_content.insert(content(&shape), no);
             registry.shapes.insert(no, shape);
         }
-        registry.next_shape = devices.iter().map(|device| device.shape.0 + 1).max().unwrap_or(0);
+        let used = devices.iter().flat_map(|device| device.raw().into_iter().chain([device.shape]));
+        registry.next_shape = used.map(|shape| shape.0 + 1).max().unwrap_or(0);
         for device in devices.into_iter().filter(|device| device.no.0 < MOST_NUMBERS) {
             registry.put(device);
         }
@@ -252,16 +253,16 @@ impl Registry {
         }
     }
 
-    /// Takes a new device, or one that is another than before, into every index. Gives back the shape that nobody has
-    /// any more, if there is one.
-    pub fn put(&mut self, device: Arc<Device>) -> Option<ShapeNo> {
+    /// Takes a new device, or one that is another than before, into every index. Gives back the shapes that nobody has
+    /// any more.
+    pub fn put(&mut self, device: Arc<Device>) -> Vec<ShapeNo> {
         let no = device.no;
         let place = no.0 as usize;
         if self.slots.len() <= place {
             self.slots.resize_with(place + 1, || None);
         }
         self.remove_from_indexes(no);
-        let left = self.change_shape(no, device.shape);
+        let left = self.change_shapes(&device);
         let link = device.is_at().and_then(|place| self.link(&place.link));
         self.by_id.insert(device.id.clone(), no);
         // A place names whoever stands there now.
@@ -277,29 +278,30 @@ impl Registry {
             }
         }
         let capabilities = self.shapes.get(&device.shape).cloned().unwrap_or_default();
+        let given = device.raw().map(|raw| self.shapes.get(&raw).cloned().unwrap_or_default());
         self.pending += usize::from(device.life == LifeCycle::Pending);
         match &mut self.slots[place] {
             Some(slot) => {
                 self.pending -= usize::from(slot.now.device.life == LifeCycle::Pending);
-                slot.replace(device, capabilities, link);
+                slot.replace(device, capabilities, given, link);
             }
             empty => {
-                *empty = Some(Slot::new(device, capabilities, link));
+                *empty = Some(Slot::new(device, capabilities, given, link));
                 self.count += 1;
             }
         }
         left
     }
 
-    /// A device is no more. Gives back the shape that nobody has any more, if there is one.
-    pub fn remove(&mut self, no: DeviceNo) -> Option<ShapeNo> {
+    /// A device is no more. Gives back the shapes that nobody has any more.
+    pub fn remove(&mut self, no: DeviceNo) -> Vec<ShapeNo> {
         self.remove_from_indexes(no);
-        let slot = self.slots.get_mut(no.0 as usize)?.take()?;
+        let Some(slot) = self.slots.get_mut(no.0 as usize).and_then(Option::take) else { return Vec::new() };
         let device = &slot.now.device;
         self.count -= 1;
         self.pending -= usize::from(device.life == LifeCycle::Pending);
         remove_if(&mut self.by_id, &device.id, no);
-        self.leave_shape(device.shape)
+        self.leave_shapes(device)
     }
 
     /// Its number is the highest ever given: were it forgotten, the next start would give it again.
@@ -307,10 +309,17 @@ impl Registry {
         self.next_no().0 == no.0 + 1
     }
 
-    fn change_shape(&mut self, no: DeviceNo, shape: ShapeNo) -> Option<ShapeNo> {
-        *self.uses.entry(shape).or_default() += 1;
-        let before = self.get(no)?.device.shape;
-        self.leave_shape(before)
+    fn change_shapes(&mut self, device: &Device) -> Vec<ShapeNo> {
+        for shape in device.raw().into_iter().chain([device.shape]) {
+            *self.uses.entry(shape).or_default() += 1;
+        }
+        let before = self.get(device.no).map(|before| before.device.clone());
+        before.map_or_else(Vec::new, |before| self.leave_shapes(&before))
+    }
+
+    fn leave_shapes(&mut self, before: &Device) -> Vec<ShapeNo> {
+        let all = before.raw().into_iter().chain([before.shape]);
+        all.filter_map(|shape| self.leave_shape(shape)).collect()
     }
 
     fn leave_shape(&mut self, before: ShapeNo) -> Option<ShapeNo> {
@@ -362,6 +371,21 @@ impl Registry {
         Some((no, true))
     }
 
+    /// There is room for these as well.
+    pub fn has_room_for(&self, shapes: &[&Capabilities]) -> bool {
+        let new = shapes.iter().filter(|shape| !self.by_content.contains_key(&content(shape)));
+        self.points.saturating_add(new.map(|shape| weight(shape)).sum()) <= self.most_points
+    }
+
+    /// What its points showed last means nothing any more.
+    pub fn forget_values(&mut self, no: DeviceNo) {
+        if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize)
+            && !slot.now.live.values.is_empty()
+        {
+            Arc::make_mut(&mut slot.now).live.values = Vec::new();
+        }
+    }
+
     /// A device is published: its next change is news again.
     pub fn shown(&mut self, devices: &[DeviceNo]) {
         for no in devices {
@@ -393,20 +417,32 @@ impl Registry {
 }
 
 impl Slot {
-    fn new(device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) -> Slot {
-        let now = Arc::new(DeviceNow::new(device, capabilities));
+    fn new(
+        device: Arc<Device>,
+        capabilities: Arc<Capabilities>,
+        given: Option<Arc<Capabilities>>,
+        link: Option<LinkNo>,
+    ) -> Slot {
+        let now = Arc::new(DeviceNow { given, ..DeviceNow::new(device, capabilities) });
         Slot { now, link, touched: false, watched: false, misses: 0 }
     }
 
     /// One that is registered and was never seen is not missed.
     fn was_seen(&self) -> bool {
-        let DeviceNow { device, capabilities, live, .. } = self.now.as_ref();
+        let DeviceNow { device, live, .. } = self.now.as_ref();
+        let capabilities = self.now.wire();
         let can = weight(capabilities) > 0 || capabilities.operations != OperationSet::default();
         live.heard.is_some() || device.was != Connectivity::Unknown || can
     }
 
     /// Last values stay with their points where the points have changed.
-    fn replace(&mut self, device: Arc<Device>, capabilities: Arc<Capabilities>, link: Option<LinkNo>) {
+    fn replace(
+        &mut self,
+        device: Arc<Device>,
+        capabilities: Arc<Capabilities>,
+        given: Option<Arc<Capabilities>>,
+        link: Option<LinkNo>,
+    ) {
         let before = self.now.clone();
         let now = Arc::make_mut(&mut self.now);
         if before.device.shape != device.shape && !before.live.values.is_empty() {
@@ -417,7 +453,7 @@ impl Slot {
             };
             now.live.values = capabilities.points.iter().map(value_of).collect();
         }
-        (now.device, now.capabilities) = (device, capabilities);
+        (now.device, now.capabilities, now.given) = (device, capabilities, given);
         self.link = link;
     }
 }

@@ -26,6 +26,7 @@ impl Engine {
             return;
         }
         heard.at = heard.at.min(now.mono);
+        self.links[usize::from(link.0)].rejected += self.mean(now, &mut heard) as u64;
         let before = heard.readings.len();
         if let Some((capabilities, live)) = self.registry.live(no, &mut self.touched.devices) {
             heard.readings.retain_mut(|reading| take(capabilities, live, heard.at, reading));
@@ -40,12 +41,17 @@ impl Engine {
 
     /// What a device answered to a command is as true as a reading. It stands in the result, not in the journal.
     pub(super) fn take_results(&mut self, now: &Now, no: DeviceNo, values: &[(PointPath, Value)], step: &mut Step) {
-        let Some((capabilities, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
+        let Some(entry) = self.registry.get(no) else { return };
         let reading = |(path, value): &(PointPath, Value)| {
-            let point = capabilities.point(path)?.no;
+            let point = entry.capabilities.point(path)?.no;
             Some(Reading { point, value: value.clone(), quality: Quality::Good, source: None })
         };
-        let mut readings: Vec<Reading> = values.iter().filter_map(reading).collect();
+        let readings: Vec<Reading> = values.iter().filter_map(reading).collect();
+        self.take_readings(now, no, readings, step);
+    }
+
+    pub(super) fn take_readings(&mut self, now: &Now, no: DeviceNo, mut readings: Vec<Reading>, step: &mut Step) {
+        let Some((capabilities, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
         readings.retain_mut(|reading| take(capabilities, live, now.mono, reading));
         self.compare_with_desired(now, no, &readings, step);
     }
@@ -87,9 +93,12 @@ impl Engine {
         if self.is_kept_off(no) || self.registry.get(no).is_some_and(|entry| entry.device.displaced) {
             return;
         }
+        let unwell = self.kinds.is_unwell(no);
         let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
         live.heard = Some(now.mono);
         let alive = match live.connectivity {
+            // By its profile.
+            _ if unwell => Connectivity::Degraded,
             Connectivity::Up => Connectivity::Up,
             Connectivity::Degraded if live.misses != 0 => Connectivity::Degraded,
             Connectivity::Degraded => Connectivity::Up,
@@ -181,7 +190,9 @@ impl Engine {
     /// One that sleeps may miss one of its times to wake.
     fn silent_after(&self, no: DeviceNo) -> Option<Duration> {
         let link = self.registry.link_of(no)?;
-        let after = self.links[usize::from(link.0)].settings.silent_after;
+        let health = self.kinds.shaped(no).and_then(|shaped| shaped.profile.health.as_ref());
+        let of_link = self.links[usize::from(link.0)].settings.silent_after;
+        let after = health.and_then(|health| health.silent_after).map_or(of_link, |after| after.0);
         let sleeps = self.registry.get(no).and_then(|entry| entry.capabilities.sleeps);
         let asleep = sleeps.map(|sleep| sleep.every.saturating_mul(2).saturating_add(sleep.awake));
         Some(after.saturating_add(asleep.unwrap_or_default()))
@@ -231,7 +242,13 @@ mod tests {
     fn engine(device: Device) -> Engine {
         let name = Name::new("plant").unwrap();
         let seconds = Duration::from_secs;
-        let link = LinkSettings { name, admission: Default::default(), every: seconds(1), silent_after: seconds(10) };
+        let link = LinkSettings {
+            name,
+            driver: None,
+            admission: Default::default(),
+            every: seconds(1),
+            silent_after: seconds(10),
+        };
         let settings = Settings { links: vec![link], ..Settings::default() };
         let (mut engine, _) =
             Engine::load(settings, State { devices: vec![device.into()], ..State::default() }, &at(0));

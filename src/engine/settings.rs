@@ -1,10 +1,13 @@
 //! What the engine is told at its start. Each bound has a name here.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Name, OperationKind, OperationSet, Pattern, Proof};
+use crate::profile::Shaped;
 use crate::selector::{For, Selector};
 
 /// What is done with a device that is met for the first time.
@@ -33,6 +36,9 @@ pub struct AdmissionRule {
     /// Only if that identity, or else any, is proven at least so well.
     #[serde(default)]
     pub proof: Option<Proof>,
+    /// Only if its profile is this one.
+    #[serde(default)]
+    pub profile: Option<Name>,
     /// Only if this holds for the device as it would join.
     #[serde(default, rename = "for")]
     pub of: Option<For>,
@@ -49,6 +55,8 @@ pub struct GroupRule {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkSettings {
     pub name: Name,
+    /// By which profiles may recognise devices.
+    pub driver: Option<Name>,
     pub admission: Admission,
     /// How often to read what can be read.
     pub every: Duration,
@@ -74,6 +82,8 @@ pub struct Settings {
     pub come_back: Duration,
     pub admission: Vec<AdmissionRule>,
     pub groups: Vec<GroupRule>,
+    /// Kinds of devices, by name.
+    pub profiles: BTreeMap<Name, Arc<Shaped>>,
     /// What may be asked of a device in quarantine, beside what the gateway does by itself.
     pub quarantine: OperationSet,
     /// How long a device has to show that it is still where it was, when another claims to be it.
@@ -112,6 +122,7 @@ impl Default for Settings {
             come_back: Duration::from_secs(60),
             admission: Vec::new(),
             groups: Vec::new(),
+            profiles: BTreeMap::new(),
             quarantine: OperationSet::of(&[
                 OperationKind::Read,
                 OperationKind::Diagnose,

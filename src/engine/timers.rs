@@ -30,6 +30,10 @@ pub enum Timer {
     Ready(DeviceNo),
     /// When a block ends, or is to be stored anew.
     Block(DeviceNo),
+    /// When what is counted for a device is written.
+    Totals(DeviceNo),
+    /// When to look again whether a command was carried out.
+    Proof(CommandNo),
     /// When work on a device ends, or its end is to be stored anew.
     Maintenance(DeviceNo),
 }

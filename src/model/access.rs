@@ -14,9 +14,8 @@ pub fn role_for(kind: OperationKind) -> Role {
         | SetClock | TriggerConnect | Probe | Locate | Maintenance | Desire => Role::Operator,
         // Files may hold what nobody but an administrator should see.
         FileGet | FilePut | FactoryReset | Lock | Erase | Update | FallBack | ConnectivitySet | Block | Unblock
-        | Accept | Refuse | Quarantine | Release | Replace | Merge | Split | Retire | Rename | Group | Describe => {
-            Role::Administrator
-        }
+        | Accept | Refuse | Quarantine | Release | Replace | Merge | Split | Retire | Rename | Group | Describe
+        | Profile => Role::Administrator,
     }
 }
 

@@ -14,6 +14,7 @@ use super::name::Name;
 use super::now::Wall;
 use super::record::{Entry, Stream};
 use super::secret::Secret;
+use super::totals::Totals;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -46,6 +47,11 @@ pub enum Change {
         device: DeviceNo,
         connectivity: Connectivity,
     },
+    /// What is counted for a device.
+    Totals {
+        device: DeviceNo,
+        totals: Arc<Totals>,
+    },
     /// Who shows this identity must hold this key; without one: nobody has to any more.
     Key {
         identity: Identity,
@@ -76,6 +82,7 @@ impl Change {
         match self {
             Change::Record(entry) => entry.record.stream() == Stream::Events,
             Change::ForgetShape(_) | Change::Forget { .. } | Change::Passed { .. } | Change::Was { .. } => true,
+            Change::Totals { .. } => true,
             Change::Attempt(_) | Change::ForgetAttempt(_) => true,
             Change::Shape { .. } | Change::Device(_) | Change::ForgetDevice(_) | Change::Command(_) => false,
             Change::About { .. } | Change::Key { .. } | Change::Layer(_) | Change::ForgetLayer(_) => false,

@@ -98,7 +98,11 @@ pub struct Device {
     /// Other places where the same device is found, known since two were merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ways: Vec<Place>,
+    /// What everybody sees of it.
     pub shape: ShapeNo,
+    /// Which kind of device it is, by its profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Box<Profiled>>,
     pub life: LifeCycle,
     /// When it was seen or registered first.
     pub first_seen: Now,
@@ -138,6 +142,18 @@ pub struct Device {
     pub retired: Option<Now>,
 }
 
+/// The profile of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profiled {
+    pub name: Name,
+    /// Somebody said so; else it was found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assigned: bool,
+    /// What the device gives by itself. Absent where there is no such profile: then it is seen as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<ShapeNo>,
+}
+
 fn is_none_yet(mark: &u32) -> bool {
     *mark == 0
 }
@@ -147,6 +163,15 @@ fn is_zero(number: &u16) -> bool {
 }
 
 impl Device {
+    /// What it gives by itself, where that is another than what is seen of it.
+    pub fn raw(&self) -> Option<ShapeNo> {
+        self.profile.as_ref()?.raw
+    }
+
+    pub fn profile_name(&self) -> Option<&Name> {
+        self.profile.as_ref().map(|profile| &profile.name)
+    }
+
     /// Where it is, as far as anybody knows.
     pub fn is_at(&self) -> Option<&Place> {
         self.place.as_ref().filter(|_| !self.displaced)
@@ -168,6 +193,7 @@ impl Device {
             displaced: false,
             ways: Vec::new(),
             shape: ShapeNo(0),
+            profile: None,
             life,
             first_seen: *now,
             was: Connectivity::Unknown,
@@ -354,6 +380,8 @@ pub struct Live {
 pub struct DeviceNow {
     pub device: Arc<Device>,
     pub capabilities: Arc<Capabilities>,
+    /// What it gives by itself, where a profile makes something else of that.
+    pub given: Option<Arc<Capabilities>>,
     pub live: Live,
     /// What is known of it beside, as far as selectors look at it.
     pub about: Option<Arc<About>>,
@@ -363,7 +391,13 @@ pub struct DeviceNow {
 
 impl DeviceNow {
     pub fn new(device: Arc<Device>, capabilities: Arc<Capabilities>) -> DeviceNow {
-        DeviceNow { device, capabilities, live: Live::default(), about: None, dynamic: Arc::default() }
+        let live = Live::default();
+        DeviceNow { device, capabilities, given: None, live, about: None, dynamic: Arc::default() }
+    }
+
+    /// As its link knows it.
+    pub fn wire(&self) -> &Arc<Capabilities> {
+        self.given.as_ref().unwrap_or(&self.capabilities)
     }
 
     /// In whichever way.

@@ -27,6 +27,7 @@ pub mod registration;
 pub mod secret;
 pub mod setting;
 pub mod state;
+pub mod totals;
 pub mod until;
 pub mod value;
 
@@ -52,5 +53,6 @@ pub use record::{Gap, GapReason, Record, Stream};
 pub use registration::{Registered, Registration};
 pub use secret::Secret;
 pub use state::State;
+pub use totals::Totals;
 pub use until::Until;
 pub use value::Value;

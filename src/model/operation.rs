@@ -108,6 +108,8 @@ operations! {
     /// What a point shall be, kept by the gateway: written once, and shown where the device differs. Without a value:
     /// nobody minds any more. A version that is not later than the last is refused.
     Desire(point: PointPath, value: Option<Value>, #[serde(default)] version: Option<u64>),
+    /// Which kind of device it is; without a name: found by its profile's signs again.
+    Profile(#[serde(default, skip_serializing_if = "Option::is_none")] name: Option<Name>),
 }
 
 impl OperationKind {
@@ -136,6 +138,7 @@ impl OperationKind {
                 | Group
                 | Describe
                 | Desire
+                | Profile
         )
     }
 

@@ -109,6 +109,11 @@ pub enum Record {
     DeviceUnblocked {
         device: DeviceId,
     },
+    /// It has another profile now, or none.
+    DeviceProfile {
+        device: DeviceId,
+        profile: Option<Name>,
+    },
     /// Its key, hardware or identities are others now.
     DeviceReplaced {
         device: DeviceId,

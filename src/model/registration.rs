@@ -35,6 +35,9 @@ pub struct Registration {
     /// Nobody who does not hold it is this device.
     #[serde(serialize_with = "super::secret::hidden", skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
+    /// Which kind of device it is, whatever it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Name>,
     /// As what it starts: managed, if nobody says otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub life: Option<LifeCycle>,

@@ -9,6 +9,7 @@ use super::command::{Command, Ended};
 use super::device::{Capabilities, Device};
 use super::id::{CommandNo, DeviceNo, ShapeNo};
 use super::now::Wall;
+use super::totals::Totals;
 
 /// All in ascending order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +22,8 @@ pub struct State {
     pub attempts: Vec<Attempt>,
     /// What is known of devices beside, without what only people read.
     pub about: Vec<(DeviceNo, Arc<About>)>,
+    /// What is counted for devices.
+    pub totals: Vec<(DeviceNo, Arc<Totals>)>,
     /// No forgotten id from outside expired later than this.
     pub forgotten_to: Wall,
     /// The newest device whose row cannot be believed: its number is given all the same.
@@ -56,7 +59,9 @@ impl State {
             Change::ForgetDevice(no) => {
                 self.devices.retain(|device| device.no != *no);
                 self.about.retain(|(device, _)| device != no);
+                self.totals.retain(|(device, _)| device != no);
             }
+            Change::Totals { device, totals } => put(&mut self.totals, (*device, totals.clone()), |(no, _)| *no),
             Change::About { device, about } => self.know(*device, about),
             Change::Attempt(attempt) => put(&mut self.attempts, attempt.clone(), |attempt| attempt.stranger.clone()),
             Change::ForgetAttempt(stranger) => self.attempts.retain(|attempt| attempt.stranger != *stranger),

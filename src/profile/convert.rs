@@ -1,10 +1,7 @@
 //! From what a device gives to what it means: one [`Converter`] a device, fed with each arrival.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
 
 use super::count::Count;
 use super::energy::Energy;
@@ -36,13 +33,7 @@ pub struct Given {
 }
 
 /// What must outlive a restart: totals. Nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub counts: BTreeMap<PointPath, Count>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub energies: BTreeMap<PointPath, Energy>,
-}
+pub use crate::model::Totals as Kept;
 
 #[derive(Clone, Debug)]
 pub struct Converter {
@@ -90,6 +81,15 @@ impl Converter {
     /// All of one arrival at once: a sum is then of values of one time. What comes out is at most each value once for
     /// each point that it becomes, and each computed point.
     pub fn take(&mut self, now: &Now, arrived: &[Raw<'_>], out: &mut Vec<Given>) {
+        self.take_some(now, arrived, out, false);
+    }
+
+    /// The same for who has asked: also what is not new.
+    pub fn take_all(&mut self, now: &Now, arrived: &[Raw<'_>], out: &mut Vec<Given>) {
+        self.take_some(now, arrived, out, true);
+    }
+
+    fn take_some(&mut self, now: &Now, arrived: &[Raw<'_>], out: &mut Vec<Given>, all: bool) {
         let shaped = self.shaped.clone();
         self.slots.iter_mut().for_each(|slot| slot.fresh = false);
         for raw in arrived {
@@ -100,7 +100,8 @@ impl Converter {
             for no in shaped.becomes(raw.path) {
                 let (path, known) = &shaped.points[no];
                 let (value, quality) = self.slots[no].convert(known, raw);
-                self.tell(no, known, now, Given { path: path.clone(), value, quality, source: raw.source }, out);
+                let given = Given { path: path.clone(), value, quality, source: raw.source };
+                out.extend(self.tell(no, known, now, given, all));
             }
         }
         for formula in &shaped.formulas {
@@ -109,7 +110,7 @@ impl Converter {
                 && let Some((value, quality)) = self.computed(now, formula.point, &formula.terms)
             {
                 let given = Given { path: path.clone(), value, quality, source: None };
-                self.tell(formula.point, known, now, given, out);
+                out.extend(self.tell(formula.point, known, now, given, all));
             }
         }
     }
@@ -140,7 +141,7 @@ impl Converter {
     }
 
     /// Formulas see every value; whoever listens sees what is new.
-    fn tell(&mut self, no: usize, known: &Known, now: &Now, given: Given, out: &mut Vec<Given>) {
+    fn tell(&mut self, no: usize, known: &Known, now: &Now, given: Given, all: bool) -> Option<Given> {
         let slot = &mut self.slots[no];
         slot.fresh = true;
         let x = given.value.number().filter(|x| x.is_finite());
@@ -152,12 +153,12 @@ impl Converter {
                     && now.mono.since(at) < LONGEST_QUIET
                     && at <= now.mono
             });
-            if quiet {
-                return;
+            if quiet && !all {
+                return None;
             }
             slot.told = Some((x, given.quality, now.mono));
         }
-        out.push(given);
+        Some(given)
     }
 }
 

@@ -6,23 +6,11 @@
 //! not, the counter counts on from its new beginning, and nothing is added for what nobody saw. So the total never falls
 //! and nothing in it is made up. A reset just below the end cannot be told from a roll-over and is taken for one.
 
-use serde::{Deserialize, Serialize};
-
+pub use crate::model::totals::Count;
 use crate::model::{BadReason, Quality};
 
 /// A way forward that is a greater part of the range is none.
 const FORWARD: f64 = 0.25;
-
-/// Small, and kept over a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Count {
-    /// What is added to the counter.
-    base: f64,
-    last: f64,
-    /// Where it stood when it stepped back, and nobody knows yet why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    doubt: Option<f64>,
-}
 
 impl Count {
     /// The total, and what it is worth.

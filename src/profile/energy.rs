@@ -2,20 +2,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::model::{Boot, Mono, Now, Quality};
+pub use crate::model::totals::Energy;
+use crate::model::{Now, Quality};
 
 const HOUR: f64 = 3_600.0;
-
-/// Small, and kept over a restart. In the unit of the power, times hours.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Energy {
-    boot: Boot,
-    at: Mono,
-    power: f64,
-    total: f64,
-}
 
 impl Energy {
     /// Between two powers it counts as if the one went evenly over into the other. Where they lie too far apart, or the
@@ -35,6 +25,7 @@ impl Energy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Boot, Mono};
 
     const GAP: Duration = Duration::from_secs(300);
 

@@ -19,6 +19,7 @@ mod order;
 mod score;
 pub mod sections;
 mod shaped;
+pub mod text;
 pub mod unit;
 mod write;
 

@@ -8,7 +8,7 @@ use super::sections::{Known, Profile};
 use crate::model::device::Capabilities;
 use crate::model::{Access, Limits, Name, OperationKind, OperationSet, Point, PointNo, PointPath, ValueKind};
 
-/// One profile, shared by all devices of its kind.
+/// One profile, shared by all devices of its kind. Two are equal where the profiles are.
 #[derive(Clone, Debug)]
 pub struct Shaped {
     pub name: Name,
@@ -19,6 +19,12 @@ pub struct Shaped {
     by_raw: Vec<(PointPath, usize)>,
     /// Each after those that it is computed from.
     pub(super) formulas: Vec<Formula>,
+}
+
+impl PartialEq for Shaped {
+    fn eq(&self, other: &Shaped) -> bool {
+        self.name == other.name && self.profile == other.profile
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -61,8 +67,13 @@ impl Shaped {
     }
 
     /// True where the profile says nothing about it, so that it stays as the device gives it.
-    pub(super) fn passes(&self, raw: &PointPath) -> bool {
+    pub fn passes(&self, raw: &PointPath) -> bool {
         self.becomes(raw).next().is_none() && self.place(raw).is_none()
+    }
+
+    /// It counts something that must outlive a restart.
+    pub fn has_totals(&self) -> bool {
+        self.points.iter().any(|(_, known)| known.counter.is_some() || known.energy.is_some())
     }
 
     /// Which points of the link must be read, so that this one has a value.

@@ -5,24 +5,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::text::read as profiles;
 use super::*;
-use crate::document::{Faults, Node, Origin, Sources, parse, section};
 use crate::model::*;
-
-/// What was read; or all that is wrong.
-fn profiles(text: &str) -> Result<BTreeMap<Name, Profile>, String> {
-    let (mut sources, mut faults) = (Sources::default(), Faults::default());
-    sources.add(Origin::File("p".into()), text.to_owned());
-    let mut root = parse::parse(&sources, 0, &mut faults);
-    inherit::inherit(&mut root, &mut faults);
-    let node = root.get("profile").unwrap();
-    let read: Option<BTreeMap<Name, Profile>> = section::named(node, &mut faults);
-    for (name, profile) in read.iter().flatten() {
-        let table = node.table().and_then(|profiles| profiles.get(name.as_str())).and_then(Node::table).unwrap();
-        checks::check(profile, table, &mut faults);
-    }
-    if faults.is_empty() { Ok(read.unwrap()) } else { Err(faults.show(&sources)) }
-}
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()

@@ -11,7 +11,7 @@ pub use script::{Script, ScriptError};
 
 use std::fmt::Write;
 
-use crate::engine::{Engine, LinkCounts, Step};
+use crate::engine::{Engine, LinkCounts, Settings, Step};
 use crate::model::*;
 
 use script::{Happening, Restart};
@@ -32,6 +32,7 @@ pub fn run(script: &Script) -> String {
 
 struct Replay<'a> {
     script: &'a Script,
+    settings: Settings,
     engine: Engine,
     now: Now,
     disk: State,
@@ -43,7 +44,9 @@ impl<'a> Replay<'a> {
     fn new(script: &'a Script) -> Replay<'a> {
         let now = script.start;
         let (engine, step) = Engine::load(script.settings.clone(), State::default(), &now);
-        let mut replay = Replay { script, engine, now, disk: State::default(), asked: 0, transcript: String::new() };
+        let settings = script.settings.clone();
+        let mut replay =
+            Replay { script, settings, engine, now, disk: State::default(), asked: 0, transcript: String::new() };
         replay.take(step);
         replay
     }
@@ -67,6 +70,12 @@ impl<'a> Replay<'a> {
             Happening::VitalFull(full) => {
                 self.say("vital-full", full);
                 self.handle(Event::VitalFull(*full));
+            }
+            Happening::Profiles(profiles) => {
+                self.settings.profiles = profiles.clone();
+                self.say("profiles", &profiles.keys().collect::<Vec<_>>());
+                let step = self.engine.configure(&self.now, self.settings.clone());
+                self.take(step);
             }
             Happening::Nothing => self.say("nothing", &()),
         }
@@ -105,7 +114,7 @@ impl<'a> Replay<'a> {
         if restart.reboot {
             self.now.boot.0 += 1;
         }
-        let (engine, step) = Engine::load(self.script.settings.clone(), self.disk.clone(), &self.now);
+        let (engine, step) = Engine::load(self.settings.clone(), self.disk.clone(), &self.now);
         self.engine = engine;
         self.take(step);
     }

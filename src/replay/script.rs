@@ -19,12 +19,14 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Admission, AdmissionRule, LinkSettings, Settings};
 use crate::model::*;
+use crate::profile::{Shaped, text};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
@@ -33,6 +35,8 @@ pub enum ScriptError {
     #[error("step {0}: {1}")]
     Step(usize, String),
 }
+
+pub type Profiles = BTreeMap<Name, Arc<Shaped>>;
 
 pub struct Script {
     pub settings: Settings,
@@ -58,6 +62,8 @@ pub enum Happening {
     VitalFull(bool),
     Restart(Restart),
     Clock(Clock),
+    /// Other profiles hold from now on.
+    Profiles(Profiles),
     /// Only time passes.
     Nothing,
 }
@@ -103,6 +109,9 @@ struct Written {
     contest: Option<f64>,
     #[serde(default)]
     keep_retired: Option<f64>,
+    /// As in the settings: kinds of devices.
+    #[serde(default)]
+    profile: toml::Table,
     #[serde(default)]
     step: Vec<WrittenStep>,
 }
@@ -110,6 +119,8 @@ struct Written {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WrittenLink {
+    #[serde(default)]
+    driver: Option<Name>,
     #[serde(default)]
     admission: Admission,
     #[serde(default = "one")]
@@ -129,6 +140,13 @@ struct WrittenStep {
     vital_full: Option<bool>,
     restart: Option<Restart>,
     clock: Option<Clock>,
+    profile: Option<toml::Table>,
+}
+
+/// Those of this table.
+fn profiles(table: toml::Table) -> Result<Profiles, String> {
+    let whole = toml::Table::from_iter([("profile".to_owned(), toml::Value::Table(table))]);
+    text::ready(&toml::to_string(&whole).map_err(|error| error.to_string())?)
 }
 
 fn one() -> f64 {
@@ -149,12 +167,19 @@ impl Script {
         settings.most_points = written.most_points.unwrap_or(settings.most_points);
         settings.most_attempts = written.most_attempts.unwrap_or(settings.most_attempts);
         settings.admission = written.admission;
+        settings.profiles = profiles(written.profile).map_err(|why| ScriptError::Step(0, why))?;
         let span = |seconds: f64| Duration::try_from_secs_f64(seconds).map_err(|e| ScriptError::Step(0, e.to_string()));
         settings.contest = written.contest.map(span).transpose()?.unwrap_or(settings.contest);
         settings.keep_retired = written.keep_retired.map(span).transpose()?.unwrap_or(settings.keep_retired);
         for (name, link) in written.link {
             let (every, silent_after) = (span(link.every)?, span(link.silent_after)?);
-            settings.links.push(LinkSettings { name, admission: link.admission, every, silent_after });
+            settings.links.push(LinkSettings {
+                name,
+                driver: link.driver,
+                admission: link.admission,
+                every,
+                silent_after,
+            });
         }
         let clock = written.clock.unwrap_or(Clock { wall: Wall(1_000_000), quality: ClockQuality::Set });
         let start = Now { mono: Mono(0), boot: Boot(1), wall: clock.wall, quality: clock.quality };
@@ -173,6 +198,9 @@ impl Script {
 impl WrittenStep {
     fn read(self, settings: &Settings) -> Result<Step, String> {
         let at = Duration::try_from_secs_f64(self.at).map_err(|e| e.to_string())?;
+        if let Some(table) = self.profile {
+            return Ok(Step { at: Mono(0) + at, what: Happening::Profiles(profiles(table)?) });
+        }
         let what = match (self.event, self.ask, self.vital_full, self.restart, self.clock) {
             (Some(event), None, None, None, None) => {
                 let name = self.from.ok_or("an event needs `from`, the name of its link")?;

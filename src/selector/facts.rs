@@ -25,7 +25,7 @@ impl<'a> Facts<'a> {
             device: &now.device,
             connectivity: now.live.connectivity,
             about: now.about.as_deref(),
-            profile: None,
+            profile: now.device.profile_name().map(Name::as_str),
             dynamic: &now.dynamic,
             capabilities: &now.capabilities,
         }

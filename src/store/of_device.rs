@@ -12,10 +12,10 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::model::device::Connectivity;
 use crate::model::record::{Entry, LONGEST_LOG};
-use crate::model::{About, Device, DeviceNo, Stream};
+use crate::model::{About, Device, DeviceNo, Stream, Totals};
 
 use super::error::StoreError;
-use super::rows::{ABOUT, DEVICES, LOGS, LogKey, pack, unpack};
+use super::rows::{ABOUT, DEVICES, LOGS, LogKey, TOTALS, pack, unpack};
 
 #[derive(Default)]
 pub(super) struct OfDevices<'a>(BTreeMap<u32, OfDevice<'a>>);
@@ -27,6 +27,7 @@ struct OfDevice<'a> {
     row: Option<&'a Device>,
     was: Option<Connectivity>,
     about: Vec<&'a Arc<About>>,
+    totals: Option<&'a Totals>,
     log: Vec<&'a Entry>,
 }
 
@@ -46,6 +47,10 @@ impl<'a> OfDevices<'a> {
 
     pub(super) fn about(&mut self, no: DeviceNo, about: &'a Arc<About>) {
         self.of(no).about.push(about);
+    }
+
+    pub(super) fn totals(&mut self, no: DeviceNo, totals: &'a Totals) {
+        self.of(no).totals = Some(totals);
     }
 
     /// Results stand with their commands and in vital; the log tells what became of the device itself.
@@ -78,6 +83,10 @@ impl<'a> OfDevices<'a> {
         if all().any(|(_, of)| of.forget || !of.about.is_empty()) {
             let mut table = to.open_table(ABOUT)?;
             all().try_for_each(|(no, of)| of.write_about(no, &mut table))?;
+        }
+        if all().any(|(_, of)| of.forget || of.totals.is_some()) {
+            let mut table = to.open_table(TOTALS)?;
+            all().try_for_each(|(no, of)| of.write_totals(no, &mut table))?;
         }
         if all().any(|(_, of)| of.forget || !of.log.is_empty()) {
             let mut table = to.open_table(LOGS)?;
@@ -123,6 +132,15 @@ impl OfDevice<'_> {
             table.remove(no)?;
         } else {
             table.insert(no, pack(&no, &about)?.as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn write_totals(&self, no: u32, table: &mut Table<u32, &[u8]>) -> Result<(), StoreError> {
+        match self.totals.filter(|_| !self.is_gone()) {
+            Some(totals) => drop(table.insert(no, pack(&no, totals)?.as_slice())?),
+            None if self.forget => drop(table.remove(no)?),
+            None => {}
         }
         Ok(())
     }

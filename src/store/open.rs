@@ -13,7 +13,9 @@ use super::error::StoreError;
 use super::file::{begin, connect, connect_on, connect_unfinished, give_name, unfinished};
 use super::heads::{Heads, JournalId, read_heads_in};
 use super::journal::Journal;
-use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, FORMATS, JOURNAL, KEYS, LAYERS, LOGS, SHAPES, meta, put_meta};
+use super::rows::{
+    ABOUT, ATTEMPTS, COMMANDS, DEVICES, FORMATS, JOURNAL, KEYS, LAYERS, LOGS, SHAPES, TOTALS, meta, put_meta,
+};
 use super::settings::Settings;
 use super::snapshot::Shared;
 use super::state::{DamagedRow, read_state};
@@ -179,7 +181,7 @@ impl Found {
         if !self.made {
             FORMATS.iter().try_for_each(|(table, format)| put_meta(txn, &format_of(table), format))?;
             drop((txn.open_table(SHAPES)?, txn.open_table(DEVICES)?, txn.open_table(COMMANDS)?));
-            drop(txn.open_table(LAYERS)?);
+            drop((txn.open_table(LAYERS)?, txn.open_table(TOTALS)?));
             drop((txn.open_table(ABOUT)?, txn.open_table(LOGS)?, txn.open_table(KEYS)?, txn.open_table(ATTEMPTS)?));
         }
         if self.journal != Some(journal) {
@@ -249,6 +251,8 @@ pub(super) fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
             Some(found) if found == known => {}
             Some(keys::IN_CLEAR) if table == "keys" => {}
             Some(found) => return Err(StoreError::Format { what, found, known }),
+            // It came later, and is made when it is first written.
+            None if table == "totals" => {}
             None => return Err(StoreError::Corrupt(format!("the format of {what} cannot be read"))),
         }
     }

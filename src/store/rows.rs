@@ -22,6 +22,7 @@ pub(super) const META: TableDefinition<&[u8], &[u8]> = TableDefinition::new("met
 pub(super) const SHAPES: TableDefinition<u32, &[u8]> = TableDefinition::new("shapes");
 pub(super) const DEVICES: TableDefinition<u32, &[u8]> = TableDefinition::new("devices");
 pub(super) const ABOUT: TableDefinition<u32, &[u8]> = TableDefinition::new("about");
+pub(super) const TOTALS: TableDefinition<u32, &[u8]> = TableDefinition::new("totals");
 pub(super) const LOGS: TableDefinition<LogKey, &[u8]> = TableDefinition::new("logs");
 pub(super) const KEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("keys");
 pub(super) const ATTEMPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("attempts");
@@ -32,12 +33,13 @@ pub(super) const JOURNAL: TableDefinition<JournalKey, &[u8]> = TableDefinition::
 pub(super) const HEADS: JournalKey = (0, 0, 0);
 
 /// Every table with the number of its format.
-pub(super) const FORMATS: [(&str, u32); 11] = [
+pub(super) const FORMATS: [(&str, u32); 12] = [
     ("file", 1),
     ("meta", 1),
     ("shapes", 1),
     ("devices", 2),
     ("about", 1),
+    ("totals", 1),
     ("logs", 1),
     ("keys", 2),
     ("attempts", 1),

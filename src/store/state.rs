@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::keys::sealed_row;
 use super::of_device::OfDevices;
 use super::rows::{
-    ABOUT, ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, identity_key, meta, pack, put_meta,
+    ABOUT, ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, TOTALS, identity_key, meta, pack, put_meta,
     stranger_key, unpack,
 };
 
@@ -62,6 +62,7 @@ impl<'a> Sorted<'a> {
             Change::Device(device) => self.devices.row(device),
             Change::Was { device, connectivity } => self.devices.was(*device, *connectivity),
             Change::About { device, about } => self.devices.about(*device, about),
+            Change::Totals { device, totals } => self.devices.totals(*device, totals),
             Change::ForgetDevice(no) => self.devices.forget(*no),
             Change::Command(command) => self.commands.push((command.no.0, Some(command))),
             Change::Forget { no, forgotten_to } => {
@@ -164,6 +165,7 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
     let (mut state, mut damaged) = (State::default(), Vec::new());
     read_all(from, SHAPES, "shapes", &mut damaged, |no, shape| state.shapes.push((ShapeNo(no), shape)))?;
     read_all(from, DEVICES, "devices", &mut damaged, |_, device| state.devices.push(device))?;
+    read_all(from, TOTALS, "totals", &mut damaged, |no: u32, totals| state.totals.push((DeviceNo(no), totals)))?;
     read_all(from, ABOUT, "about", &mut damaged, |no: u32, about: About| {
         let facts = about.facts();
         state.about.extend((!facts.is_empty()).then(|| (DeviceNo(no), facts.into())));

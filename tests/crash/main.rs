@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use dmgw::model::command::Expiry;
 use dmgw::model::record::{Entry, LONGEST_LOG};
+use dmgw::model::totals::Count;
 use dmgw::model::*;
 use dmgw::seal::Seal;
 use dmgw::store::{Bounds, JournalId, Opening, Reader, Settings, Store, StoreError};
@@ -36,6 +37,7 @@ fn variant(change: &Change) -> &'static str {
         Change::Forget { .. } => "forget",
         Change::Record(_) => "record",
         Change::About { .. } => "about",
+        Change::Totals { .. } => "totals",
         Change::Was { .. } => "was",
         Change::Key { .. } => "key",
         Change::ForgetDevice(_) => "forget-device",
@@ -47,7 +49,7 @@ fn variant(change: &Change) -> &'static str {
     }
 }
 
-const VARIANTS: [&str; 15] = [
+const VARIANTS: [&str; 16] = [
     "shape",
     "device",
     "command",
@@ -55,6 +57,7 @@ const VARIANTS: [&str; 15] = [
     "forget",
     "record",
     "about",
+    "totals",
     "was",
     "key",
     "forget-device",
@@ -165,6 +168,11 @@ impl Run {
             5 => Change::ForgetAttempt(attempt(salt, self.now()).stranger),
             6 => Change::Layer(layer(salt, self.now()).into()),
             7 if self.dice.one_in(3) => Change::ForgetLayer(salt),
+            8 => {
+                let count = Count { base: self.dice.below(9) as f64, last: 1.0, doubt: None };
+                let counts = [(format!("a.{salt}.b").parse().unwrap(), count)].into();
+                Change::Totals { device, totals: Arc::new(Totals { counts, ..Totals::default() }) }
+            }
             _ => Change::Record(Entry { at: self.now(), of: Some(device), record: up(self.dice.next()) }),
         }
     }

@@ -12,6 +12,7 @@ pub struct Witness {
     pub shapes: BTreeMap<u32, Arc<Capabilities>>,
     pub devices: BTreeMap<u32, Arc<Device>>,
     pub about: BTreeMap<u32, About>,
+    pub totals: BTreeMap<u32, Arc<Totals>>,
     pub logs: BTreeMap<u32, Vec<Entry>>,
     pub keys: BTreeMap<Address, String>,
     pub attempts: BTreeMap<Stranger, Attempt>,
@@ -36,6 +37,7 @@ impl Witness {
                 let known = self.about.entry(device.0).or_default();
                 known.take(about.as_ref().clone());
             }
+            Change::Totals { device, totals } => drop(self.totals.insert(device.0, totals.clone())),
             Change::Was { device, connectivity } => {
                 let row = self.devices.get_mut(&device.0);
                 row.into_iter().for_each(|row| Arc::make_mut(row).was = *connectivity);
@@ -46,6 +48,7 @@ impl Witness {
             Change::Key { identity, key: None } => drop(self.keys.remove(&identity.value)),
             Change::ForgetDevice(no) => {
                 drop((self.devices.remove(&no.0), self.about.remove(&no.0), self.logs.remove(&no.0)));
+                self.totals.remove(&no.0);
             }
             Change::Attempt(attempt) => drop(self.attempts.insert(attempt.stranger.clone(), attempt.clone())),
             Change::ForgetAttempt(stranger) => drop(self.attempts.remove(stranger)),
@@ -99,6 +102,7 @@ pub fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
     let snapshots = store.snapshots();
     let mut held = Witness {
         shapes: state.shapes.iter().map(|(no, shape)| (no.0, shape.clone())).collect(),
+        totals: state.totals.iter().map(|(no, totals)| (no.0, totals.clone())).collect(),
         devices: state.devices.iter().map(|device| (device.no.0, device.clone())).collect(),
         commands: state.commands.iter().map(|command| (command.no.0, command.clone())).collect(),
         ended: state.ended.iter().map(|ended| (ended.no.0, ended.clone())).collect(),
@@ -168,6 +172,7 @@ pub fn difference(wanted: &Witness, held: &Witness) -> String {
         lost("shapes", wanted.shapes.iter().filter(|(no, row)| held.shapes.get(no) != Some(row)).count()),
         lost("devices", wanted.devices.iter().filter(|(no, row)| held.devices.get(no) != Some(row)).count()),
         lost("facts", wanted.about.iter().filter(|(no, row)| held.about.get(no) != Some(row)).count()),
+        lost("totals", wanted.totals.iter().filter(|(no, row)| held.totals.get(no) != Some(row)).count()),
         lost("logs", wanted.logs.iter().filter(|(no, row)| held.logs.get(no) != Some(row)).count()),
         lost("keys", wanted.keys.iter().filter(|(no, row)| held.keys.get(no) != Some(row)).count()),
         lost("attempts", wanted.attempts.iter().filter(|(no, row)| held.attempts.get(no) != Some(row)).count()),

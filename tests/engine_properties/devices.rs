@@ -9,6 +9,7 @@ use dmgw::model::*;
 pub fn settings() -> Settings {
     let link = LinkSettings {
         name: Name::new("plant").unwrap(),
+        driver: None,
         admission: Default::default(),
         every: Duration::from_secs(1),
         silent_after: Duration::from_secs(5),

@@ -21,6 +21,7 @@ fn now(s: u64) -> Now {
 fn settings() -> Settings {
     let link = |name: &str| LinkSettings {
         name: Name::new(name).unwrap(),
+        driver: None,
         admission: Default::default(),
         every: Duration::from_secs(1),
         silent_after: Duration::from_secs(10),
@@ -31,7 +32,10 @@ fn settings() -> Settings {
 /// Who is like this at first is treated so.
 fn ruled(identity: &str, then: Admission) -> Settings {
     let identity = Some(Pattern::new(identity).unwrap());
-    Settings { admission: vec![AdmissionRule { link: None, identity, proof: None, of: None, then }], ..settings() }
+    Settings {
+        admission: vec![AdmissionRule { link: None, identity, proof: None, profile: None, of: None, then }],
+        ..settings()
+    }
 }
 
 fn forgets_soon() -> Settings {

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::profile::ProfileShown;
 use crate::model::device::{Connectivity, DeviceNow, LastValue, Sleep};
 use crate::model::*;
 use crate::view::{Health, LinkState};
@@ -22,6 +23,8 @@ pub struct DeviceShown {
     pub address: Option<Address>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Name>,
     /// Groups whose selector holds for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dynamic: Vec<Name>,
@@ -63,6 +66,9 @@ pub struct Detail {
     pub identities: Vec<Identity>,
     /// Nobody who does not hold its key is this device.
     pub keyed: bool,
+    /// Which kind of device it is, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<ProfileShown>,
     pub operations: OperationSet,
     pub components: Vec<Component>,
     pub points: Vec<PointShown>,
@@ -151,6 +157,7 @@ impl DeviceShown {
             link: device.place.as_ref().map(|place| place.link.clone()),
             address: device.place.as_ref().map(|place| place.address.clone()),
             groups: device.groups.clone(),
+            profile: device.profile_name().cloned(),
             dynamic: known.dynamic.to_vec(),
             life: device.life,
             connectivity: live.connectivity,
@@ -165,7 +172,7 @@ impl DeviceShown {
         }
     }
 
-    /// `about` and the id of what it was merged into come from elsewhere.
+    /// `about`, why it has its profile and the id of what it was merged into come from elsewhere.
     pub fn with_detail(known: &DeviceNow, seen: &Seen, about: About, merged: Option<DeviceId>) -> DeviceShown {
         let values = known.live.values.iter().map(Option::as_ref).chain(std::iter::repeat(None));
         let points = known.capabilities.points.iter().zip(values);
@@ -173,6 +180,7 @@ impl DeviceShown {
         let detail = Detail {
             identities: device.identities.clone(),
             keyed: device.keyed,
+            profile: None,
             operations: capabilities.operations,
             components: capabilities.components(),
             points: points.map(|(point, last)| PointShown::of(point, last, seen.now)).collect(),

@@ -13,7 +13,7 @@ use crate::nearest;
 
 /// More than half a million devices.
 const LARGEST: u64 = 16 << 20;
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "identity",
     "link",
     "address",
@@ -21,6 +21,7 @@ const COLUMNS: [&str; 15] = [
     "groups",
     "key",
     "life",
+    "profile",
     "labels",
     "versions",
     "application",
@@ -54,8 +55,8 @@ pub fn read(args: &RegisterArgs) -> Result<Vec<Line>, CliError> {
 }
 
 fn for_a_list(args: &RegisterArgs) -> bool {
-    let RegisterArgs { link, address, name, application, location, life, .. } = args;
-    let none = [link, address, name, application, location, life].iter().all(|option| option.is_none());
+    let RegisterArgs { link, address, name, application, location, life, profile, .. } = args;
+    let none = [link, address, name, application, location, life, profile].iter().all(|option| option.is_none());
     none && args.group.is_empty() && args.label.is_empty() && args.key_file.is_none()
 }
 
@@ -201,6 +202,7 @@ fn put(of: &mut Registration, column: &str, field: &str) -> Result<(), String> {
         "address" => of.address = Some(Address::new(text).map_err(|error| error.to_string())?),
         "name" => of.name = Some(facts::named(text)?),
         "groups" => of.groups = text.split_whitespace().map(facts::named).collect::<Result<_, _>>()?,
+        "profile" => of.profile = Some(facts::named(text)?),
         "life" => of.life = Some(facts::one_of(text, &LIVES)?),
         "labels" | "versions" => {
             for part in text.split(';').filter(|part| !part.trim().is_empty()) {

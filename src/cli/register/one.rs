@@ -39,6 +39,7 @@ fn registration(args: &RegisterArgs) -> Result<Registration, String> {
         address: args.address.as_deref().map(Address::new).transpose().map_err(|error| error.to_string())?,
         name: name(args.name.as_ref())?,
         groups: args.group.iter().map(|group| facts::named(group)).collect::<Result<_, _>>()?,
+        profile: args.profile.as_deref().map(facts::named).transpose()?,
         life: args.life.as_deref().map(|word| facts::one_of(word, &LIVES)).transpose()?,
         ..Registration::default()
     };

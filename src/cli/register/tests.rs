@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Name;
 use crate::model::{DeviceId, IdentityKind, LifeCycle};
 
 fn read(text: &str) -> Vec<Line> {
@@ -125,12 +126,14 @@ fn one_device_is_said_by_options() {
         label: vec!["row=3".into()],
         location: text("hall"),
         life: text("pending"),
+        profile: text("acme-meter"),
         ..RegisterArgs::default()
     };
     assert!(one::is_one(&args) && !one::is_one(&RegisterArgs { what: vec!["-".into()], ..Default::default() }));
     let line = one::line(&args).unwrap();
     let of = whole(&line);
     assert_eq!((of.identities.len(), of.groups.len(), of.life), (1, 1, Some(LifeCycle::Pending)));
+    assert_eq!(of.profile, Some(Name::new("acme-meter").unwrap()));
     assert_eq!(of.about.location.as_ref().unwrap().place.as_deref(), Some("hall"));
     let bad = RegisterArgs { life: text("retired"), ..args };
     let Err(CliError::Failed(_) | CliError::Usage { .. }) = one::line(&bad) else { panic!("nothing starts retired") };

@@ -26,6 +26,7 @@ fn example(kind: OperationKind) -> String {
         K::Replace | K::Split => "serial:acme:17",
         K::Merge => "urn:dev:dmgw:serial:acme:18",
         K::Rename => "pump-3",
+        K::Profile => "acme-meter",
         K::Group => "+line-a without line-b",
         K::Describe => "application=lighting label.row=3",
         K::Desire => "relay.0.on true 4",
@@ -65,6 +66,7 @@ fn arguments_become_what_they_say() {
     assert_eq!(typed("describe application=lighting label.row="), Ok(Operation::Describe { about: Box::new(about) }));
     assert_eq!(typed("block 10s"), Ok(Operation::Block { until: None, span: Some(Duration::from_secs(10)) }));
     assert_eq!(typed("restart modem"), Ok(Operation::Restart { part: Part::Component(Name::new("modem").unwrap()) }));
+    assert_eq!(typed("profile"), Ok(Operation::Profile { name: None }));
     let points = vec!["a.b".parse().unwrap(), "a.c".parse().unwrap()];
     assert_eq!(typed("observe a.b a.c off"), Ok(Operation::Observe { points, on: false }));
 }

@@ -1,0 +1,378 @@
+//! Kinds of devices: which profile each has, what it gives by itself and what everybody sees of it.
+//!
+//! **Invariant: what a device gives and what is seen of it take their numbers from one row.** A path that both have has
+//! one number, and no number is given to another path. So a reading that is under way while a profile comes or goes is
+//! never taken for that of another point.
+//!
+//! A device that is recognised anew has nothing to do with its row unless it comes to something else: the same facts
+//! and profiles give the same shapes.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::device::{DeviceNow, Profiled};
+use crate::model::point::MOST_POINTS;
+use crate::model::*;
+use crate::nearest::nearest;
+use crate::profile::{Converter, Facts, Known, Shaped, best};
+
+use super::proving::Check;
+use super::step::Step;
+use super::timers::Timer;
+use super::{Engine, record};
+
+/// Totals are written at most so often, device by device.
+const TOTALS: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+pub struct Kinds {
+    /// Devices with a profile at work, and only those.
+    pub(super) working: BTreeMap<DeviceNo, Working>,
+    /// What is counted, as it was written last; also where the profile is not there just now.
+    totals: BTreeMap<DeviceNo, Arc<Totals>>,
+    /// Commands that the device says are done, and nobody has seen it yet.
+    pub(super) checks: BTreeMap<CommandNo, Check>,
+    /// Devices of which something is another by which they are recognised.
+    pub(super) anew: BTreeSet<DeviceNo>,
+}
+
+pub struct Working {
+    pub(super) converter: Converter,
+    /// By the point of its health.
+    pub(super) unwell: bool,
+}
+
+/// What many devices of a kind come to is looked at once: from these shapes, with this profile, to those.
+type Memo = BTreeMap<(ShapeNo, Option<ShapeNo>, Name), (ShapeNo, Option<ShapeNo>)>;
+
+impl Kinds {
+    pub fn load(totals: Vec<(DeviceNo, Arc<Totals>)>) -> Kinds {
+        Kinds { totals: totals.into_iter().collect(), ..Kinds::default() }
+    }
+
+    /// As they stand on disk.
+    pub fn stored(&self) -> Vec<(DeviceNo, Arc<Totals>)> {
+        self.totals.iter().map(|(no, totals)| (*no, totals.clone())).collect()
+    }
+
+    pub fn shaped(&self, no: DeviceNo) -> Option<&Arc<Shaped>> {
+        self.working.get(&no).map(|working| working.converter.shaped())
+    }
+
+    pub fn is_unwell(&self, no: DeviceNo) -> bool {
+        self.working.get(&no).is_some_and(|working| working.unwell)
+    }
+
+    pub fn forget(&mut self, no: DeviceNo) {
+        self.working.remove(&no);
+        self.totals.remove(&no);
+    }
+}
+
+impl Engine {
+    pub fn profiles(&self) -> &BTreeMap<Name, Arc<Shaped>> {
+        &self.settings.profiles
+    }
+
+    /// The profile that fits a device with these capabilities best.
+    pub(super) fn found(&self, device: &Device, about: Option<&About>, given: &Capabilities) -> Option<Name> {
+        let link = device.place.as_ref().map(|place| self.registry.link(&place.link));
+        let Some(link) = link.unwrap_or_default() else {
+            // By what its link said of it.
+            return device.profile_name().filter(|_| link.is_some()).cloned().or_else(|| {
+                self.found_by(&Facts { driver: None, identities: &device.identities, about, capabilities: Some(given) })
+            });
+        };
+        let driver = self.links[usize::from(link.0)].settings.driver.as_ref().map(Name::as_str);
+        self.found_by(&Facts { driver, identities: &device.identities, about, capabilities: Some(given) })
+    }
+
+    fn found_by(&self, facts: &Facts<'_>) -> Option<Name> {
+        let profiles = &self.settings.profiles;
+        if profiles.is_empty() {
+            return None;
+        }
+        best(profiles.iter().map(|(name, shaped)| (name, shaped.profile.as_ref())), facts).profile
+    }
+
+    /// Makes the device what it is by these capabilities: its profile and its shapes. Where there is no room for so many
+    /// points it stays as it was.
+    pub(super) fn take_kind(
+        &mut self,
+        device: &mut Device,
+        about: Option<&About>,
+        given: &Capabilities,
+        before: &Capabilities,
+        step: &mut Step,
+    ) -> Result<(), Denial> {
+        let (name, assigned) = match &device.profile {
+            Some(profile) if profile.assigned => (Some(profile.name.clone()), true),
+            _ => (self.found(device, about, given), false),
+        };
+        let shaped = name.as_ref().and_then(|name| self.settings.profiles.get(name)).cloned();
+        let (shape, raw) = self.shapes_after(before, given, shaped.as_deref(), step)?;
+        device.shape = shape;
+        device.profile = name.map(|name| Box::new(Profiled { name, assigned, raw }));
+        Ok(())
+    }
+
+    /// What is seen of it, and what it gives by itself where that is another.
+    fn shapes_after(
+        &mut self,
+        before: &Capabilities,
+        given: &Capabilities,
+        shaped: Option<&Shaped>,
+        step: &mut Step,
+    ) -> Result<(ShapeNo, Option<ShapeNo>), Denial> {
+        let raw = given.clone().numbered_after(before).ok_or(Denial::NoRoom)?;
+        let Some(shaped) = shaped else { return Ok((self.known_shape(raw, step)?, None)) };
+        let all = together(before, &raw);
+        let seen = shaped.capabilities(given).numbered_after(&all).ok_or(Denial::NoRoom)?;
+        let raw = Capabilities { next: seen.next, ..raw };
+        if seen.check().is_err() || !self.registry.has_room_for(&[&raw, &seen]) {
+            return Err(Denial::NoRoom);
+        }
+        let raw = self.known_shape(raw, step)?;
+        Ok((self.known_shape(seen, step)?, Some(raw)))
+    }
+
+    fn known_shape(&mut self, capabilities: Capabilities, step: &mut Step) -> Result<ShapeNo, Denial> {
+        let capabilities = Arc::new(capabilities);
+        let (no, new) = self.registry.shape(capabilities.clone()).ok_or(Denial::NoRoom)?;
+        if new {
+            step.changes.push(Change::Shape { no, capabilities });
+        }
+        Ok(no)
+    }
+
+    /// The profiles are others, or the start knows none yet.
+    pub(super) fn match_all(&mut self, now: &Now, step: &mut Step) {
+        let mut memo = Memo::new();
+        for no in self.registry.numbers().collect::<Vec<_>>() {
+            self.match_one(now, no, &mut memo, step);
+        }
+    }
+
+    /// Something is another by which they are recognised.
+    pub(super) fn match_anew(&mut self, now: &Now, step: &mut Step) {
+        for no in std::mem::take(&mut self.kinds.anew) {
+            self.match_one(now, no, &mut Memo::new(), step);
+        }
+    }
+
+    fn match_one(&mut self, now: &Now, no: DeviceNo, memo: &mut Memo, step: &mut Step) {
+        let Some(entry) = self.registry.get(no).filter(|entry| entry.device.merged.is_none()).cloned() else { return };
+        if entry.device.profile.is_none() && self.settings.profiles.is_empty() {
+            return;
+        }
+        let mut device = entry.device.as_ref().clone();
+        if self.kind_by_memo(&mut device, &entry, memo, step).is_err() {
+            // As it gives it: that it has already, so there is room.
+            device.profile = device.profile.map(|profile| Box::new(Profiled { raw: None, ..*profile }));
+            let plain = self.shapes_after(&numbers_of(&entry), entry.wire(), None, step);
+            device.shape = plain.map_or(device.shape, |(shape, _)| shape);
+        }
+        if device != *entry.device {
+            self.tell_kind(now, &entry.device, &device, step);
+            self.change_device(now, device, step);
+            self.refit(now, no, step);
+        } else if self.keep_converter(&device, step) {
+            self.works_otherwise(now, no, step);
+        }
+    }
+
+    fn kind_by_memo(
+        &mut self,
+        device: &mut Device,
+        entry: &DeviceNow,
+        memo: &mut Memo,
+        step: &mut Step,
+    ) -> Result<(), Denial> {
+        let assigned = device.profile.as_ref().is_some_and(|profile| profile.assigned);
+        let name = match assigned {
+            true => device.profile_name().cloned(),
+            false => self.found(device, entry.about.as_deref(), entry.wire()),
+        };
+        let Some(name) = name else {
+            if device.profile.take().is_some() {
+                (device.shape, _) = self.shapes_after(&numbers_of(entry), entry.wire(), None, step)?;
+            }
+            return Ok(());
+        };
+        let key = (entry.device.shape, entry.device.raw(), name.clone());
+        let (shape, raw) = match memo.get(&key) {
+            Some(known) => *known,
+            None => {
+                let shaped = self.settings.profiles.get(&name).cloned();
+                let shapes = self.shapes_after(&numbers_of(entry), entry.wire(), shaped.as_deref(), step)?;
+                *memo.entry(key).or_insert(shapes)
+            }
+        };
+        device.shape = shape;
+        device.profile = Some(Box::new(Profiled { name, assigned, raw }));
+        Ok(())
+    }
+
+    /// The row is as it was, and the profile says something else.
+    fn works_otherwise(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        self.registry.unwatch(no);
+        self.watch_for_silence(now, no);
+        self.refit(now, no, step);
+        if let Some(link) = self.registry.link_of(no) {
+            self.tell(link, no);
+            self.pump(now, link, step);
+        }
+    }
+
+    /// That it has another profile now is an event.
+    pub(super) fn tell_kind(&mut self, now: &Now, before: &Device, device: &Device, step: &mut Step) {
+        if before.profile_name() != device.profile_name() {
+            let what = Record::DeviceProfile { device: device.id.clone(), profile: device.profile_name().cloned() };
+            step.changes.push(record(now, device.no, what));
+        }
+    }
+
+    /// Where a profile is at work there is a converter, and nowhere else. True where it is another than before.
+    pub(super) fn keep_converter(&mut self, device: &Device, step: &mut Step) -> bool {
+        let no = device.no;
+        let working = device.profile.as_ref().filter(|profile| profile.raw.is_some());
+        let wanted = working.and_then(|profile| self.settings.profiles.get(&profile.name));
+        match (self.kinds.shaped(no), wanted) {
+            (None, None) => return false,
+            (Some(there), Some(wanted)) if Arc::ptr_eq(there, wanted) => return false,
+            _ => {}
+        }
+        let wanted = wanted.cloned();
+        self.keep_totals(no, step);
+        self.kinds.working.remove(&no);
+        if let Some(shaped) = wanted {
+            let kept = self.kinds.totals.get(&no).cloned().unwrap_or_default();
+            let converter = Converter::new(shaped, &kept);
+            self.kinds.working.insert(no, Working { converter, unwell: false });
+        }
+        // They were meant otherwise.
+        self.registry.forget_values(no);
+        self.registry.touch(no, &mut self.touched.devices);
+        true
+    }
+
+    /// Something was counted: it is written within a while.
+    pub(super) fn counts(&mut self, now: &Now, no: DeviceNo) {
+        if self.kinds.shaped(no).is_some_and(|shaped| shaped.has_totals()) {
+            self.timers.set(now.mono + TOTALS, Timer::Totals(no));
+        }
+    }
+
+    /// Where they are others than were written last. What another profile counted is kept as long as there is room.
+    pub(super) fn keep_totals(&mut self, no: DeviceNo, step: &mut Step) {
+        let Some(working) = self.kinds.working.get(&no).filter(|of| of.converter.shaped().has_totals()) else { return };
+        let mut totals = working.converter.kept();
+        let before = self.kinds.totals.get(&no).cloned().unwrap_or_default();
+        if totals.counts.len() + totals.energies.len() + before.counts.len() + before.energies.len() <= MOST_POINTS {
+            let Totals { counts, energies } = before.as_ref().clone();
+            totals.counts = counts.into_iter().chain(std::mem::take(&mut totals.counts)).collect();
+            totals.energies = energies.into_iter().chain(std::mem::take(&mut totals.energies)).collect();
+        }
+        if totals != *before {
+            let totals = Arc::new(totals);
+            self.kinds.totals.insert(no, totals.clone());
+            step.changes.push(Change::Totals { device: no, totals });
+        }
+    }
+
+    /// At a clean stop.
+    pub(super) fn last_totals(&mut self) -> Vec<Change> {
+        let mut step = Step::default();
+        for no in self.kinds.working.keys().copied().collect::<Vec<_>>() {
+            self.keep_totals(no, &mut step);
+        }
+        step.changes
+    }
+
+    /// Somebody says of which kind it is, or that it is to be found again.
+    pub(super) fn assign(
+        &mut self,
+        now: &Now,
+        no: DeviceNo,
+        name: Option<&Name>,
+        step: &mut Step,
+    ) -> Result<(), String> {
+        let Some(entry) = self.registry.get(no).cloned() else { return Ok(()) };
+        name.map_or(Ok(()), |name| self.is_profile(name))?;
+        let mut device = entry.device.as_ref().clone();
+        device.profile = name.map(|name| Box::new(Profiled { name: name.clone(), assigned: true, raw: None }));
+        let kind = self.take_kind(&mut device, entry.about.as_deref(), entry.wire(), &numbers_of(&entry), step);
+        kind.map_err(|why| format!("it cannot be of that profile: {why}"))?;
+        if device != *entry.device {
+            self.tell_kind(now, &entry.device, &device, step);
+            self.change_device(now, device, step);
+            self.refit(now, no, step);
+        }
+        Ok(())
+    }
+
+    /// There is such a profile, or which one was meant.
+    pub(super) fn is_profile(&self, name: &Name) -> Result<(), String> {
+        if self.settings.profiles.contains_key(name) {
+            return Ok(());
+        }
+        let meant = nearest(name.as_str(), self.settings.profiles.keys().map(Name::as_str));
+        let meant = meant.map_or_else(String::new, |near| format!("; {near} was meant?"));
+        Err(format!("there is no profile {name}{meant}"))
+    }
+
+    /// How long the operation may take, as the profile says.
+    pub(super) fn usual_timeout(&self, no: DeviceNo, kind: OperationKind) -> Option<Duration> {
+        self.kinds.shaped(no)?.profile.operation.get(&kind)?.timeout.map(|timeout| timeout.0)
+    }
+}
+
+/// All numbers that are given to points of the device.
+pub fn numbers_of(entry: &DeviceNow) -> Cow<'_, Capabilities> {
+    match &entry.given {
+        Some(given) => Cow::Owned(together(&entry.capabilities, given)),
+        None => Cow::Borrowed(&entry.capabilities),
+    }
+}
+
+fn together(one: &Capabilities, other: &Capabilities) -> Capabilities {
+    let known: BTreeSet<&PointPath> = one.points.iter().map(|point| &point.path).collect();
+    let more = other.points.iter().filter(|point| !known.contains(&point.path));
+    let points = one.points.iter().chain(more).cloned().collect();
+    Capabilities { points, next: one.next.max(other.next), ..Capabilities::default() }
+}
+
+/// What to read of a device, so that what is seen of it has values; each as often as whoever needs it most often. What is
+/// computed is as new as what it is computed from, unless it says otherwise.
+pub fn plan_of(
+    shaped: &Shaped,
+    entry: &DeviceNow,
+    every: Option<Duration>,
+    is_on: impl Fn(&PointPath) -> bool,
+) -> Arc<[PlanPoint]> {
+    let all = shaped.profile.health.as_ref().and_then(|health| health.every).map(|every| every.0);
+    let usual = every.map(|every| all.unwrap_or(every));
+    let own = |path: &PointPath| shaped.known(path).and_then(|known| known.every).map(|every| every.0);
+    let follows = |path: &PointPath| own(path).is_none() && shaped.known(path).is_some_and(Known::is_computed);
+    let read = entry.capabilities.points.iter().filter(|point| point.access.reads() && is_on(&point.path));
+    let (last, first): (Vec<_>, Vec<_>) = read.map(|point| &point.path).partition(|path| follows(path));
+    let mut wanted: BTreeMap<&PointPath, Option<Duration>> = BTreeMap::new();
+    for path in first {
+        let often = usual.map(|usual| own(path).unwrap_or(usual));
+        let by = if shaped.known(path).is_some() { shaped.raw_of(path) } else { vec![path] };
+        for raw in by {
+            let before = wanted.entry(raw).or_insert(often);
+            *before = (*before).min(often);
+        }
+    }
+    for raw in last.into_iter().flat_map(|path| shaped.raw_of(path)) {
+        wanted.entry(raw).or_insert(usual);
+    }
+    let planned = |point: &Point| {
+        let every = *wanted.get(&point.path).filter(|_| point.access.reads())?;
+        Some(PlanPoint { no: point.no, path: point.path.clone(), every })
+    };
+    entry.wire().points.iter().filter_map(planned).collect()
+}

@@ -1,0 +1,136 @@
+//! Success that is not believed: where a profile says how it is seen that an operation was carried out, a device that says
+//! "done" is asked for that point until it shows it, or until the span for it is over.
+//!
+//! Meanwhile the command stays `sent` and nothing else goes to its device. Only reads are asked again. What is not known
+//! at a restart is not known after it: the command is `unknown` then, as any that was sent.
+
+use std::time::Duration;
+
+use crate::model::*;
+use crate::profile::Success;
+
+use super::Engine;
+use super::meaning::raw_points;
+use super::step::Step;
+use super::timers::Timer;
+
+/// So many looks, spread over the span; and not more often than this.
+const LOOKS: u32 = 20;
+const SHORTEST: Duration = Duration::from_millis(500);
+
+pub struct Check {
+    success: Success,
+    /// What the device said.
+    outcome: Outcome,
+    until: Mono,
+    /// A read is under way, and must have ended by then.
+    asked: Option<Mono>,
+    /// What the point showed last.
+    saw: Option<Value>,
+}
+
+impl Check {
+    fn pause(&self) -> Duration {
+        (self.success.within.0 / LOOKS).max(SHORTEST)
+    }
+}
+
+impl Engine {
+    /// True where it is looked whether what the device said is so.
+    pub(super) fn is_doubted(
+        &mut self,
+        now: &Now,
+        link: LinkNo,
+        command: &Command,
+        outcome: &Outcome,
+        step: &mut Step,
+    ) -> bool {
+        let Some(device) = command.device().filter(|_| matches!(outcome, Outcome::Done(_))) else { return false };
+        let kind = command.operation.kind();
+        let wanted = self.kinds.shaped(device).and_then(|shaped| shaped.profile.operation.get(&kind));
+        let Some(success) = wanted.and_then(|wanted| wanted.success.clone()) else { return false };
+        let until = now.mono + success.within.0;
+        let check = Check { success, outcome: outcome.clone(), until, asked: None, saw: None };
+        self.kinds.checks.insert(command.no, check);
+        self.look(now, link, device, command.no, step);
+        true
+    }
+
+    /// The device is asked for the point.
+    fn look(&mut self, now: &Now, link: LinkNo, device: DeviceNo, no: CommandNo, step: &mut Step) {
+        let Some(check) = self.kinds.checks.get_mut(&no) else { return };
+        let within = check.success.within.0;
+        self.timers.set((now.mono + check.pause()).min(check.until), Timer::Proof(no));
+        let point = check.success.point.value.clone();
+        let shaped = self.kinds.shaped(device);
+        let raw = shaped.and_then(|shaped| raw_points(shaped, &[point]).ok()).filter(|raw| !raw.is_empty());
+        let there = self.registry.get(device).is_some_and(|entry| {
+            raw.iter().flatten().all(|path| entry.wire().point(path).is_some_and(|point| point.access.reads()))
+        });
+        let up = self.links[usize::from(link.0)].up.is_some();
+        let (Some(points), true, true) = (raw, there, up) else { return };
+        let deadline = now.mono + self.settings.command_timeout.min(within);
+        if let Some(check) = self.kinds.checks.get_mut(&no) {
+            check.asked = Some(deadline + self.settings.grace);
+        }
+        let operation = Operation::Read { points };
+        self.order(now, link, LinkOrder::Perform { command: no, device, operation, deadline }, step);
+    }
+
+    /// What came of a look.
+    pub(super) fn looked(&mut self, now: &Now, device: DeviceNo, no: CommandNo, outcome: Outcome, step: &mut Step) {
+        if matches!(outcome, Outcome::Done(_) | Outcome::Failed(_)) {
+            self.answered(now, device, step);
+        }
+        let entry = self.registry.get(device).cloned();
+        let given = match (outcome, entry) {
+            (Outcome::Done(values), Some(entry)) => self.take_meant(now, &entry, values, step),
+            _ => Vec::new(),
+        };
+        let Some(check) = self.kinds.checks.get_mut(&no) else { return };
+        check.asked = None;
+        let mut shown = false;
+        for given in given {
+            if let Some(seen) = check.success.seen(&given.path, &given.value, given.quality) {
+                (shown, check.saw) = (seen, Some(given.value));
+            }
+        }
+        if shown {
+            let outcome = check.outcome.clone();
+            self.end(now, no, outcome.bounded(), step);
+        } else if check.until <= now.mono {
+            self.not_shown(now, no, step);
+        } else {
+            let next = (now.mono + check.pause()).min(check.until);
+            self.timers.set(next, Timer::Proof(no));
+        }
+    }
+
+    /// It is time to look again, or too late.
+    pub(super) fn proof_due(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
+        let Some(check) = self.kinds.checks.get(&no) else { return };
+        if check.until <= now.mono {
+            return self.not_shown(now, no, step);
+        }
+        if let Some(asked) = check.asked.filter(|asked| *asked > now.mono) {
+            return self.timers.set(asked.min(check.until), Timer::Proof(no));
+        }
+        let device = self.commands.get(no).and_then(|command| command.device());
+        let Some((device, link)) = device.and_then(|no| Some((no, self.registry.link_of(no)?))) else {
+            return self.timers.set(check.until, Timer::Proof(no));
+        };
+        self.look(now, link, device, no, step);
+    }
+
+    fn not_shown(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
+        let Some(check) = self.kinds.checks.remove(&no) else { return };
+        let point = check.success.point.value;
+        let outcome = match check.saw {
+            Some(value) => Outcome::Failed(format!("the device said done, but {point} shows {value}")),
+            None => {
+                Outcome::Lost(format!("the device said done, but {point} could not be read to see whether it is so"))
+            }
+        };
+        self.end(now, no, outcome.bounded(), step);
+    }
+}

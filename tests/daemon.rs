@@ -149,10 +149,10 @@ fn after_a_kill_the_old_socket_is_replaced() {
 fn a_bad_settings_file_is_shown_where_it_is_bad() {
     for (settings, line, says) in [
         ("[store]\npath = \"/x\"\n[limits]\nask = 3\n", ":4:1: unknown key \"ask\"", "Did you mean \"asks\"?"),
-        ("[clock]\ntrust = \"kernal\"\n", ":2:9: unknown variant `kernal`", "Did you mean \"kernel\"?"),
+        ("[clock]\ntrust = \"kernal\"\n", ":2:9: \"kernal\" is none of kernel, always", "Did you mean \"kernel\"?"),
         ("[commands]\ntimeout = \"5 parsecs\"\n", ":2:11: \"5 parsecs\" is not a span of time", "\"30s\""),
         ("[link.a.smi]\nsocket = \"/x\"\n", ":1:9: unknown key \"smi\"", "Did you mean \"sim\"?"),
-        ("[limits]\nasks = 0\n", ": limits.asks is 0", "between 1 and 4096"),
+        ("[limits]\nasks = 0\n", ":2:8: asks is 0", "between 1 and 4096"),
     ] {
         let gateway = Gateway::new(settings);
         let ended = gateway.cli(&["run"]);

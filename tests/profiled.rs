@@ -139,7 +139,8 @@ fn a_profile_that_changes_is_taken_over_while_the_device_stays() {
     let id = gateway.wait_for_device("box");
     shows(&gateway, "box.0.voltage", json!(230.1));
     let connections = || plant.witness().iter().filter(|line| !line["connected"].is_null()).count();
-    let before = connections();
+    // The test's own look whether it listens, and the gateway. The record is written now and then.
+    let before = eventually("the gateway is in the record", || Some(connections()).filter(|count| *count == 2));
     gateway.configure(&format!("{link}{}", profile("0.01")));
     assert_eq!(told(&gateway, &["config", "reload"]).0, 0);
     shows(&gateway, "box.0.voltage", json!(23.01));

@@ -191,7 +191,9 @@ impl Engine {
     fn silent_after(&self, no: DeviceNo) -> Option<Duration> {
         let link = self.registry.link_of(no)?;
         let health = self.kinds.shaped(no).and_then(|shaped| shaped.profile.health.as_ref());
-        let of_link = self.links[usize::from(link.0)].settings.silent_after;
+        // One that is asked seldom is heard seldom.
+        let asked = health.and_then(|health| health.every).map_or(Duration::ZERO, |every| every.0.saturating_mul(2));
+        let of_link = self.links[usize::from(link.0)].settings.silent_after.max(asked);
         let after = health.and_then(|health| health.silent_after).map_or(of_link, |after| after.0);
         let sleeps = self.registry.get(no).and_then(|entry| entry.capabilities.sleeps);
         let asleep = sleeps.map(|sleep| sleep.every.saturating_mul(2).saturating_add(sleep.awake));

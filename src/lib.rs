@@ -7,7 +7,8 @@
 //! above. After these the rest is attachment: [`links`] to devices, and the simulated plant; [`view`], [`asks`] and
 //! [`api`] to those who look and ask; [`cli`], what a person types; [`config`], the settings; [`daemon`], which wires it
 //! all; [`replay`], the engine in false time. [`document`] reads what people write, [`profile`] says what a kind of
-//! device means, [`selector`] which devices are meant; [`units`] reads spans and sizes, [`nearest`] finds what was meant.
+//! device means, [`selector`] which devices are meant; [`units`] reads spans and sizes, [`nearest`] finds what
+//! was meant, [`disk`] writes small files whole.
 
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -17,6 +18,7 @@ pub mod asks;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod disk;
 pub mod document;
 pub mod engine;
 pub mod links;

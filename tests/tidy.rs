@@ -17,6 +17,8 @@ const PARTS: &[(&str, &[&str])] = &[
     // Small pure functions over text for messages and settings.
     ("nearest", &[]),
     ("units", &[]),
+    // Small files, whole or not at all.
+    ("disk", &[]),
     // What people write, with its places; what it means is for those who use it.
     ("document", &["model", "nearest"]),
     // Which devices are meant: pure, and used wherever somebody may say so.
@@ -30,8 +32,8 @@ const PARTS: &[(&str, &[&str])] = &[
     ("links", &["model", "units", "document", "profile"]),
     ("guard", &["model"]),
     // Secrets at rest.
-    ("seal", &["model"]),
-    ("store", &["model", "seal"]),
+    ("seal", &["model", "disk"]),
+    ("store", &["model", "disk", "seal"]),
     ("view", &["model", "nearest", "profile"]),
     // How a door asks the loop.
     ("asks", &["model"]),
@@ -46,7 +48,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "config",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "guard", "store", "view", "asks",
-            "selector", "turn", "upstream", "api", "seal", "profile",
+            "selector", "turn", "upstream", "api", "seal", "profile", "disk",
         ],
     ),
     (

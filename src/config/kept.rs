@@ -3,13 +3,13 @@
 //!
 //! Invariant: it is written whole or not at all, and only its owner may read it.
 
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::gather::Inputs;
+use crate::disk;
 use crate::document::{Origin, Sources};
 
 const NAME: &str = "settings.last";
@@ -38,18 +38,11 @@ pub fn write(at: &Path, inputs: &Inputs) -> io::Result<()> {
     if std::fs::read(at).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
-    let beside = at.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    let mut to = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    to.write_all(&bytes)?;
-    to.sync_all()?;
-    std::fs::rename(&beside, at)?;
-    at.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
+    disk::replace(at, &bytes)
 }
 
 /// With the environment as it is now.
 pub fn read(at: &Path, env: impl Iterator<Item = (String, String)>) -> io::Result<Inputs> {
-    use std::io::Read;
     let mut bytes = Vec::new();
     std::fs::File::open(at)?.take(LARGEST).read_to_end(&mut bytes)?;
     let kept: Kept = serde_json::from_slice(&bytes)?;

@@ -3,10 +3,10 @@
 //! The counter of the starts is a file of its own beside the store: it counts also where what is tried keeps the store
 //! from being opened. Invariant: it is on disk before the version is, so no cut leaves a version that nobody watches.
 
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::model::layer::OnProbation;
 
 const NAME: &str = "probation";
@@ -28,25 +28,15 @@ pub fn place(store: &Path) -> PathBuf {
 }
 
 pub fn write(at: &Path, of: &OnProbation) -> io::Result<()> {
-    let beside = at.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    let mut to = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    to.write_all(&serde_json::to_vec(of)?)?;
-    to.sync_all()?;
-    std::fs::rename(&beside, at)?;
-    sync_folder(at)
+    disk::replace(at, &serde_json::to_vec(of)?)
 }
 
 /// It is confirmed, or over.
 pub fn end(at: &Path) -> io::Result<()> {
     match std::fs::remove_file(at) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => sync_folder(at),
+        _ => disk::sync_folder(at),
     }
-}
-
-fn sync_folder(at: &Path) -> io::Result<()> {
-    at.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
 
 pub fn read(at: &Path) -> Option<OnProbation> {

@@ -1,11 +1,13 @@
 //! Files that hold a secret: read only where nobody else may, made so that a power cut leaves all of it or nothing.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
+
+use crate::disk;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -98,7 +100,7 @@ fn made(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = PathBuf::from(new);
     // Left by a cut, of a process that had this number.
     let _ = std::fs::remove_file(&new);
-    let written = write(&new, bytes).and_then(|()| match std::fs::hard_link(&new, path) {
+    let written = disk::write_new(&new, bytes).and_then(|()| match std::fs::hard_link(&new, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         // A file system without links.
         Err(_) => std::fs::rename(&new, path),
@@ -106,14 +108,7 @@ fn made(path: &Path, bytes: &[u8]) -> io::Result<()> {
     });
     let _ = std::fs::remove_file(&new);
     written?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    disk::sync_folder(path)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The file itself: opened, or made under another name first, for a power cut while redb makes its file would leave one
 //! that it refuses for ever. And how every commit on it begins.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::{Builder, Database, Durability, StorageBackend, WriteTransaction};
 
 use super::error::StoreError;
+use crate::disk;
 
 pub(super) fn connect(path: &Path, cache: usize) -> Result<Database, StoreError> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
@@ -46,13 +47,7 @@ pub(super) fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
         // A file system without links.
         Err(_) => std::fs::rename(from, to)?,
     }
-    sync_folder(to)
-}
-
-/// What names are in the folder of this file.
-pub(super) fn sync_folder(of: &Path) -> Result<(), StoreError> {
-    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(File::open(folder)?.sync_all()?)
+    Ok(disk::sync_folder(to)?)
 }
 
 pub(super) fn connect_on(backend: impl StorageBackend, cache: usize) -> Result<Database, StoreError> {

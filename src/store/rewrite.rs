@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::error::StoreError;
-use super::file::{begin, connect, sync_folder};
+use super::file::{begin, connect};
 use super::keys::REWRITE;
 use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LOGS, META, SHAPES, meta};
+use crate::disk;
 
 /// The file to go on with. One that cannot be written anew now serves as it is: the next start tries again.
 pub(super) fn if_due(db: Database, path: &Path, cache: usize) -> Result<Database, StoreError> {
@@ -31,7 +32,7 @@ pub(super) fn if_due(db: Database, path: &Path, cache: usize) -> Result<Database
         }
     };
     // Without this a power cut could bring the old file back, after changes were acknowledged in the new one.
-    sync_folder(path)?;
+    disk::sync_folder(path)?;
     drop(db);
     if let Err(error) = overwrite(old) {
         tracing::warn!(%error, "the former file of the store could not be overwritten; it is deleted");

@@ -14,7 +14,7 @@ use super::file::{begin, connect, connect_on, connect_unfinished, give_name, unf
 use super::heads::{Heads, JournalId, read_heads_in};
 use super::journal::Journal;
 use super::rows::{
-    ABOUT, ATTEMPTS, COMMANDS, DEVICES, FORMATS, JOURNAL, KEYS, LAYERS, LOGS, SHAPES, TOTALS, meta, put_meta,
+    ABOUT, ATTEMPTS, COMMANDS, DEVICES, FORMATS, JOURNAL, KEYS, LATER, LAYERS, LOGS, SHAPES, TOTALS, meta, put_meta,
 };
 use super::settings::Settings;
 use super::snapshot::Shared;
@@ -69,6 +69,8 @@ struct Found {
     heads: Option<Heads>,
     state: State,
     damaged: Vec<DamagedRow>,
+    /// Tables that came later than the file.
+    unmarked: Vec<(&'static str, u32)>,
 }
 
 impl Store {
@@ -129,8 +131,8 @@ impl Found {
     fn read(db: &Database) -> Result<Found, StoreError> {
         let txn = db.begin_read()?;
         if !check_formats(&txn)? {
-            let (state, damaged) = Default::default();
-            return Ok(Found { made: false, journal: None, boot: None, heads: None, state, damaged });
+            let (state, damaged, unmarked) = Default::default();
+            return Ok(Found { made: false, journal: None, boot: None, heads: None, state, damaged, unmarked });
         }
         let (state, mut damaged) = read_state(&txn)?;
         let heads = read_heads_in(&txn)?;
@@ -141,7 +143,11 @@ impl Found {
         if journal.is_none() || boot.is_none() {
             damaged.push(DamagedRow { table: "meta", key: 0 });
         }
-        Ok(Found { made: true, journal, boot, heads, state, damaged })
+        let mut unmarked = Vec::new();
+        for row in FORMATS.into_iter().filter(|(table, _)| LATER.contains(table)) {
+            unmarked.extend(meta::<u32>(&txn, &format_of(row.0))?.is_none().then_some(row));
+        }
+        Ok(Found { made: true, journal, boot, heads, state, damaged, unmarked })
     }
 
     fn newest(&self) -> Wall {
@@ -184,6 +190,7 @@ impl Found {
             drop((txn.open_table(LAYERS)?, txn.open_table(TOTALS)?));
             drop((txn.open_table(ABOUT)?, txn.open_table(LOGS)?, txn.open_table(KEYS)?, txn.open_table(ATTEMPTS)?));
         }
+        self.unmarked.iter().try_for_each(|(table, format)| put_meta(txn, &format_of(table), format))?;
         if self.journal != Some(journal) {
             put_meta(txn, "journal", &journal)?;
         }
@@ -251,8 +258,7 @@ pub(super) fn check_formats(txn: &ReadTransaction) -> Result<bool, StoreError> {
             Some(found) if found == known => {}
             Some(keys::IN_CLEAR) if table == "keys" => {}
             Some(found) => return Err(StoreError::Format { what, found, known }),
-            // It came later, and is made when it is first written.
-            None if table == "totals" => {}
+            None if LATER.contains(&table) => {}
             None => return Err(StoreError::Corrupt(format!("the format of {what} cannot be read"))),
         }
     }

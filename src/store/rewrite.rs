@@ -9,12 +9,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
+};
 
 use super::error::StoreError;
 use super::file::{begin, connect};
 use super::keys::REWRITE;
-use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LOGS, META, SHAPES, meta};
+use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LAYERS, LOGS, META, SHAPES, TOTALS, meta};
 use crate::disk;
 
 /// The file to go on with. One that cannot be written anew now serves as it is: the next start tries again.
@@ -65,9 +67,11 @@ fn copy_all(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), StoreEr
     copy(from, to, SHAPES)?;
     copy(from, to, DEVICES)?;
     copy(from, to, ABOUT)?;
+    copy(from, to, TOTALS)?;
     copy(from, to, LOGS)?;
     copy(from, to, KEYS)?;
     copy(from, to, ATTEMPTS)?;
+    copy(from, to, LAYERS)?;
     copy(from, to, COMMANDS)?;
     copy(from, to, JOURNAL)?;
     to.open_table(META)?.remove(REWRITE.as_bytes())?;
@@ -79,7 +83,13 @@ fn copy<K: Key + 'static>(
     to: &WriteTransaction,
     table: TableDefinition<K, &[u8]>,
 ) -> Result<(), StoreError> {
-    let (from, mut to) = (from.open_table(table)?, to.open_table(table)?);
+    let from = match from.open_table(table) {
+        Ok(from) => from,
+        // A former version had none of it.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut to = to.open_table(table)?;
     for row in from.iter()? {
         let (key, row) = row?;
         to.insert(key.value(), row.value())?;

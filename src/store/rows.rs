@@ -48,6 +48,9 @@ pub(super) const FORMATS: [(&str, u32); 12] = [
     ("journal", 1),
 ];
 
+/// Those that a file of a former version does not have: there they are empty, and get their format at the next open.
+pub(super) const LATER: [&str; 2] = ["totals", "layers"];
+
 const CRC: usize = 4;
 
 /// The bytes of a key that go into the checksum.

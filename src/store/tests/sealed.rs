@@ -11,7 +11,7 @@ use crate::seal::Seal;
 use crate::store::file::begin;
 use crate::store::keys::{IN_CLEAR, REWRITE};
 use crate::store::open::format_of;
-use crate::store::rows::{KEYS, identity_key, meta, put_meta, seal as with_checksum};
+use crate::store::rows::{KEYS, LATER, META, identity_key, meta, put_meta, seal as with_checksum};
 use crate::store::{Opening, Settings, Store, StoreError};
 
 const KEY: &str = "planted-key-of-a-device";
@@ -59,8 +59,26 @@ fn in_clear(db: &Database) -> Result<(), StoreError> {
 fn clear_file(path: &Path) {
     let (mut store, _) = Store::open(path, Settings::default(), &opening(0)).unwrap();
     store.commit(&at(1), &kept(1), false).unwrap();
+    store.commit(&at(1), &[Change::Layer(layer().into())], false).unwrap();
     store.shared.with(in_clear).unwrap();
     store.close(&at(2)).unwrap();
+}
+
+fn layer() -> Layer {
+    let by = Name::new("root").unwrap();
+    let text = "[link.a]\nsim = {}\n".into();
+    Layer { version: 1, at: at(1), by, note: String::new(), text, hide: Vec::new(), lift: Vec::new() }
+}
+
+/// As it was before these tables were thought of.
+fn without_later_tables(db: &Database) -> Result<(), StoreError> {
+    let txn = begin(db)?;
+    for table in LATER {
+        let untyped = txn.list_tables()?.find(|known| known.name() == table);
+        untyped.map(|known| txn.delete_table(known)).transpose()?;
+        txn.open_table(META)?.remove(format_of(table).as_bytes())?;
+    }
+    Ok(txn.commit()?)
 }
 
 fn tables(db: &Database) -> usize {
@@ -115,11 +133,13 @@ fn keys_in_clear_are_sealed_by_the_next_open_and_cannot_be_read_in_the_file_any_
     // Somebody who kept the old file open reads nothing in it either.
     let old = folder.path().join("old");
     std::fs::hard_link(&path, &old).unwrap();
+    let before = tables(&Database::open(&path).unwrap());
     let (mut store, opened) = Store::open(&path, Settings::default(), &opening(3)).unwrap();
     assert_eq!((opened.clean, opened.damaged.len(), opened.state.devices.len()), (true, 0, 1));
+    assert_eq!(store.snapshots().layers().unwrap(), (vec![layer()], Vec::new()));
     assert_eq!(read(&store, "acme:399"), Some(format!("{KEY} acme:399")));
     assert!(!is_in(&path) && !is_in(&old));
-    assert_eq!(store.shared.with(|db| Ok(tables(db))).unwrap(), 9, "a table is missing in copy_all");
+    assert_eq!(store.shared.with(|db| Ok(tables(db))).unwrap(), before, "a table is missing in copy_all");
     std::fs::remove_file(old).unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     // What is written after goes into the file that has the name.
@@ -130,6 +150,28 @@ fn keys_in_clear_are_sealed_by_the_next_open_and_cannot_be_read_in_the_file_any_
     assert_eq!(read(&store, "acme:new"), Some(format!("{KEY} acme:new")));
     use std::os::unix::fs::MetadataExt;
     assert_eq!(before.ino(), std::fs::metadata(&path).unwrap().ino(), "once is enough");
+}
+
+#[test]
+fn a_file_of_a_former_version_is_opened_with_and_without_keys_in_clear_and_what_came_later_is_kept_from_then_on() {
+    for clear in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.redb");
+        clear_file(&path);
+        if !clear {
+            Store::open(&path, Settings::default(), &opening(3)).unwrap().0.close(&at(4)).unwrap();
+        }
+        without_later_tables(&Database::open(&path).unwrap()).unwrap();
+        let (mut store, opened) = Store::open(&path, Settings::default(), &opening(5)).unwrap();
+        assert_eq!((opened.damaged.len(), opened.state.devices.len()), (0, 1));
+        assert!(!is_in(&path));
+        store.commit(&at(6), &[Change::Layer(layer().into())], false).unwrap();
+        store.close(&at(7)).unwrap();
+        let (store, _) = Store::open(&path, Settings::default(), &opening(8)).unwrap();
+        assert_eq!(store.snapshots().layers().unwrap(), (vec![layer()], Vec::new()));
+        let marked = |table: &str| store.shared.with(|db| meta::<u32>(&db.begin_read()?, &format_of(table))).unwrap();
+        assert_eq!(LATER.map(marked), [Some(1); 2]);
+    }
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn hear(turn: &mut Turn, now: &mut Now, view: &View, devices: u32) {
 fn settle(turn: &mut Turn, now: &Now, view: &View) {
     let orders = turn.settle(now).expect("a disk with room");
     let touched = turn.touched();
-    view.publish_devices(touched.devices.iter().filter_map(|no| turn.device(*no).cloned()));
+    view.publish_devices(touched.devices.iter().filter_map(|no| turn.engine().device(*no).cloned()));
     view.publish_ended(touched.ended);
     view.publish_commands(touched.commands, touched.forgotten);
     let orders = orders.iter().filter(|order| matches!(order, Order::Link { .. })).count() as u16;

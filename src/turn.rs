@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{self, Engine, Step, Touched};
-use crate::model::device::DeviceNow;
 use crate::model::*;
 use crate::profile::Shaped;
 use crate::store::{Snapshots, Store, StoreError};
@@ -205,10 +204,6 @@ impl Turn {
         let devices = self.unseen.devices.difference(&held).copied().collect();
         self.unseen.devices.retain(|no| held.contains(no));
         Touched { devices, ..Touched::default() }
-    }
-
-    pub fn device(&self, no: DeviceNo) -> Option<&Arc<DeviceNow>> {
-        self.engine.device(no)
     }
 
     pub fn engine(&self) -> &Engine {

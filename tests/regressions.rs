@@ -394,7 +394,8 @@ fn a_device_is_shown_as_it_is_on_disk() {
     turn.take(&now(2), Event::Ask { to: 1, by: Principal::local_root(), ask: Ask::Operate(ask) });
     turn.settle(&now(2)).unwrap();
     assert!(turn.degraded().is_some());
-    let shown: Vec<_> = turn.touched().devices.iter().map(|no| turn.device(*no).unwrap().device.life).collect();
+    let shown: Vec<_> =
+        turn.touched().devices.iter().map(|no| turn.engine().device(*no).unwrap().device.life).collect();
     assert_eq!(shown, [], "published, and nothing of it is on disk");
 }
 

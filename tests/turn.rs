@@ -18,17 +18,15 @@ fn at(ms: u64) -> Now {
     Now { mono: Mono(ms), boot: Boot(1), wall: Wall(1_000_000 + ms), quality: ClockQuality::Set }
 }
 
+fn opened(disk: TornDisk, ms: u64) -> (Store, store::Opened) {
+    let Now { mono, wall, quality, .. } = at(ms);
+    let (boot_id, journal, seal) = ([1; 16], JournalId([1; 16]), Seal::new(&[7; 32]).into());
+    let opening = Opening { boot_id, journal, mono, wall, quality, seal };
+    Store::open_on(disk, store::Settings::default(), &opening).unwrap()
+}
+
 fn open(disk: &TornDisk) -> Turn {
-    let Now { mono, wall, quality, .. } = at(1_000);
-    let opening = Opening {
-        boot_id: [1; 16],
-        journal: JournalId([1; 16]),
-        mono,
-        wall,
-        quality,
-        seal: Seal::new(&[7; 32]).into(),
-    };
-    let (store, opened) = Store::open_on(disk.clone(), store::Settings::default(), &opening).unwrap();
+    let (store, opened) = opened(disk.clone(), 1_000);
     let (name, span) = (Name::new("plant").unwrap(), Duration::from_secs(3_600));
     let link = LinkSettings { name, driver: None, admission: Default::default(), every: span, silent_after: span };
     let mut turn = Turn::new(Settings { links: vec![link], ..Settings::default() }, store, opened.state, &opened.now);
@@ -55,6 +53,11 @@ fn sighted(serial: &str) -> LinkEvent {
     let operations = OperationSet::of(&[OperationKind::Write, OperationKind::ConnectionLog]);
     let capabilities = Some(Capabilities { points: vec![point], operations, ..Capabilities::default() }.into());
     LinkEvent::Sighted(Sighting::new(Address::new(serial).unwrap(), identities, capabilities))
+}
+
+fn heard(ms: u64) -> LinkEvent {
+    let readings = vec![Reading { point: PointNo(0), value: Value::Bool(true), quality: Quality::Good, source: None }];
+    LinkEvent::Heard(Heard { device: DeviceNo(0), at: Mono(ms), readings })
 }
 
 fn ask(turn: &mut Turn, ms: u64, to: u64, expires: u64) {
@@ -105,6 +108,20 @@ fn what_somebody_waits_for_is_one_commit_and_takes_along_what_could_wait() {
 }
 
 #[test]
+fn readings_wait_for_their_time_though_something_else_is_committed_at_once() {
+    let mut turn = open(&TornDisk::default());
+    let page = |turn: &Turn| format!("{:?}", turn.snapshots().page(Stream::Telemetry, 0, 100).unwrap().records);
+    take(&mut turn, 2_000, heard(2_000));
+    let due = turn.wake_at().expect("it wakes to flush").0;
+    ask(&mut turn, 2_001, 1, 900_000);
+    assert_eq!(performs(&turn.settle(&at(2_001)).unwrap()), 1);
+    turn.settle(&at(due - 1)).unwrap();
+    assert!(!page(&turn).contains("Bool(true)"));
+    turn.settle(&at(due)).unwrap();
+    assert!(page(&turn).contains("Bool(true)"));
+}
+
+#[test]
 fn the_pauses_grow_while_the_disk_takes_nothing() {
     let disk = TornDisk::default();
     let mut turn = open(&disk);
@@ -130,8 +147,7 @@ fn on_the_way_out_all_is_on_disk_and_marked_as_such() {
     let disk = TornDisk::default();
     let mut turn = open(&disk);
     take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
-    let readings = vec![Reading { point: PointNo(0), value: Value::Bool(true), quality: Quality::Good, source: None }];
-    take(&mut turn, 2_000, LinkEvent::Heard(Heard { device: DeviceNo(0), at: Mono(2_000), readings }));
+    take(&mut turn, 2_000, heard(2_000));
     turn.close(&at(3_000)).unwrap();
     let (store, opened) = reopen(&disk);
     assert!(opened.clean && opened.gap.is_none());
@@ -167,6 +183,18 @@ fn what_follows_from_a_commit_is_committed_before_it_goes_out() {
     let state = |no| turn.snapshots().command(CommandNo(no)).unwrap().unwrap().state;
     assert_eq!((state(1), state(2)), (CommandState::Failed, CommandState::Sent));
     assert!(turn.wake_at().unwrap() > Mono(10_000), "nothing is left to be done at once");
+}
+
+#[test]
+fn what_the_disk_held_up_goes_out_while_it_is_still_wanted() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    disk.fail(Some(ErrorKind::StorageFull));
+    ask(&mut turn, 2_000, 1, 900_000);
+    assert_eq!(turn.settle(&at(2_000)).unwrap(), []);
+    disk.fail(None);
+    let orders = reopened(&mut turn, &disk, 10_000);
+    assert_eq!(orders.iter().filter_map(performed).collect::<Vec<_>>(), [CommandNo(1)]);
 }
 
 fn performed(order: &Order) -> Option<CommandNo> {
@@ -209,16 +237,7 @@ fn reopened(turn: &mut Turn, disk: &TornDisk, ms: u64) -> Vec<Order> {
 }
 
 fn reopen(disk: &TornDisk) -> (Store, store::Opened) {
-    let Now { mono, wall, quality, .. } = at(9_000);
-    let opening = Opening {
-        boot_id: [1; 16],
-        journal: JournalId([1; 16]),
-        mono,
-        wall,
-        quality,
-        seal: Seal::new(&[7; 32]).into(),
-    };
-    Store::open_on(TornDisk::holding(disk.seen()), store::Settings::default(), &opening).unwrap()
+    opened(TornDisk::holding(disk.seen()), 9_000)
 }
 
 /// What was only seen waits, but not for somebody who looks.
@@ -247,16 +266,7 @@ fn a_clean_stop_keeps_every_attempt() {
     }
     turn.settle(&at(4_000)).unwrap();
     turn.close(&at(5_000)).unwrap();
-    let Now { mono, wall, quality, .. } = at(6_000);
-    let opening = Opening {
-        boot_id: [1; 16],
-        journal: JournalId([1; 16]),
-        mono,
-        wall,
-        quality,
-        seal: Seal::new(&[7; 32]).into(),
-    };
-    let (_, opened) = Store::open_on(disk, store::Settings::default(), &opening).unwrap();
+    let (_, opened) = opened(disk, 6_000);
     let counts: Vec<u64> = opened.state.attempts.iter().map(|attempt| attempt.count).collect();
     assert_eq!(counts, [7]);
 }

@@ -144,8 +144,16 @@ impl World {
 
     fn perform(&mut self, command: CommandNo, device: DeviceNo, operation: &Operation) {
         let Operation::Write { value: Value::Int(value), .. } = operation else { panic!("{operation:?}") };
-        let address =
-            self.turn.device(device).expect("it was sighted").device.place.clone().expect("it was sighted").address;
+        let address = self
+            .turn
+            .engine()
+            .device(device)
+            .expect("it was sighted")
+            .device
+            .place
+            .clone()
+            .expect("it was sighted")
+            .address;
         let place = self.plant.find(&address).expect("it is in the plant");
         let (_, reply) = self.plant.with(place, self.now.mono.0, |device| device.perform(operation)).unwrap();
         *self.witness.executed.entry(*value).or_default() += 1;

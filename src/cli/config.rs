@@ -127,31 +127,31 @@ fn shown_at(at: At, says: &str, sources: &Sources) -> FaultShown {
     FaultShown { at, line, column, says: says.to_owned(), meant: None, also: None }
 }
 
-/// What needs no daemon.
-pub fn offline(main: &Path, verb: ConfigVerb, json: bool) -> Result<Exit, CliError> {
+/// `connect`: not everything here needs the daemon.
+pub async fn config(
+    connect: impl Fn() -> Result<Client, CliError>,
+    main: &Path,
+    verb: ConfigVerb,
+    json: bool,
+) -> Result<Exit, CliError> {
     match verb {
-        ConfigVerb::Show { key, origin, all, .. } => show(below(of_files(main, all)?, key.as_deref()), origin, json),
-        ConfigVerb::Explain { key } => explain(key.as_deref(), json),
-        _ => Ok(Exit::Done),
-    }
-}
-
-pub async fn config(client: &Client, main: &Path, verb: ConfigVerb, json: bool) -> Result<Exit, CliError> {
-    match verb {
+        ConfigVerb::Show { key, origin, all, running: false } => {
+            show(below(of_files(main, all)?, key.as_deref()), origin, json)
+        }
         ConfigVerb::Show { key, origin, .. } => {
-            let running: Flat = client.get("/v1/config", AT_ONCE).await?;
+            let running: Flat = connect()?.get("/v1/config", AT_ONCE).await?;
             show(below(running, key.as_deref()), origin, json)
         }
         ConfigVerb::Diff { from: Some(from), to } => {
-            let Versions { layers, .. } = client.get("/v1/config/versions", AT_ONCE).await?;
+            let Versions { layers, .. } = connect()?.get("/v1/config/versions", AT_ONCE).await?;
             let to = to.unwrap_or(from + 1);
             let differ = differences(&at_version(main, &layers, from)?, &at_version(main, &layers, to)?);
             let heads = [format!("VERSION {from}"), format!("VERSION {to}")];
             if json { print_json(&differ) } else { diff(&differ, &heads, "these two versions say the same") }
         }
         ConfigVerb::Diff { from: None, .. } => {
-            let running: Flat = client.get("/v1/config", AT_ONCE).await?;
-            let Versions { layers, .. } = client.get("/v1/config/versions", AT_ONCE).await?;
+            let running: Flat = connect()?.get("/v1/config", AT_ONCE).await?;
+            let Versions { layers, .. } = connect()?.get("/v1/config/versions", AT_ONCE).await?;
             let newest = layers.last().map_or(0, |last| last.version);
             let differ = differences(&running, &at_version(main, &layers, newest)?);
             let heads = ["RUNNING".into(), "FILES".into()];
@@ -159,34 +159,35 @@ pub async fn config(client: &Client, main: &Path, verb: ConfigVerb, json: bool) 
         }
         ConfigVerb::Explain { key } => explain(key.as_deref(), json),
         ConfigVerb::Reload => {
-            let reloaded: Reloaded = client.post("/v1/config/reload", &(), RELOADS_WITHIN).await?;
+            let reloaded: Reloaded = connect()?.post("/v1/config/reload", &(), RELOADS_WITHIN).await?;
             if json { print_json(&reloaded) } else { told_of_reload(&reloaded) }
         }
         ConfigVerb::Change(change) => {
             let probation = change.confirm_within;
-            let reloaded: Reloaded = client.post("/v1/config/change", &wanted(change)?, RELOADS_WITHIN).await?;
+            let reloaded: Reloaded = connect()?.post("/v1/config/change", &wanted(change)?, RELOADS_WITHIN).await?;
             if json {
                 return print_json(&reloaded);
             }
             told_of_reload(&reloaded)?;
             if let Some(within) = probation {
-                let versions: Versions = client.get("/v1/config/versions", AT_ONCE).await?;
+                let versions: Versions = connect()?.get("/v1/config/versions", AT_ONCE).await?;
                 let version = versions.layers.last().map_or(0, |last| last.version);
                 print(&format!("\nOn probation for {}: dmgw config confirm {version}", show_span(within)));
             }
             Ok(Exit::Done)
         }
         ConfigVerb::Versions => {
-            let versions: Versions = client.get("/v1/config/versions", AT_ONCE).await?;
+            let versions: Versions = connect()?.get("/v1/config/versions", AT_ONCE).await?;
             if json { print_json(&versions) } else { told_of_versions(&versions) }
         }
         ConfigVerb::Confirm { version } => {
-            let () = client.post(&format!("/v1/config/confirm/{version}"), &(), AT_ONCE).await?;
+            let () = connect()?.post(&format!("/v1/config/confirm/{version}"), &(), AT_ONCE).await?;
             print(&format!("version {version} stays"));
             Ok(Exit::Done)
         }
         ConfigVerb::Back { version } => {
-            let reloaded: Reloaded = client.post(&format!("/v1/config/back/{version}"), &(), RELOADS_WITHIN).await?;
+            let reloaded: Reloaded =
+                connect()?.post(&format!("/v1/config/back/{version}"), &(), RELOADS_WITHIN).await?;
             if json { print_json(&reloaded) } else { told_of_reload(&reloaded) }
         }
     }

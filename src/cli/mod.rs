@@ -29,7 +29,7 @@ use crate::config::{DEFAULT_PATH, DEFAULT_SOCKET, starting};
 use crate::links::sim::plant::{self, Plant};
 use crate::seal::guard_memory;
 pub use args::Args;
-use args::{ConfigVerb, DevicesArgs, SecretVerb, Verb};
+use args::{DevicesArgs, SecretVerb, Verb};
 use client::Client;
 
 /// How it went, as scripts see it. `--help` documents these.
@@ -159,15 +159,16 @@ fn tell(error: &CliError, json: bool) {
 }
 
 async fn answered(args: Args) -> Result<Exit, CliError> {
-    if let Verb::Config(verb @ (ConfigVerb::Show { running: false, .. } | ConfigVerb::Explain { .. })) = args.verb {
-        return config::offline(&args.config, verb, args.json);
-    }
     if let Verb::Secret(SecretVerb::Seal { key }) = &args.verb {
         return secret::seal(&args, key.as_deref());
     }
-    let client = Client::new(socket(&args)?);
-    let json = args.json;
-    match args.verb {
+    let Args { config: settings, socket: said, json, verb } = args;
+    let connect = || socket(said.as_deref(), &settings).map(Client::new);
+    if let Verb::Config(verb) = verb {
+        return config::config(connect, &settings, verb, json).await;
+    }
+    let client = connect()?;
+    match verb {
         Verb::Status => look::status(&client, json).await,
         Verb::Devices(DevicesArgs { device: Some(device), .. }) => device::device(&client, &device, json).await,
         Verb::Devices(only) => device::devices(&client, &only, json).await,
@@ -184,21 +185,20 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         Verb::Discover { link } => command::discover(&client, &link, json).await,
         Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
-        Verb::Config(verb) => config::config(&client, &args.config, verb, json).await,
-        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } | Verb::Profile { .. } => Ok(Exit::Done),
+        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } | Verb::Profile { .. } | Verb::Config(_) => Ok(Exit::Done),
     }
 }
 
 /// Where the daemon listens: as said, as its settings say, or where it usually does.
-fn socket(args: &Args) -> Result<PathBuf, CliError> {
-    if let Some(socket) = &args.socket {
-        return Ok(socket.clone());
+fn socket(said: Option<&Path>, settings: &Path) -> Result<PathBuf, CliError> {
+    if let Some(socket) = said {
+        return Ok(socket.to_owned());
     }
     // As the daemon does: a mistake somewhere is no reason not to find it.
-    match starting::start(&args.config) {
+    match starting::start(settings) {
         Ok(started) => Ok(started.config.socket.path.value),
         // Nobody named these settings, and they may be for other eyes only.
-        Err(_) if args.config == Path::new(DEFAULT_PATH) => Ok(DEFAULT_SOCKET.into()),
+        Err(_) if settings == Path::new(DEFAULT_PATH) => Ok(DEFAULT_SOCKET.into()),
         Err(error) => Err(CliError::Failed(error.to_string())),
     }
 }

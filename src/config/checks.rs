@@ -1,8 +1,10 @@
 //! What no single key can show: names that lead nowhere, keys that contradict each other, more than there may be.
 
+use std::collections::BTreeMap;
+
 use super::devices;
 use super::sections::{Config, Link};
-use crate::document::{At, Fault, Faults, Node, Section, Table};
+use crate::document::{At, Fault, Faults, Node, Placed, Section, Table};
 use crate::model::Name;
 use crate::profile::MOST_PROFILES;
 
@@ -25,6 +27,12 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     devices::check(config, faults);
 }
 
+/// A name that leads nowhere.
+pub(super) fn no_such<T>(what: &str, name: &Placed<Name>, known: &BTreeMap<Name, T>) -> Fault {
+    let Placed { value: name, at } = name;
+    Fault::new(*at, format!("there is no {what} {name}")).meant(name.as_str(), known.keys().map(Name::as_str))
+}
+
 struct Look<'a> {
     config: &'a Config,
     root: &'a Table,
@@ -34,12 +42,7 @@ struct Look<'a> {
 impl Look<'_> {
     /// Where that key stands, or else the table that should have it.
     fn at(&self, path: &[&str]) -> At {
-        let (mut table, mut at) = (Some(self.root), At::NOWHERE);
-        for part in path {
-            let Some(node) = table.and_then(|table| table.get(part)) else { break };
-            (at, table) = (node.at, node.table());
-        }
-        at
+        self.root.follow(path).map_or(At::NOWHERE, |(_, node)| node.at)
     }
 
     /// Of two that contradict each other, the one that somebody wrote.
@@ -96,16 +99,12 @@ impl Look<'_> {
     fn admission(&mut self) {
         for rule in &self.config.admission {
             if let Some(link) = rule.link.as_ref().filter(|link| !self.config.link.contains_key(&link.value)) {
-                let names = self.config.link.keys().map(Name::as_str);
-                let says = format!("there is no link {}", link.value);
-                let fault = Fault::new(link.at, says).meant(link.value.as_str(), names);
-                self.faults.add(Fault { lost: true, ..fault });
+                self.faults.add(Fault { lost: true, ..no_such("link", link, &self.config.link) });
             }
             let profiles = &self.config.profile;
-            if let Some(name) = rule.profile.as_ref().filter(|name| !profiles.contains_key(&name.value)) {
-                let says = format!("there is no profile {}", name.value);
-                let fault = Fault::new(name.at, says).meant(name.value.as_str(), profiles.keys().map(Name::as_str));
-                self.faults.add(fault);
+            if let Some(profile) = rule.profile.as_ref().filter(|profile| !profiles.contains_key(&profile.value)) {
+                // Not `lost`: without its profile a rule that refuses would let everybody in.
+                self.faults.add(no_such("profile", profile, profiles));
             }
         }
     }
@@ -117,10 +116,9 @@ impl Look<'_> {
         for of in group.values().map(|group| &group.of).chain(rules) {
             let text = of.value.0.text();
             for lost in of.value.0.links().filter(|name| !link.contains_key(*name)) {
-                let says = format!("there is no link {lost}");
-                let fault = Fault::new(of.at, says).meant(lost.as_str(), link.keys().map(Name::as_str));
                 let part = text.find(lost.as_str()).map(|at| Box::new((text.to_owned(), at..at + lost.as_str().len())));
-                self.faults.add(Fault { part, lost: true, ..fault });
+                let name = Placed { value: lost.clone(), at: of.at };
+                self.faults.add(Fault { part, lost: true, ..no_such("link", &name, link) });
             }
         }
     }

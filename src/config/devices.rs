@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
+use super::checks::no_such;
 use crate::document::{Fault, Faults, Placed, part};
 use crate::model::about::{About, Location, LocationSource, PowerSource};
 use crate::model::registration::MOST_GROUPS;
@@ -80,14 +81,10 @@ pub fn check(config: &Config, faults: &mut Faults) {
     let mut known: BTreeMap<String, crate::document::At> = BTreeMap::new();
     for device in config.device.values() {
         if let Some(link) = device.link.as_ref().filter(|link| !config.link.contains_key(&link.value)) {
-            let names = config.link.keys().map(Name::as_str);
-            let fault = Fault::new(link.at, format!("there is no link {}", link.value));
-            faults.add(Fault { lost: true, ..fault.meant(link.value.as_str(), names) });
+            faults.add(Fault { lost: true, ..no_such("link", link, &config.link) });
         }
         if let Some(profile) = device.profile.as_ref().filter(|name| !config.profile.contains_key(&name.value)) {
-            let names = config.profile.keys().map(Name::as_str);
-            let says = format!("there is no profile {}", profile.value);
-            faults.add(Fault::new(profile.at, says).meant(profile.value.as_str(), names));
+            faults.add(Fault { lost: true, ..no_such("profile", profile, &config.profile) });
         }
         for Placed { value: Said(identity), at } in &device.identities {
             if let Some(first) = known.insert(identity.to_string(), *at) {

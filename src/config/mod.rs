@@ -1,7 +1,8 @@
 //! The settings: what the owner of a gateway writes, checked as a whole before any of it acts.
 //!
 //! [`gather`] collects the texts: the main file, the drop-ins beside it, the environment; [`layers`] adds what was changed
-//! through doors, [`probation`] watches over the last of that. [`read`] lays all of it over each other, puts templates and variables in, and reads the [`sections`], each of which belongs to a part of the daemon.
+//! through doors, [`probation`] watches over the last of that. [`read`] lays all of it over each other, puts templates and
+//! variables in, and reads the [`sections`], each of which belongs to a part of the daemon.
 //! [`checks`] looks at what no single key can show. Every mistake is told, not only the first, each where it stands.
 //! [`flat`] shows them key by key, [`kept`] keeps the last that were good, [`starting`] says what a start does with bad
 //! ones. [`teach`] makes `config/dmgw.toml`, which teaches every key.

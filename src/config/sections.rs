@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::devices::KnownDevice;
 use crate::api::ALWAYS_TAKEN;
 use crate::document::{Nested, Placed, Section};
-use crate::engine::{Admission, Pattern};
+use crate::engine::{Admission, ONLY_LOOKS, Pattern};
 use crate::links::{self, Driver};
 use crate::model::registration::MOST_AT_ONCE;
-use crate::model::{Name, OperationKind, OperationSet, Proof, Stream};
+use crate::model::{Name, OperationSet, Proof, Stream};
 use crate::profile::Profile;
 use crate::section;
 use crate::selector::For;
@@ -196,17 +196,6 @@ section! {
         quarantine: OperationSet = OperationSet::of(&ONLY_LOOKS);
     }
 }
-
-/// What quarantine allows if nobody says otherwise.
-const ONLY_LOOKS: [OperationKind; 7] = [
-    OperationKind::Read,
-    OperationKind::Diagnose,
-    OperationKind::SelfTest,
-    OperationKind::SoftwareList,
-    OperationKind::ConnectionLog,
-    OperationKind::ConnectivityGet,
-    OperationKind::Probe,
-];
 
 section! {
     /// How long commands may take, wait and be remembered.

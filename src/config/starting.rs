@@ -1,7 +1,7 @@
 //! What a start does with settings that are wrong: it goes on with as much as holds, and says loudly what it left out.
 //!
-//! A drop-in that cannot be read or has a mistake is left out. Where the main file has one, all of it is as in the last good copy. Where there
-//! is none, nothing starts. (A reload is stricter: with any mistake everything stays as it is.)
+//! A drop-in that cannot be read or has a mistake is left out. Where the main file has one, all of it is as in the last
+//! good copy. Where there is none, nothing starts. (A reload is stricter: with any mistake everything stays as it is.)
 
 use std::path::{Path, PathBuf};
 
@@ -37,19 +37,17 @@ pub fn start(main: &Path) -> Result<Started, ConfigError> {
         Err(error) => return last_good(&usual_place(), error),
     };
     let reading = read(&gathered);
-    let (faults, place) = (reading.faults.show(&gathered.sources), place_of_copy(&reading.root));
-    match without_what_is_bad(gathered, reading) {
-        Some((config, inputs, left_out)) => {
-            let trouble = Trouble::of(&left_out, faults);
-            Ok(Started { config, inputs, trouble })
-        }
-        None => last_good(&place, ConfigError::Told(faults)),
-    }
+    let place = place_of_copy(&reading.root);
+    as_much_as_holds(gathered, reading, None).or_else(|error| last_good(&place, error))
 }
 
 /// The same with versions over the files, of which one may be bad too.
 pub fn go_on(inputs: Inputs, before: Option<Trouble>) -> Result<Started, ConfigError> {
     let reading = read(&inputs);
+    as_much_as_holds(inputs, reading, before)
+}
+
+fn as_much_as_holds(inputs: Inputs, reading: Reading, before: Option<Trouble>) -> Result<Started, ConfigError> {
     let faults = reading.faults.show(&inputs.sources);
     match without_what_is_bad(inputs, reading) {
         Some((config, inputs, left_out)) => {

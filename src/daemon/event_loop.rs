@@ -140,7 +140,7 @@ impl EventLoop {
         touched.devices.sort_unstable();
         touched.devices.dedup();
         let devices: Vec<Arc<DeviceNow>> =
-            touched.devices.iter().filter_map(|no| self.turn.device(*no).cloned()).collect();
+            touched.devices.iter().filter_map(|no| self.turn.engine().device(*no).cloned()).collect();
         devices.iter().for_each(|device| self.tell_device(now, device));
         touched.commands.iter().for_each(|command| tell_command(command));
         // First, for another may have its id by now.

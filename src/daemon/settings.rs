@@ -78,7 +78,8 @@ impl Files {
 pub async fn reload(running: &mut Running) -> Result<Reloaded, String> {
     let before = running.files.running();
     let inputs = running.files.gather(&running.files.layers()?)?;
-    apply(running, inputs, before, Vec::new(), "read again").await
+    let reading = checked(&inputs)?;
+    apply(running, inputs, reading, before, Vec::new(), "read again").await
 }
 
 /// Another version over the files.
@@ -160,11 +161,11 @@ async fn put(
     if let Some((first, merged)) = layers::folded(&there) {
         versions.extend([Versioned::Forget(first), Versioned::Put(merged)]);
     }
-    checked(&inputs)?;
+    let reading = checked(&inputs)?;
     if let Some(on) = &on {
         probation::write(&running.files.probation, on).map_err(|error| format!("a probation cannot begin: {error}"))?;
     }
-    let applied = apply(running, inputs, before, versions, &says).await;
+    let applied = apply(running, inputs, reading, before, versions, &says).await;
     running.files.watch(on);
     applied
 }
@@ -177,11 +178,12 @@ fn checked(inputs: &Inputs) -> Result<Reading, String> {
 async fn apply(
     running: &mut Running,
     inputs: Inputs,
+    reading: Reading,
     before: Flat,
     versions: Vec<Versioned>,
     says: &str,
 ) -> Result<Reloaded, String> {
-    let Reading { config, root, covered, .. } = checked(&inputs)?;
+    let Reading { config, root, covered, .. } = reading;
     let config = config.ok_or("the settings cannot be read")?;
     let changed = differences(&before, &flat(&root, &inputs.sources));
     let keys: Vec<&str> = changed.iter().take(MOST_NAMED).map(|one| one.key.as_str()).collect();

@@ -175,8 +175,10 @@ fn with_versions(
             went_back = Some(layer);
         }
     }
-    let Started { inputs, trouble, .. } = started;
-    let started = starting::go_on(inputs.with_layers(&layers), trouble)?;
+    let started = match started {
+        started if layers.is_empty() => started,
+        Started { inputs, trouble, .. } => starting::go_on(inputs.with_layers(&layers), trouble)?,
+    };
     if let Some(trouble) = &started.trouble {
         tracing::error!("{trouble}");
     }

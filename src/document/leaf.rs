@@ -1,8 +1,8 @@
 //! A value of the tree as any type that serde can make. What goes wrong is told where it stands.
 
-use serde::Deserializer;
 use std::ops::Range;
 
+use serde::Deserializer;
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, Visitor};
 

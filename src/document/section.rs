@@ -194,11 +194,6 @@ pub fn lies_within<T: PartialOrd + Serialize>(
     fine
 }
 
-/// A value that no section has claimed as its own: for [`section!`].
-pub fn plain<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
-    leaf(node, faults)
-}
-
 /// A value that names a secret. What stands there instead is repeated by no message, nor by the line that it shows.
 pub fn secret<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
     let mut told = Faults::default();
@@ -305,7 +300,7 @@ macro_rules! section {
     (@nested maybe $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
     (@nested named $sub:ty) => { $crate::document::Nested::Named($crate::document::section::below::<$sub>) };
     (@nested several $sub:ty) => { $crate::document::Nested::Several($crate::document::section::below::<$sub>) };
-    (@read) => { section::plain };
+    (@read) => { $crate::document::leaf::leaf };
     (@read named $sub:ty) => { section::named::<_, $sub> };
     (@read $how:ident $sub:ty) => { section::$how::<$sub> };
     (@absent $at:expr, $key:expr, $faults:expr, $default:expr) => { Some($default) };

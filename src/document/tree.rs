@@ -133,6 +133,16 @@ impl Table {
         self.place(key).ok().map(|at| &self.0[at])
     }
 
+    /// As far as there is something on that path of keys: the last of it.
+    pub fn follow(&self, path: &[&str]) -> Option<&(Key, Node)> {
+        let (mut table, mut last) = (Some(self), None);
+        for key in path {
+            let Some(found) = table.and_then(|table| table.find(key)) else { break };
+            (last, table) = (Some(found), found.1.table());
+        }
+        last
+    }
+
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         self.place(key).ok().map(|at| &mut self.0[at].1)
     }

@@ -37,13 +37,13 @@ impl Guard {
             && (device, devices, operation) == (&ask.device, &ask.devices, &ask.operation)
             && (group, of) == (&ask.group, &ask.of)
             && (priority, timeout) == (&ask.priority, &ask.timeout)
-            && is_about(*starts, ask.starts)
-            && is_about(*expires, ask.expires)
+            && is_close(*starts, ask.starts)
+            && is_close(*expires, ask.expires)
     }
 }
 
 /// Who names a span has it counted anew with the second step.
-fn is_about(before: Option<Wall>, again: Option<Wall>) -> bool {
+fn is_close(before: Option<Wall>, again: Option<Wall>) -> bool {
     match (before, again) {
         (Some(before), Some(again)) => Duration::from_millis(before.0.abs_diff(again.0)) <= MOST_APART,
         (before, again) => before == again,

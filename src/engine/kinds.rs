@@ -157,8 +157,9 @@ impl Engine {
 
     /// Something is another by which they are recognised.
     pub(super) fn match_anew(&mut self, now: &Now, step: &mut Step) {
+        let mut memo = Memo::new();
         for no in std::mem::take(&mut self.kinds.anew) {
-            self.match_one(now, no, &mut Memo::new(), step);
+            self.match_one(now, no, &mut memo, step);
         }
     }
 

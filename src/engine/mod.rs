@@ -56,7 +56,7 @@ mod waiting;
 
 pub use crate::model::Pattern;
 pub use links::LinkCounts;
-pub use settings::{Admission, AdmissionRule, GroupRule, LinkSettings, Settings};
+pub use settings::{Admission, AdmissionRule, GroupRule, LinkSettings, ONLY_LOOKS, Settings};
 pub use step::{Step, Touched};
 
 use std::collections::BTreeSet;

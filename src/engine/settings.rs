@@ -110,6 +110,17 @@ pub struct Settings {
     pub most_waiting: usize,
 }
 
+/// What quarantine allows if nobody says otherwise.
+pub const ONLY_LOOKS: [OperationKind; 7] = [
+    OperationKind::Read,
+    OperationKind::Diagnose,
+    OperationKind::SelfTest,
+    OperationKind::SoftwareList,
+    OperationKind::ConnectionLog,
+    OperationKind::ConnectivityGet,
+    OperationKind::Probe,
+];
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -123,15 +134,7 @@ impl Default for Settings {
             admission: Vec::new(),
             groups: Vec::new(),
             profiles: BTreeMap::new(),
-            quarantine: OperationSet::of(&[
-                OperationKind::Read,
-                OperationKind::Diagnose,
-                OperationKind::SelfTest,
-                OperationKind::SoftwareList,
-                OperationKind::ConnectionLog,
-                OperationKind::ConnectivityGet,
-                OperationKind::Probe,
-            ]),
+            quarantine: OperationSet::of(&ONLY_LOOKS),
             contest: Duration::from_secs(5),
             guard: Duration::from_secs(60),
             keep_retired: Duration::from_secs(365 * 24 * 3600),

@@ -40,21 +40,11 @@ struct Look<'a> {
 impl Look<'_> {
     /// Where the key of that path stands.
     fn at(&self, path: &[&str]) -> At {
-        let (mut table, mut at) = (Some(self.root), At::NOWHERE);
-        for part in path {
-            let Some((key, node)) = table.and_then(|table| table.find(part)) else { break };
-            (at, table) = (key.at, node.table());
-        }
-        at
+        self.root.follow(path).map_or(At::NOWHERE, |(key, _)| key.at)
     }
 
     fn value_at(&self, path: &[&str]) -> At {
-        let (mut table, mut at) = (Some(self.root), At::NOWHERE);
-        for part in path {
-            let Some(node) = table.and_then(|table| table.get(part)) else { break };
-            (at, table) = (node.at, node.table());
-        }
-        at
+        self.root.follow(path).map_or(At::NOWHERE, |(_, node)| node.at)
     }
 
     fn counts(&mut self) {

@@ -2,8 +2,8 @@
 //!
 //! A command is `queued` until its link has a credit, its device has no other command under way, and nothing else holds
 //! it back ([`waiting`](super::waiting)). From `sent` on only the link's answer says what happened: a deadline that
-//! passes, a link that ends or a restart makes it `unknown`, and it is never sent again by itself. Ended commands stay
-//! for a while ([`remembering`](super::remembering)).
+//! passes, a link that ends or a restart makes it `unknown`, and it is never sent again by itself, unless a profile says
+//! that it may be ([`again`](super::again)). Ended commands stay for a while ([`remembering`](super::remembering)).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::model::*;
 
+use super::again::Again;
 use super::fan_out::Family;
 use super::fitting::fitting;
 use super::queues::{Queues, Rank};
@@ -49,6 +50,8 @@ pub struct Commands {
     pub(super) families: BTreeMap<CommandNo, Family>,
     /// The open parent of a child.
     pub(super) parents: BTreeMap<CommandNo, CommandNo>,
+    /// Has been out, and may go again.
+    pub(super) again: BTreeMap<CommandNo, Again>,
     /// When this engine started.
     pub(super) loaded: Mono,
 }
@@ -111,6 +114,10 @@ impl Commands {
         let (_, link) = self.queues.flying(command.device()?).filter(|(no, _)| *no == command.no)?;
         self.called_back.insert(command.no);
         Some(link)
+    }
+
+    pub(super) fn is_called_back(&self, no: CommandNo) -> bool {
+        self.called_back.contains(&no)
     }
 
     pub fn is_flying(&self, device: DeviceNo) -> bool {
@@ -206,8 +213,16 @@ impl Engine {
                 let why = "the gateway stopped before the answer came";
                 self.end(now, command.no, Outcome::Lost(why.into()), step);
             }
-            CommandState::Queued if command.expired(now) => self.expire(now, command.no, step),
-            _ => self.enqueue(now, command),
+            CommandState::Queued => {
+                if command.sent.is_some() {
+                    self.commands.again.insert(command.no, Again::loaded(now));
+                }
+                match command.expired(now) {
+                    true => self.expire(now, command.no, step),
+                    false => self.enqueue(now, command),
+                }
+            }
+            _ => {}
         }
     }
 
@@ -276,12 +291,11 @@ impl Engine {
             return;
         }
         let link_is_down = self.links[usize::from(link.0)].up.is_none();
-        if matches!(outcome, Outcome::NotSent(_)) && self.commands.called_back.contains(&no) {
-            self.end(now, no, Outcome::Cancelled, step);
-        } else if matches!(outcome, Outcome::NotSent(_)) && link_is_down && !command.expired(now) {
-            self.queue_again(now, device, &command);
-        } else {
-            self.end(now, no, outcome.bounded(), step);
+        match outcome {
+            Outcome::NotSent(_) if self.commands.is_called_back(no) => self.end(now, no, Outcome::Cancelled, step),
+            Outcome::NotSent(_) if link_is_down && !command.expired(now) => self.queue_again(now, device, &command),
+            Outcome::Lost(why) => self.lost(now, no, why, step),
+            outcome => self.end(now, no, outcome.bounded(), step),
         }
     }
 
@@ -292,12 +306,13 @@ impl Engine {
         }
     }
 
-    /// Nothing has reached the device, so it is as if it had never been sent.
-    fn queue_again(&mut self, now: &Now, device: DeviceNo, command: &Command) {
+    /// Where nothing has reached the device it is as if it had never been sent.
+    pub(super) fn queue_again(&mut self, now: &Now, device: DeviceNo, command: &Command) {
         self.commands.queues.land(device, command.no);
+        let was_out = self.commands.again.contains_key(&command.no);
         self.update(command.no, |command| {
             command.state = CommandState::Queued;
-            command.sent = None;
+            command.sent = command.sent.filter(|_| was_out);
         });
         self.enqueue(now, command);
     }
@@ -327,12 +342,14 @@ impl Engine {
         outcome: Option<Outcome>,
         step: &mut Step,
     ) {
+        let (state, outcome) = self.ends_after_tries(no, state, outcome);
         self.update(no, |command| {
             command.state = state;
             command.outcome = outcome;
             command.ended = Some(*now);
         });
         self.commands.called_back.remove(&no);
+        self.commands.again.remove(&no);
         self.kinds.checks.remove(&no);
         let Some(command) = self.commands.get(no).cloned() else { return };
         if let Some(device) = command.device() {

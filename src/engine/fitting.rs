@@ -91,17 +91,8 @@ fn there(target: &DeviceNow, part: &Part) -> Result<(), Refusal> {
     if target.capabilities.has_part(part) {
         return Ok(());
     }
-    let name = match part {
-        Part::Device => "device".into(),
-        Part::Component(name) => name.to_string(),
-        Part::Instance(component) => spelled(component),
-    };
-    let has = list(target.capabilities.components().iter().map(spelled));
-    Err(Refusal::BadArgument(format!("{} has no component {name}; it has {has}", target.device.id)))
-}
-
-fn spelled(component: &Component) -> String {
-    format!("{}/{}", component.name, component.instance)
+    let has = list(target.capabilities.components().into_iter().map(Part::Instance));
+    Err(Refusal::BadArgument(format!("{} has no component {part}; it has {has}", target.device.id)))
 }
 
 /// Whether somebody on the spot keeps a point from being written.

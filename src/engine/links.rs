@@ -129,7 +129,7 @@ impl Engine {
     /// Its channel is gone, with whatever orders were in it.
     pub(super) fn link_ended(&mut self, now: &Now, link: LinkNo, why: String, step: &mut Step) {
         for no in self.commands.flying_on(link) {
-            self.end(now, no, Outcome::Lost(format!("the link ended before the answer came: {why}")).bounded(), step);
+            self.lost(now, no, format!("the link ended before the answer came: {why}"), step);
         }
         self.link_down(now, link, why, step);
         let state = &mut self.links[usize::from(link.0)];

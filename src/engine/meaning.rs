@@ -127,8 +127,32 @@ impl Engine {
                 let (point, value) = shaped.raw_for(entry.wire(), point, value)?;
                 Operation::Write { point, value }
             }
+            Operation::Restart { part } => Operation::Restart { part: raw_part(shaped, entry, part)? },
+            Operation::Activate { part } => Operation::Activate { part: raw_part(shaped, entry, part)? },
+            Operation::Deactivate { part } => Operation::Deactivate { part: raw_part(shaped, entry, part)? },
             other => other.clone(),
         })
+    }
+}
+
+/// The part of the device that its points of this name are made of. One that has no points has no other name.
+fn raw_part(shaped: &Shaped, entry: &DeviceNow, part: &Part) -> Result<Part, String> {
+    let of = |path: &PointPath| match part {
+        Part::Device => Part::Device,
+        Part::Component(_) => Part::Component(path.component.clone()),
+        Part::Instance(_) => Part::Instance(Component { name: path.component.clone(), instance: path.instance }),
+    };
+    let inside = entry.capabilities.points.iter().map(|point| &point.path).filter(|path| of(path) == *part);
+    let own = |path| shaped.known(path).is_none_or(|known| !known.is_computed());
+    let raw = |path| if shaped.known(path).is_some() { shaped.raw_of(path) } else { vec![path] };
+    let made_of: BTreeSet<Part> = inside.filter(|path| own(path)).flat_map(raw).map(of).collect();
+    let mut made_of = made_of.into_iter();
+    match (made_of.next(), made_of.next()) {
+        (None, _) => Ok(part.clone()),
+        (Some(one), None) => Ok(one),
+        (Some(one), Some(other)) => {
+            Err(format!("{part} is made of several parts of the device, {one} and {other}: it has no one name there"))
+        }
     }
 }
 

@@ -22,6 +22,7 @@
 //! * [`timers`]: deadlines as data.
 
 mod admission;
+mod again;
 mod asks;
 mod attempts;
 mod blocks;

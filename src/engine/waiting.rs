@@ -89,6 +89,8 @@ impl Engine {
             return None; // Whoever takes it out finds that its time is over.
         }
         let starts = command.starts.and_then(|starts| begins(now, command.asked.boot, &starts));
+        let again = self.commands.again.get(&command.no).map(|again| again.at).filter(|at| *at > now.mono);
+        let starts = starts.max(again);
         let Operation::Write { point, .. } = &command.operation else { return starts.map(Wait::Until) };
         if let Some(at) = starts.max(self.pause_ends(now, entry, point)) {
             return Some(Wait::Until(at));

@@ -31,6 +31,16 @@ pub enum Part {
     Instance(Component),
 }
 
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Part::Device => f.write_str("device"),
+            Part::Component(name) => name.fmt(f),
+            Part::Instance(Component { name, instance }) => write!(f, "{name}/{instance}"),
+        }
+    }
+}
+
 macro_rules! operations {
     ($( $(#[$doc:meta])* $kind:ident $(($($args:tt)*))? ),* $(,)?) => {
         /// One asked operation with its arguments.

@@ -124,7 +124,7 @@ section! {
 section! {
     /// One operation.
     pub struct Wanted {
-        /// Twice is as good as once: it may be tried again where nobody knows whether it was carried out.
+        /// Twice is as good as once: where nobody knows whether it was carried out it is tried again, three times in all.
         idempotent: bool = false;
         /// How long it may take, where whoever asks says nothing.
         timeout: Option<Span> = None, like "\"20s\"";

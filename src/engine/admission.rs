@@ -119,6 +119,7 @@ impl Engine {
         let strongest = identities.first().ok_or(Denial::Nonsense)?;
         let mut would_be = would_be(now, &settings.name, sighting, &identities, strongest.urn());
         self.guess_kind(&mut would_be);
+        would_be.dynamic = self.dynamic_of(&would_be);
         let life = self.life_for(&settings, &would_be)?;
         let id = self.unused_id(strongest).ok_or(Denial::Nonsense)?;
         let capabilities = sighting.capabilities.clone().unwrap_or_default();

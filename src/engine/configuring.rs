@@ -133,7 +133,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::Admission;
+    use crate::engine::{Admission, GroupRule};
+    use crate::selector::Selector;
 
     const NAMES: [&str; 3] = ["attic", "plant", "yard"];
 
@@ -163,7 +164,9 @@ mod tests {
             let link = Name::new(NAMES[no as usize / 2]).unwrap();
             let place = Place { link, address: Address::new(&format!("d{no}")).unwrap() };
             let id = DeviceId::new(&format!("urn:{no}")).unwrap();
-            Device { place: Some(place), ..Device::new(DeviceNo(no), id, LifeCycle::Managed, &at(0)) }.into()
+            let identities = vec![Identity::new(IdentityKind::Serial, &no.to_string(), Proof::Claimed).unwrap()];
+            let life = [LifeCycle::Managed, LifeCycle::Quarantined][no as usize % 2];
+            Device { place: Some(place), identities, ..Device::new(DeviceNo(no), id, life, &at(0)) }.into()
         };
         State {
             devices: (0..6).map(device).collect(),
@@ -223,14 +226,47 @@ mod tests {
         assert_eq!(up(&mut engine, "plant").len(), 5);
     }
 
+    /// What is set beside the links.
+    #[derive(Clone, Copy, Debug)]
+    struct Beside {
+        group: bool,
+        profile: bool,
+        quarantine_reads: bool,
+    }
+
+    fn set(links: &BTreeMap<usize, u64>, beside: Beside) -> Settings {
+        let Beside { group, profile, quarantine_reads } = beside;
+        let of = Selector::parse("life == 'managed'").unwrap();
+        let group = group.then(|| GroupRule { name: Name::new("at-work").unwrap(), of });
+        let settings = settings(&links.iter().map(|(n, every)| (NAMES[*n], *every)).collect::<Vec<_>>());
+        Settings {
+            groups: group.into_iter().collect(),
+            profiles: crate::profile::text::ready(if profile { PROFILE } else { "" }).unwrap(),
+            quarantine: if quarantine_reads { settings.quarantine } else { OperationSet::default() },
+            ..settings
+        }
+    }
+
+    const PROFILE: &str = "
+        [profile.kind]
+        match = [{ identity = 'serial:*' }]
+        point.'c.d' = { raw = 'a.b', scale = 2.0 }";
+
     proptest::proptest! {
         /// After any changes the engine is as one that was started with the last settings.
         #[test]
         fn to_change_settings_is_as_good_as_to_start_with_them(
-            sets in proptest::collection::vec(proptest::collection::btree_map(0usize..3, 1u64..4, 0..4), 1..12),
+            sets in proptest::collection::vec(
+                (proptest::collection::btree_map(0usize..3, 1u64..4, 0..4), proptest::array::uniform3(proptest::bool::ANY)),
+                1..12,
+            ),
             ups in proptest::collection::vec(0usize..3, 0..12),
         ) {
-            let named = |set: &BTreeMap<usize, u64>| settings(&set.iter().map(|(n, every)| (NAMES[*n], *every)).collect::<Vec<_>>());
+            let sets: Vec<(BTreeMap<usize, u64>, Beside)> = sets
+                .into_iter()
+                .map(|(links, [group, profile, quarantine_reads])| (links, Beside { group, profile, quarantine_reads }))
+                .collect();
+            let named = |(links, beside): &(BTreeMap<usize, u64>, Beside)| set(links, *beside);
             let (mut engine, _) = Engine::load(named(&sets[0]), state(), &at(0));
             for (set, name) in sets[1..].iter().zip(ups.iter().chain(std::iter::repeat(&0))) {
                 if engine.registry.link(&Name::new(NAMES[*name]).unwrap()).is_some() {
@@ -242,7 +278,10 @@ mod tests {
             let (mut fresh, _) = Engine::load(named(last), engine.state(), &at(5));
             proptest::prop_assert_eq!(engine.state(), fresh.state());
             proptest::prop_assert_eq!(&engine.settings, &fresh.settings);
-            for name in last.keys().map(|n| NAMES[*n]) {
+            for no in (0..6).map(DeviceNo) {
+                proptest::prop_assert_eq!(&engine.device(no).unwrap().dynamic, &fresh.device(no).unwrap().dynamic);
+            }
+            for name in last.0.keys().map(|n| NAMES[*n]) {
                 // Its task is new in both.
                 let link = no_of(&engine, name);
                 engine.handle(&at(6), Event::Link { link, event: LinkEvent::Ended { why: "test".into(), stopped: false } });

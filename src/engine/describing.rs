@@ -27,6 +27,7 @@ impl Engine {
         step: &mut Step,
     ) -> Result<(), String> {
         let Some(entry) = self.registry.get(no) else { return Ok(()) };
+        self.take_by_hand(add)?;
         let mut device = entry.device.as_ref().clone();
         device.groups.retain(|group| !remove.contains(group));
         add_groups(&mut device.groups, add)?;

@@ -10,8 +10,8 @@ use crate::model::*;
 use crate::nearest::nearest;
 use crate::selector::{Facts, For, Holds, Selector};
 
-use super::Engine;
 use super::step::Step;
+use super::{Engine, GroupRule};
 
 impl Engine {
     /// Takes over what the step says of devices, and looks in which groups they are now.
@@ -44,13 +44,27 @@ impl Engine {
 
     fn group_anew(&mut self, no: DeviceNo) {
         let Some(entry) = self.registry.get(no) else { return };
-        // A group is not asked about groups that rest on selectors: none of them could come first.
-        let facts = Facts { dynamic: &[], ..Facts::of(entry) };
-        let groups = self.settings.groups.iter().filter(|group| group.of.holds(&facts) == Holds::Yes);
-        let groups: Arc<[Name]> = groups.map(|group| group.name.clone()).collect();
+        let groups = self.dynamic_of(entry);
         if self.registry.set_dynamic(no, groups) {
             self.registry.touch(no, &mut self.touched.devices);
         }
+    }
+
+    /// The groups whose selectors hold. These are asked about groups that devices are put into, and no others: of those
+    /// that rest on selectors none could come first, and the settings let none be named.
+    pub(super) fn dynamic_of(&self, entry: &DeviceNow) -> Arc<[Name]> {
+        let facts = Facts { dynamic: &[], ..Facts::of(entry) };
+        let groups = self.settings.groups.iter().filter(|group| group.of.holds(&facts) == Holds::Yes);
+        groups.map(|group| group.name.clone()).collect()
+    }
+
+    /// Nobody is put into a group that rests on a selector.
+    pub(super) fn take_by_hand(&self, groups: &[Name]) -> Result<(), String> {
+        let rule = self.settings.groups.iter().find(|rule| groups.contains(&rule.name));
+        rule.map_or(Ok(()), |rule| {
+            let GroupRule { name, of } = rule;
+            Err(format!("group {name} rests on a selector, which alone says who is in it: {}", of.text()))
+        })
     }
 
     /// Whom the ask means: those it names, those of its group, those for whom its selector holds.

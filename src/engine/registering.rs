@@ -93,6 +93,7 @@ impl Engine {
         if let Some(name) = &entry.profile {
             self.is_profile(name).map_err(Refusal::NotFound)?;
         }
+        self.take_by_hand(&entry.groups).map_err(Refusal::BadArgument)?;
         if entry.life == Some(LifeCycle::Retired) {
             return Err(Refusal::BadArgument("nobody begins as retired: register it, then retire it".into()));
         }

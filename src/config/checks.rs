@@ -115,8 +115,8 @@ impl Look<'_> {
         let rules = admission.iter().filter_map(|rule| rule.of.as_ref());
         for of in group.values().map(|group| &group.of).chain(rules) {
             let text = of.value.0.text();
-            for lost in of.value.0.links().filter(|name| !link.contains_key(*name)) {
-                let part = text.find(lost.as_str()).map(|at| Box::new((text.to_owned(), at..at + lost.as_str().len())));
+            for (lost, bytes) in of.value.0.links().filter(|(name, _)| !link.contains_key(*name)) {
+                let part = Some(Box::new((text.to_owned(), bytes)));
                 let name = Placed { value: lost.clone(), at: of.at };
                 self.faults.add(Fault { part, lost: true, ..no_such("link", &name, link) });
             }

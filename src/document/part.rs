@@ -70,10 +70,16 @@ fn found(raw: &str, text: &str, bytes: &Range<usize>) -> Option<Range<usize>> {
         // At its end: where its quote stands.
         return Some(raw.len().checked_sub(1)?..raw.len());
     }
-    // The same one of several.
-    let escaped = part.replace('\\', "\\\\").replace('"', "\\\"");
-    let as_often = |part: &str, written: &str| text.matches(part).count() == raw.matches(written).count();
-    let written = as_often(part, &escaped).then_some(escaped)?;
-    let (from, _) = raw.match_indices(&written).nth(before.matches(part).count())?;
-    Some(from..from + written.len())
+    if let Some(from) = raw.find(&escaped(text)) {
+        let start = from + escaped(before).len();
+        return Some(start..start + escaped(part).len());
+    }
+    // In other words, which stand in an order of their own: the only one that is spelled so.
+    let spelled = [part.to_owned(), part.replace('"', "'")];
+    let (from, written) = spelled.iter().find_map(|written| Some((raw.find(written)?, written)))?;
+    (raw.matches(written.as_str()).count() == 1).then_some(from..from + written.len())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

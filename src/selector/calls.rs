@@ -57,7 +57,7 @@ impl<'a> Reader<'a> {
     fn spelled(&mut self, of: Option<Fact>, text: &Text, written: &Expr<'_>) -> Result<(), BadSelector> {
         let (Some(of), Text::Is(text)) = (of, text) else { return Ok(()) };
         if let Some(name) = check::spelled(of, text, written.at.clone())? {
-            self.told.push((of, name));
+            self.told.push((of, name, written.at.clone()));
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! From the tree to the closed form: every name, type, word and call is checked here.
 
+use std::ops::Range;
+
 use super::fact::{Fact, FactSet, Kind};
 use super::form::{Compare, Number, Test, Text};
 use super::tree::{Expr, What};
@@ -10,7 +12,7 @@ use crate::model::Name;
 pub struct Reader<'a> {
     pub(super) text: &'a str,
     names: FactSet,
-    pub(super) told: Vec<(Fact, Name)>,
+    pub(super) told: Vec<(Fact, Name, Range<usize>)>,
     /// Within exists and all: what the text of the list is called, and the list.
     pub(super) element: Option<(&'a str, Fact)>,
 }
@@ -42,9 +44,7 @@ impl<'a> Reader<'a> {
     pub fn read(text: &'a str, root: &'a Expr<'a>) -> Result<Read, BadSelector> {
         let mut reader = Reader { text, names: FactSet::default(), told: Vec::new(), element: None };
         let test = reader.test(root)?;
-        let Reader { names, mut told, .. } = reader;
-        told.sort();
-        told.dedup();
+        let Reader { names, told, .. } = reader;
         Ok(Read { text: text.to_owned(), test, names, told })
     }
 

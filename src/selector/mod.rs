@@ -46,8 +46,8 @@ struct Read {
     text: String,
     test: Test,
     names: FactSet,
-    /// The names of groups, links and profiles that facts are compared with.
-    told: Vec<(Fact, Name)>,
+    /// The names of groups, links and profiles that facts are compared with, each with its place, quotes and all.
+    told: Vec<(Fact, Name, Range<usize>)>,
 }
 
 impl Selector {
@@ -66,20 +66,21 @@ impl Selector {
         self.0.names
     }
 
-    pub fn groups(&self) -> impl Iterator<Item = &Name> {
+    /// With the bytes of the text where each stands, as have the two below; in the order in which they stand.
+    pub fn groups(&self) -> impl Iterator<Item = (&Name, Range<usize>)> {
         self.told(Fact::Groups)
     }
 
-    pub fn links(&self) -> impl Iterator<Item = &Name> {
+    pub fn links(&self) -> impl Iterator<Item = (&Name, Range<usize>)> {
         self.told(Fact::Link)
     }
 
-    pub fn profiles(&self) -> impl Iterator<Item = &Name> {
+    pub fn profiles(&self) -> impl Iterator<Item = (&Name, Range<usize>)> {
         self.told(Fact::Profile)
     }
 
-    fn told(&self, of: Fact) -> impl Iterator<Item = &Name> {
-        self.0.told.iter().filter(move |(fact, _)| *fact == of).map(|(_, name)| name)
+    fn told(&self, of: Fact) -> impl Iterator<Item = (&Name, Range<usize>)> {
+        self.0.told.iter().filter(move |(fact, ..)| *fact == of).map(|(_, name, at)| (name, at.clone()))
     }
 
     pub fn holds(&self, facts: &Facts<'_>) -> Holds {

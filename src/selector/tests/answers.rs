@@ -155,10 +155,13 @@ fn a_selector_tells_what_it_names() {
         "groups.exists(g, g in ['b', 'a']) && link != 'meters' || profile in ['p', 'p'] && 'c' in groups && blocked";
     let selector = Selector::parse(text).unwrap();
     assert_eq!(selector.names(), FactSet::of(&[Fact::Groups, Fact::Link, Fact::Profile, Fact::Blocked]));
-    let names = |names: Vec<&Name>| names.into_iter().map(Name::to_string).collect::<Vec<_>>();
-    assert_eq!(names(selector.groups().collect()), ["a", "b", "c"]);
-    assert_eq!(names(selector.links().collect()), ["meters"]);
-    assert_eq!(names(selector.profiles().collect()), ["p"]);
+    let named = |(name, at): (&Name, std::ops::Range<usize>)| {
+        assert_eq!(text[at.clone()], format!("'{name}'"));
+        format!("{name} {}", at.start)
+    };
+    assert_eq!(selector.groups().map(named).collect::<Vec<_>>(), ["b 23", "a 28", "c 82"]);
+    assert_eq!(selector.links().map(named).collect::<Vec<_>>(), ["meters 45"]);
+    assert_eq!(selector.profiles().map(named).collect::<Vec<_>>(), ["p 69", "p 74"]);
     assert_eq!((selector.text(), &selector), (text, &Selector::parse(text).unwrap()));
 }
 

@@ -1,18 +1,22 @@
 //! What no single key can show: names that lead nowhere, keys that contradict each other, more than there may be.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::devices;
 use super::sections::{Config, Link};
 use crate::document::{At, Fault, Faults, Node, Placed, Section, Table};
 use crate::model::Name;
 use crate::profile::MOST_PROFILES;
+use crate::selector::For;
 
 /// The kernel's bound on the path of a Unix socket, without the ending zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 /// Each new device is held against all of them.
 const MOST_RULES: usize = 256;
 const MOST_LINKS: usize = 256;
+/// Each is looked at when a fact of a device changes.
+const MOST_GROUPS: usize = 1_000;
 const MOST_READERS: usize = 16;
 
 pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
@@ -22,6 +26,7 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     look.links();
     look.admission();
     look.selectors();
+    look.members();
     look.profiles();
     look.counts();
     devices::check(config, faults);
@@ -31,6 +36,15 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
 pub(super) fn no_such<T>(what: &str, name: &Placed<Name>, known: &BTreeMap<Name, T>) -> Fault {
     let Placed { value: name, at } = name;
     Fault::new(*at, format!("there is no {what} {name}")).meant(name.as_str(), known.keys().map(Name::as_str))
+}
+
+/// What a selector names, as a part of its text.
+fn named_in(of: &Placed<For>, at: Range<usize>, fault: Fault) -> Fault {
+    Fault { at: of.at, part: Some(Box::new((of.value.0.text().to_owned(), at))), ..fault }
+}
+
+fn placed(name: &Name) -> Placed<Name> {
+    Placed { value: name.clone(), at: At::NOWHERE }
 }
 
 struct Look<'a> {
@@ -109,16 +123,39 @@ impl Look<'_> {
         }
     }
 
-    /// A link that a selector names. Groups need not be there: people make them by hand.
+    /// The links and profiles that a selector names are there. Groups need not be: people put devices into them. But a
+    /// group that rests on a selector is not there for the selector of another: none of them could be asked first.
     fn selectors(&mut self) {
-        let Config { group, admission, link, .. } = self.config;
-        let rules = admission.iter().filter_map(|rule| rule.of.as_ref());
-        for of in group.values().map(|group| &group.of).chain(rules) {
-            let text = of.value.0.text();
-            for (lost, bytes) in of.value.0.links().filter(|(name, _)| !link.contains_key(*name)) {
-                let part = Some(Box::new((text.to_owned(), bytes)));
-                let name = Placed { value: lost.clone(), at: of.at };
-                self.faults.add(Fault { part, lost: true, ..no_such("link", &name, link) });
+        let Config { group, admission, link, profile, .. } = self.config;
+        let mut faults = Vec::new();
+        let groups = group.values().map(|group| (&group.of, true));
+        for (of, is_group) in groups.chain(admission.iter().filter_map(|rule| Some((rule.of.as_ref()?, false)))) {
+            let For(selector) = &of.value;
+            for (name, at) in selector.links().filter(|(name, _)| !link.contains_key(*name)) {
+                faults.push(Fault { lost: true, ..named_in(of, at, no_such("link", &placed(name), link)) });
+            }
+            for (name, at) in selector.profiles().filter(|(name, _)| !profile.contains_key(*name)) {
+                // As in the rule itself.
+                faults.push(Fault { lost: is_group, ..named_in(of, at, no_such("profile", &placed(name), profile)) });
+            }
+        }
+        for of in group.values().map(|group| &group.of) {
+            for (name, at) in of.value.0.groups().filter(|(name, _)| group.contains_key(*name)) {
+                let says = format!(
+                    "group {name} rests on a selector itself; say here what it says, or put devices into another group"
+                );
+                faults.push(named_in(of, at, Fault::new(At::NOWHERE, says)));
+            }
+        }
+        faults.into_iter().for_each(|fault| self.faults.add(fault));
+    }
+
+    /// Nobody is put into a group that rests on a selector.
+    fn members(&mut self) {
+        for (name, device) in &self.config.device {
+            for group in device.groups.iter().filter(|group| self.config.group.contains_key(*group)) {
+                let says = format!("group {group} rests on a selector, which alone says who is in it");
+                self.say(&["device", name.as_str(), "groups"], says);
             }
         }
     }
@@ -133,9 +170,10 @@ impl Look<'_> {
     }
 
     fn counts(&mut self) {
-        let Config { link, admission, journal, profile, .. } = self.config;
+        let Config { link, group, admission, journal, profile, .. } = self.config;
         let counts = [
             (vec!["link"], "links", link.len(), MOST_LINKS),
+            (vec!["group"], "groups", group.len(), MOST_GROUPS),
             (vec!["profile"], "profiles", profile.len(), MOST_PROFILES),
             (vec!["admission"], "rules of admission", admission.len(), MOST_RULES),
             (vec!["journal", "readers"], "readers", journal.readers.len(), MOST_READERS),

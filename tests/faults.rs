@@ -180,14 +180,7 @@ fn on_a_full_disk_it_is_degraded_and_comes_back_without_a_loss() {
     let Some(disk) = Disk::mount("on_a_full_disk_it_is_degraded_and_comes_back_without_a_loss", 24) else { return };
     let mut plant = plant();
     let mut gateway = on_disk(&plant, &disk);
-    let filler = disk.path().join("filler");
-    let fill = || {
-        let mut file = std::fs::File::create(&filler).expect("a file");
-        let megabyte = vec![1; 1 << 16];
-        while std::io::Write::write_all(&mut file, &megabyte).is_ok() {}
-        disk.sync();
-    };
-    degraded_and_back(&mut gateway, &mut plant, "full", fill, || std::fs::remove_file(&filler).expect("the filler"));
+    degraded_and_back(&mut gateway, &mut plant, "full", || disk.fill(), || disk.empty());
 }
 
 #[test]

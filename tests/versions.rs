@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::disk::Disk;
 use support::{Gateway, eventually, file, told};
 
 const FILE: &str =
@@ -71,7 +72,7 @@ fn a_version_holds_over_the_files_until_somebody_goes_back() {
     let says = done(&gateway, &["journal", "events"]);
     assert!(says.contains("settings: version 1 by local-root: link.a.every"), "{says}");
     let (code, says) = told(&gateway, &["config", "back", "44"]);
-    assert!(code == 1 && says.contains("there is no version 44; there are 1, 2, 3, 4"), "{says}");
+    assert!(code == 1 && says.contains("there is no version 44; there are 0 (the files), 1, 2, 3, 4"), "{says}");
 }
 
 #[test]
@@ -109,12 +110,70 @@ fn what_nobody_confirms_is_taken_back_by_itself_and_what_somebody_does_stays() {
         "{}",
         refused.body
     );
+    let (code, says) = told(&gateway, &["config", "back", "3"]);
+    assert!(code == 1 && says.contains("confirm it, or go back to an earlier one"), "{says}");
     let (code, says) = told(&gateway, &["config", "confirm", "2"]);
     assert!(code == 1 && says.contains("version 3 is on probation, not 2"), "{says}");
     assert!(done(&gateway, &["config", "versions"]).contains("on probation"));
     done(&gateway, &["config", "confirm", "3"]);
     assert_eq!(gateway.post("/v1/config/change", &other).status, 200);
     assert_eq!((names(&gateway), every(&gateway, "a")), (vec!["a".to_owned()], json!("\"7s\"")));
+}
+
+/// What somebody has half written into a file is no part of a change, and no reason not to go back.
+#[test]
+fn a_change_is_laid_over_what_runs_and_not_over_what_was_written_since() {
+    let mut gateway = gateway();
+    gateway.configure(&FILE.replace("link.b", "link.bb"));
+    let change = file(&gateway, "change.toml", "[link.c]\nsim = {}\n");
+    done(&gateway, &["config", "change", &change]);
+    assert_eq!(names(&gateway), ["a", "b", "c"]);
+    let change = file(&gateway, "change.toml", "[link.a]\nevery = \"7s\"\nsim = {}\n");
+    done(&gateway, &["config", "change", &change, "--confirm-within", "1s"]);
+    gateway.configure(&format!("{FILE}[link.d]\nevry = \"1s\"\n"));
+    eventually("it is as before", || (every(&gateway, "a") == json!("\"1s\"")).then_some(()));
+    assert_eq!(names(&gateway), ["a", "b", "c"]);
+    let (code, says) = told(&gateway, &["config", "diff"]);
+    assert!(code == 1 && says.contains("unknown key \"evry\""), "{says}");
+    // A start takes the files; the version stays over them.
+    gateway.configure(&FILE.replace("link.b", "link.bb"));
+    gateway.kill();
+    gateway.start();
+    assert_eq!(names(&gateway), ["a", "bb", "c"]);
+}
+
+/// It holds, is kept as soon as the disk takes it, and nothing rests on it before; nobody has to wait for the disk to stop
+/// the daemon.
+#[test]
+fn while_the_disk_takes_nothing_a_change_holds_and_the_next_one_waits() {
+    let Some(disk) = Disk::mount("while_the_disk_takes_nothing_a_change_holds_and_the_next_one_waits", 24) else {
+        return;
+    };
+    let mut gateway = Gateway::new(&format!("{FILE}[store]\npath = {:?}\n", disk.path().join("state.redb")));
+    gateway.start();
+    disk.fill();
+    let first = gateway.post("/v1/config/change", &json!({ "text": "[link.c]\nsim = {}\n" }));
+    assert_eq!((first.status, &first.body["unsettled"]), (202, &json!(true)), "{}", first.body);
+    assert_eq!(names(&gateway), ["a", "b", "c"]);
+    let second = json!({ "text": "[link.d]\nsim = {}\n" });
+    let refused = gateway.post("/v1/config/change", &second);
+    assert!(
+        refused.status == 409 && refused.body.to_string().contains("not yet taken the last change"),
+        "{}",
+        refused.body
+    );
+    disk.empty();
+    eventually("the next one is taken", || (gateway.post("/v1/config/change", &second).status == 200).then_some(()));
+    let versions = gateway.get("/v1/config/versions").body;
+    assert!(versions["layers"][0]["text"].as_str().unwrap().contains("link.c"), "{versions}");
+    assert_eq!(names(&gateway), ["a", "b", "c", "d"]);
+    disk.fill();
+    let socket = gateway.socket();
+    let asks = std::thread::spawn(move || drop(support::http::exchange(&socket, "POST", "/v1/config/back/0", b"")));
+    eventually("it is at it", || (names(&gateway) == ["a", "b"]).then_some(()));
+    let (_, took) = gateway.terminate();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    asks.join().unwrap();
 }
 
 /// Somebody who is not there any more cannot confirm; the second start takes back what the first one failed with.

@@ -5,35 +5,57 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use serde::Deserialize;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::ask::body;
+use super::ask::{Asked as AskedFor, body, query};
 use super::fault::Fault;
 use super::{Asked, Control, Door, Here};
 use crate::model::layer::{Versions, Wanted};
-use crate::model::setting::{Flat, Reloaded};
+use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Principal, access};
 
 pub async fn show(State(door): Here) -> Result<Json<Flat>, Fault> {
-    door.control(Control::Show).await.map(Json)
+    door.control(Control::Show).await?.map(Json).map_err(|why| Fault::busy(why, "come back in a while"))
 }
 
 pub async fn versions(State(door): Here) -> Result<Json<Versions>, Fault> {
     door.control(Control::Versions).await?.map(Json).map_err(|why| Fault::busy(why, "come back in a while"))
 }
 
-pub async fn reload(State(door): Here) -> Result<Json<Reloaded>, Fault> {
+/// Of two versions, or else of what a reload would change.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Between {
+    from: Option<u64>,
+    to: Option<u64>,
+}
+
+pub async fn diff(State(door): Here, between: AskedFor<Between>) -> Result<Json<Vec<Difference>>, Fault> {
+    let versions = match query(between)? {
+        Between { from: Some(from), to } => Some((from, to.unwrap_or(from.saturating_add(1)))),
+        Between { from: None, to: None } => None,
+        Between { from: None, to: Some(_) } => return Err(bad_settings("say from which version, too".into())),
+    };
+    door.control(|to| Control::Difference(versions, to)).await?.map(Json).map_err(bad_settings)
+}
+
+fn bad_settings(says: String) -> Fault {
+    Fault::new(StatusCode::CONFLICT, "bad-settings", says, "mend it; `dmgw check` tells when the files are right")
+}
+
+pub async fn reload(State(door): Here) -> Result<(StatusCode, Json<Reloaded>), Fault> {
     door.apply(Asked::Reload).await
 }
 
-pub async fn change(State(door): Here, sent: Body) -> Result<Json<Reloaded>, Fault> {
+pub async fn change(State(door): Here, sent: Body) -> Result<(StatusCode, Json<Reloaded>), Fault> {
     let wanted: Wanted = body(&door, sent).await?;
     let by = may_configure(Principal::local_root())?;
     door.apply(Asked::Change(wanted, by.name)).await
 }
 
-pub async fn back(State(door): Here, Path(version): Path<u64>) -> Result<Json<Reloaded>, Fault> {
+pub async fn back(State(door): Here, Path(version): Path<u64>) -> Result<(StatusCode, Json<Reloaded>), Fault> {
     let by = may_configure(Principal::local_root())?;
     door.apply(Asked::Back(version, by.name)).await
 }
@@ -57,16 +79,11 @@ fn may_configure(principal: Principal) -> Result<Principal, Fault> {
 }
 
 impl Door {
-    async fn apply(&self, what: Asked) -> Result<Json<Reloaded>, Fault> {
-        self.control(|to| Control::Apply(what, to)).await?.map(Json).map_err(|why| {
-            let says = format!("nothing is changed: {why}");
-            Fault::new(
-                StatusCode::CONFLICT,
-                "bad-settings",
-                says,
-                "mend it; `dmgw check` tells when the files are right",
-            )
-        })
+    async fn apply(&self, what: Asked) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+        let came_to = self.control(|to| Control::Apply(what, to)).await?;
+        let reloaded = came_to.map_err(|why| bad_settings(format!("nothing is changed: {why}")))?;
+        let status = if reloaded.unsettled { StatusCode::ACCEPTED } else { StatusCode::OK };
+        Ok((status, Json(reloaded)))
     }
 
     async fn control<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, Fault> {

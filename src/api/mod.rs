@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::asks::Asks;
 use crate::model::layer::{Versions, Wanted};
-use crate::model::setting::{Flat, Reloaded};
+use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Mono, Name};
 use crate::nearest;
 use crate::store::Snapshots;
@@ -75,7 +75,9 @@ pub enum Control {
     /// The version on probation shall stay.
     Confirm(u64, oneshot::Sender<Result<(), String>>),
     /// The settings that hold.
-    Show(oneshot::Sender<Flat>),
+    Show(oneshot::Sender<Result<Flat, String>>),
+    /// What a reload would change, or what one version has changed against another.
+    Difference(Option<(u64, u64)>, oneshot::Sender<Result<Vec<Difference>, String>>),
     Versions(oneshot::Sender<Result<Versions, String>>),
 }
 
@@ -91,7 +93,7 @@ pub enum Asked {
 type Here = State<Arc<Door>>;
 
 /// Each with its method, as a 404 names them.
-pub const ROUTES: [&str; 19] = [
+pub const ROUTES: [&str; 20] = [
     "POST /v1/ask",
     "GET /v1/commands",
     "GET /v1/commands/{id}",
@@ -106,6 +108,7 @@ pub const ROUTES: [&str; 19] = [
     "GET /v1/journal/telemetry",
     "POST /v1/journal/ack",
     "GET /v1/config",
+    "GET /v1/config/diff",
     "POST /v1/config/reload",
     "GET /v1/config/versions",
     "POST /v1/config/change",
@@ -127,6 +130,7 @@ fn routes(door: Arc<Door>) -> Router {
         .route("/v1/journal/ack", post(journal::ack))
         .route("/v1/journal/{stream}", get(journal::page))
         .route("/v1/config", get(config::show))
+        .route("/v1/config/diff", get(config::diff))
         .route("/v1/config/reload", post(config::reload))
         .route("/v1/config/versions", get(config::versions))
         .route("/v1/config/change", post(config::change))

@@ -13,7 +13,7 @@ use super::args::{ChangeArgs, ConfigVerb};
 use super::client::Client;
 use super::table::{pairs, print, table, time, width};
 use super::{CliError, Exit, print_json};
-use crate::config::flat::{differences, flat, with_defaults};
+use crate::config::flat::{flat, with_defaults};
 use crate::config::{Config, FOLDERS, Inputs, Reading, read, teach};
 use crate::document::{At, Fault, Origin, Sources};
 use crate::model::layer::{LONGEST_LAYER, Layer, Versions, Wanted};
@@ -143,17 +143,14 @@ pub async fn config(
             show(below(running, key.as_deref()), origin, json)
         }
         ConfigVerb::Diff { from: Some(from), to } => {
-            let Versions { layers, .. } = connect()?.get("/v1/config/versions", AT_ONCE).await?;
             let to = to.unwrap_or(from + 1);
-            let differ = differences(&at_version(main, &layers, from)?, &at_version(main, &layers, to)?);
+            let differ: Vec<Difference> =
+                connect()?.get(&format!("/v1/config/diff?from={from}&to={to}"), AT_ONCE).await?;
             let heads = [format!("VERSION {from}"), format!("VERSION {to}")];
             if json { print_json(&differ) } else { diff(&differ, &heads, "these two versions say the same") }
         }
         ConfigVerb::Diff { from: None, .. } => {
-            let running: Flat = connect()?.get("/v1/config", AT_ONCE).await?;
-            let Versions { layers, .. } = connect()?.get("/v1/config/versions", AT_ONCE).await?;
-            let newest = layers.last().map_or(0, |last| last.version);
-            let differ = differences(&running, &at_version(main, &layers, newest)?);
+            let differ: Vec<Difference> = connect()?.get("/v1/config/diff", AT_ONCE).await?;
             let heads = ["RUNNING".into(), "FILES".into()];
             if json { print_json(&differ) } else { diff(&differ, &heads, "the daemon runs with what the files say") }
         }
@@ -169,9 +166,7 @@ pub async fn config(
                 return print_json(&reloaded);
             }
             told_of_reload(&reloaded)?;
-            if let Some(within) = probation {
-                let versions: Versions = connect()?.get("/v1/config/versions", AT_ONCE).await?;
-                let version = versions.layers.last().map_or(0, |last| last.version);
+            if let (Some(within), Some(version)) = (probation, reloaded.version) {
                 print(&format!("\nOn probation for {}: dmgw config confirm {version}", show_span(within)));
             }
             Ok(Exit::Done)
@@ -227,20 +222,6 @@ fn told_of_versions(Versions { layers, probation }: &Versions) -> Result<Exit, C
     let rows: Vec<Vec<String>> = layers.iter().map(row).collect();
     print(&table(&["VERSION", "AT", "BY", "NOTE", "WHAT"], &rows, width()));
     Ok(Exit::Done)
-}
-
-/// The files as they lie there, with all versions up to this one over them.
-fn at_version(main: &Path, layers: &[Layer], version: u64) -> Result<Flat, CliError> {
-    if version != 0 && !layers.iter().any(|layer| layer.version == version) {
-        let known: Vec<String> = layers.iter().map(|layer| layer.version.to_string()).collect();
-        return Err(CliError::Failed(format!(
-            "there is no version {version}; there are 0 (the files), {}",
-            known.join(", ")
-        )));
-    }
-    let upto = layers.partition_point(|layer| layer.version <= version);
-    let inputs = gathered(main)?.with_layers(&layers[..upto]);
-    Ok(flat(&read(&inputs).root, &inputs.sources))
 }
 
 fn of_files(main: &Path, all: bool) -> Result<Flat, CliError> {
@@ -299,8 +280,15 @@ fn explain(key: Option<&str>, json: bool) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn told_of_reload(Reloaded { changed, next_start, covered, refused }: &Reloaded) -> Result<Exit, CliError> {
+fn told_of_reload(reloaded: &Reloaded) -> Result<Exit, CliError> {
+    let Reloaded { changed, next_start, covered, refused, version, unsettled } = reloaded;
     diff(changed, &["BEFORE".into(), "NOW".into()], "nothing has changed")?;
+    if let Some(version) = version {
+        print(&format!("\nThis is version {version}."));
+    }
+    if *unsettled {
+        print("\nThe disk has not taken it yet: it holds, and is kept as soon as it does (`dmgw status` tells why).");
+    }
     if !covered.is_empty() {
         print(&format!("\nOf these a version holds, and not the files: {}", covered.join(", ")));
     }

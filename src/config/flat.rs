@@ -2,7 +2,7 @@
 
 use super::sections::Config;
 use crate::document::tree::key_text;
-use crate::document::{At, KeyDoc, Nested, Origin, Section, Sources, Table};
+use crate::document::{At, KeyDoc, Nested, Node, Origin, Section, Sources, Table};
 use crate::model::setting::{Difference, Flat, Set};
 
 pub fn flat(root: &Table, sources: &Sources) -> Flat {
@@ -11,25 +11,32 @@ pub fn flat(root: &Table, sources: &Sources) -> Flat {
     flat
 }
 
-/// Tables that are no sections are one value, as lists are.
+/// Tables that are no sections are one value, as lists are. One without keys stands for itself.
 fn add(table: &Table, path: &str, keys: Option<&[KeyDoc]>, sources: &Sources, flat: &mut Flat) {
     for (key, node) in &table.0 {
         let dot = if path.is_empty() { "" } else { "." };
         let path = format!("{path}{dot}{}", key_text(&key.text));
         let nested = keys.and_then(|keys| keys.iter().find(|known| known.name == key.text)).map(|known| &known.nested);
         match (nested, node.table()) {
-            (Some(Nested::Within(below)), Some(table)) => add(table, &path, Some(below().keys), sources, flat),
+            (Some(Nested::Within(below)), Some(table)) if !table.0.is_empty() => {
+                add(table, &path, Some(below().keys), sources, flat);
+            }
             (Some(Nested::Named(below)), Some(table)) => {
                 for (name, node) in &table.0 {
                     let path = format!("{path}.{}", key_text(&name.text));
-                    if let Some(table) = node.table() {
-                        add(table, &path, Some(below().keys), sources, flat);
+                    match node.table().filter(|table| !table.0.is_empty()) {
+                        Some(table) => add(table, &path, Some(below().keys), sources, flat),
+                        None => drop(flat.insert(path, set(node, sources))),
                     }
                 }
             }
-            _ => drop(flat.insert(path, Set { value: node.to_string(), origin: origin(node.at, sources) })),
+            _ => drop(flat.insert(path, set(node, sources))),
         }
     }
+}
+
+fn set(node: &Node, sources: &Sources) -> Set {
+    Set { value: node.to_string(), origin: origin(node.at, sources) }
 }
 
 fn origin(at: At, sources: &Sources) -> String {

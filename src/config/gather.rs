@@ -23,7 +23,7 @@ const MOST_FILES: usize = 10_000;
 pub const ENV: &str = "DMGW_";
 pub const ENV_DOT: &str = "__";
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Inputs {
     pub sources: Sources,
     /// The main file first.

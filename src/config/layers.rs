@@ -7,7 +7,7 @@ use super::gather::Inputs;
 use crate::document::tree::key_text;
 use crate::document::{Faults, KeyDoc, Nested, Node, Origin, Section, Sources, Table, Val, parse};
 use crate::model::Name;
-use crate::model::layer::{LONGEST_LAYER, LONGEST_NOTE, Layer, MOST_LAYERS, Wanted};
+use crate::model::layer::{LARGEST_SUM, LONGEST_LAYER, LONGEST_NOTE, Layer, MOST_LAYERS, Wanted};
 use crate::model::now::Now;
 use crate::nearest::nearest;
 
@@ -24,6 +24,7 @@ pub enum Says {
 }
 
 /// A version whose text stands among the sources.
+#[derive(Clone)]
 pub struct Layered {
     pub source: u32,
     pub hide: Vec<String>,
@@ -128,7 +129,15 @@ pub fn next(layers: &[Layer], wanted: &Wanted, by: &Name, now: &Now) -> Result<L
     }
     let version = layers.last().map_or(0, |last| last.version) + 1;
     let (text, hide, lift, note) = (text.clone(), hide.clone(), lift.clone(), note.clone());
-    Ok(Layer { version, at: *now, by: by.clone(), note, text, hide, lift })
+    let next = Layer { version, at: *now, by: by.clone(), note, text, hide, lift };
+    let size = |says: Says| if let Says::Is(_, node) = says { node.to_string().len() } else { 0 };
+    let all: Vec<Layer> = layers.iter().chain([&next]).cloned().collect();
+    match standing(&all).into_values().map(size).sum() {
+        0..=LARGEST_SUM => Ok(next),
+        bytes => Err(format!(
+            "versions would hold tables of {bytes} bytes; {LARGEST_SUM} at most: write what stays into the files, and lift it"
+        )),
+    }
 }
 
 /// A further version with which all is as it was with that one; 0: as the files say.
@@ -136,8 +145,7 @@ pub fn back_to(layers: &[Layer], version: u64, by: &Name, now: &Now, note: &str)
     let last = layers.last().map_or(0, |last| last.version);
     let kept = |layer: &Layer| layer.version == version;
     if version != 0 && !layers.iter().any(kept) {
-        let versions: Vec<String> = layers.iter().map(|layer| layer.version.to_string()).collect();
-        return Err(format!("there is no version {version}; there are {}", versions.join(", ")));
+        return Err(no_version(layers, version));
     }
     let (before, after) = layers.split_at(layers.partition_point(|layer| layer.version <= version));
     let was = standing(before);
@@ -151,6 +159,11 @@ pub fn back_to(layers: &[Layer], version: u64, by: &Name, now: &Now, note: &str)
         }
     }
     Ok(Layer { version: last + 1, at: *now, by: by.clone(), note: note.to_owned(), text, hide, lift })
+}
+
+pub fn no_version(layers: &[Layer], version: u64) -> String {
+    let known: Vec<String> = layers.iter().map(|layer| format!(", {}", layer.version)).collect();
+    format!("there is no version {version}; there are 0 (the files){}", known.concat())
 }
 
 fn standing(layers: &[Layer]) -> BTreeMap<Path, Says> {

@@ -36,10 +36,10 @@ pub struct Configure {
     pub settings: engine::Settings,
     pub links: Vec<Known>,
     pub versions: Vec<Versioned>,
-    /// What is otherwise, for the record.
-    pub says: String,
-    /// What is wrong with the files as they lie there.
-    pub trouble: Option<String>,
+    /// What is otherwise, for the record; nothing, where nothing is.
+    pub says: Option<String>,
+    /// Nothing is wrong any more with the files as they lie there.
+    pub files_are_right: bool,
     /// They hold from now on, and are on disk.
     pub done: oneshot::Sender<()>,
 }
@@ -125,10 +125,12 @@ impl EventLoop {
     }
 
     fn configure(&mut self, now: &Now, other: Configure) {
-        let Configure { settings, links, versions, says, trouble, done } = other;
+        let Configure { settings, links, versions, says, files_are_right, done } = other;
         self.turn.configure(now, settings, kept(now, versions, says));
         self.view.publish_profiles(self.turn.profiles().clone());
-        self.health.settings = trouble;
+        if files_are_right {
+            self.health.settings = None;
+        }
         let before = std::mem::take(&mut self.links).into_iter().chain(std::iter::repeat_with(|| None));
         self.links = links.iter().zip(before).map(|(link, before)| link_now(link, before, now)).collect();
         self.doors = links.into_iter().map(|link| link.door).collect();
@@ -223,15 +225,15 @@ impl EventLoop {
 }
 
 /// What is to be on disk of other settings.
-pub fn kept(now: &Now, versions: Vec<Versioned>, says: String) -> Vec<Change> {
+pub fn kept(now: &Now, versions: Vec<Versioned>, says: Option<String>) -> Vec<Change> {
     let change = |versioned| match versioned {
         Versioned::Put(layer) => {
             Change::Layer(Arc::new(Layer { at: if layer.at == Now::default() { *now } else { layer.at }, ..layer }))
         }
         Versioned::Forget(version) => Change::ForgetLayer(version),
     };
-    let record = Change::Record(Entry { at: *now, of: None, record: Record::Settings { says } });
-    versions.into_iter().map(change).chain([record]).collect()
+    let record = says.map(|says| Change::Record(Entry { at: *now, of: None, record: Record::Settings { says } }));
+    versions.into_iter().map(change).chain(record).collect()
 }
 
 /// As readers are told of it: one that is there goes on as it is.

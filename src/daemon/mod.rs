@@ -21,6 +21,7 @@
 mod attached;
 mod clock;
 mod event_loop;
+mod files;
 mod known;
 mod links;
 mod logs;
@@ -122,12 +123,17 @@ async fn serve(main: &Path, started: Started) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");
     loop {
         let watched = running.files.watched.as_ref().map(|(_, until)| *until);
-        tokio::select! {
+        let due = tokio::select! {
             () = signals.next() => break,
             ended = &mut running.loop_ended => return Err(failed(ended)),
-            _ = hangup.recv() => drop(asked(&mut running, &notify, Asked::Reload).await),
-            () = until(watched) => settings::go_back(&mut running).await,
-            Some(control) = running.controls.recv() => control_by(&mut running, &notify, control).await,
+            _ = hangup.recv() => Due::Reload,
+            () = until(watched) => Due::GoBack,
+            Some(control) = running.controls.recv() => Due::Control(control),
+        };
+        // A disk that takes nothing does not keep anybody from stopping the daemon.
+        tokio::select! {
+            () = signals.next() => break,
+            () = done(&mut running, &notify, due) => {}
         }
     }
     giving_back.abort();
@@ -147,13 +153,26 @@ async fn until(at: Option<tokio::time::Instant>) {
     }
 }
 
-async fn control_by(running: &mut start::Running, notify: &Notify, control: Control) {
+/// What the main task does, one after the other.
+enum Due {
+    Reload,
+    GoBack,
+    Control(Control),
+}
+
+async fn done(running: &mut start::Running, notify: &Notify, due: Due) {
+    let control = match due {
+        Due::Reload => return drop(asked(running, notify, Asked::Reload).await),
+        Due::GoBack => return settings::go_back(running).await,
+        Due::Control(control) => control,
+    };
     // Whoever asked may have gone.
     match control {
         Control::Apply(what, to) => drop(to.send(asked(running, notify, what).await)),
         Control::Confirm(version, to) => drop(to.send(settings::confirm(running, version))),
         Control::Show(to) => drop(to.send(running.files.running())),
         Control::Versions(to) => drop(to.send(running.files.versions())),
+        Control::Difference(versions, to) => drop(to.send(settings::difference(&running.files, versions))),
     }
 }
 

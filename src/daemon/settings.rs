@@ -1,27 +1,28 @@
 //! Other settings while the daemon runs: read as a whole, checked as a whole, and only what is another is touched. With
 //! any mistake nothing changes.
 //!
-//! They come from the files (a reload) or through a door (a version over the files). A version is on disk before it
-//! holds; on probation, the file that watches over it is there before that. Runs in the main task, one at a time.
+//! A reload takes the files; a change through a door is a version over what runs, so that it takes over nothing that
+//! somebody has half written into a file. A version is on disk before it holds; on probation, the file that watches over
+//! it is there before that. Runs in the main task, one at a time, and may be dropped at any point where it waits: then
+//! the daemon stops.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::event_loop::{Configure, Versioned};
+use super::files::Files;
 use super::known;
 use super::start::Running;
 use crate::config::flat::{at_next_start, differences, flat};
-use crate::config::{Inputs, Reading, kept, layers, probation, read};
-use crate::model::layer::{Layer, OnProbation, Versions, Wanted};
-use crate::model::setting::{Flat, Reloaded};
+use crate::config::{Inputs, Reading, layers, probation, read};
+use crate::model::layer::{Layer, OnProbation, Wanted};
+use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Event, Name, Now};
-use crate::store::Snapshots;
 
-/// For the loop to take them: it waits for nobody but the disk.
-const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+/// Whoever asked waits so long for the disk.
+const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// Whoever goes back by itself.
 const GATEWAY: &str = "gateway";
 /// Keys that a record names.
@@ -29,61 +30,35 @@ const MOST_NAMED: usize = 8;
 /// The shortest and the longest time on probation, in seconds.
 const PROBATION: std::ops::RangeInclusive<u64> = 1..=7 * 86_400;
 
-/// Where the settings come from, and what watches over them.
-pub struct Files {
-    pub main: PathBuf,
-    pub copy: PathBuf,
-    pub probation: PathBuf,
-    pub snapshots: Snapshots,
-    /// What is on probation, and until when.
-    pub watched: Option<(OnProbation, Instant)>,
-}
-
-impl Files {
-    pub fn watch(&mut self, of: Option<OnProbation>) {
-        self.watched = of.map(|of| (of.clone(), Instant::now() + Duration::from_secs(of.within)));
-    }
-
-    pub fn layers(&self) -> Result<Vec<Layer>, String> {
-        let (layers, damaged) = self.snapshots.layers().map_err(|error| error.to_string())?;
-        if !damaged.is_empty() {
-            tracing::error!(?damaged, "versions of the settings are damaged and left out");
-        }
-        Ok(layers)
-    }
-
-    pub fn versions(&self) -> Result<Versions, String> {
-        Ok(Versions { layers: self.layers()?, probation: self.watched.as_ref().map(|(of, _)| of.clone()) })
-    }
-
-    fn gather(&self, layers: &[Layer]) -> Result<Inputs, String> {
-        let gathered = Inputs::gather(&self.main, std::env::vars()).map_err(|error| error.to_string())?;
-        Ok(gathered.with_layers(layers))
-    }
-
-    /// As the copy tells it, for memory does not hold what nobody needs.
-    pub fn running(&self) -> Flat {
-        let layers = self.layers().unwrap_or_default();
-        match kept::read(&self.copy, std::env::vars()) {
-            Ok(inputs) => {
-                let inputs = inputs.with_layers(&layers);
-                flat(&read(&inputs).root, &inputs.sources)
-            }
-            Err(_) => Flat::new(),
-        }
-    }
+/// What is to hold from now on.
+struct Next {
+    inputs: Inputs,
+    reading: Reading,
+    /// What ran before; None where nobody can say.
+    before: Option<Flat>,
+    versions: Vec<Versioned>,
+    /// For the record.
+    says: String,
+    /// The files are as they should be.
+    files_are_right: bool,
 }
 
 /// The files again, or every mistake in them, where it stands.
 pub async fn reload(running: &mut Running) -> Result<Reloaded, String> {
-    let before = running.files.running();
-    let inputs = running.files.gather(&running.files.layers()?)?;
+    running.files.is_settled()?;
+    let inputs = running.files.gather()?.with_layers(&running.files.layers()?);
     let reading = checked(&inputs)?;
-    apply(running, inputs, reading, before, Vec::new(), "read again").await
+    let before = running.files.running().inspect_err(|why| tracing::warn!("{why}")).ok();
+    apply(
+        running,
+        Next { inputs, reading, before, versions: Vec::new(), says: "read again".into(), files_are_right: true },
+    )
+    .await
 }
 
-/// Another version over the files.
+/// Another version over what runs.
 pub async fn change(running: &mut Running, wanted: Wanted, by: &Name) -> Result<Reloaded, String> {
+    running.files.is_settled()?;
     if let Some((of, _)) = &running.files.watched {
         return Err(format!("version {} is on probation: confirm it, or go back, first", of.version));
     }
@@ -101,17 +76,19 @@ pub async fn change(running: &mut Running, wanted: Wanted, by: &Name) -> Result<
 
 /// As it was with that version; 0: as the files say. What is on probation is over with it.
 pub async fn back(running: &mut Running, version: u64, by: &Name) -> Result<Reloaded, String> {
+    running.files.is_settled()?;
+    if running.files.watched.as_ref().is_some_and(|(of, _)| of.version == version) {
+        return Err(format!("version {version} is on probation and holds: confirm it, or go back to an earlier one"));
+    }
     let there = running.files.layers()?;
     let note = format!("back to version {version}");
     let layer = layers::back_to(&there, version, by, &Now::default(), &note)?;
-    let reloaded = put(running, there, layer, None).await?;
-    over(running);
-    Ok(reloaded)
+    put(running, there, layer, None).await
 }
 
 /// Nobody has confirmed it in time.
 pub async fn go_back(running: &mut Running) {
-    let Some((of, _)) = running.files.watched.take() else { return };
+    let Some((of, _)) = running.files.watched.clone() else { return };
     tracing::warn!(version = of.version, "nobody has confirmed the settings in time; going back");
     match back(running, of.back_to, &gateway()).await {
         Ok(_) => tracing::info!(version = of.back_to, "the settings are as before"),
@@ -135,39 +112,57 @@ pub fn confirm(running: &mut Running, version: u64) -> Result<(), String> {
     }
 }
 
-fn over(running: &mut Running) {
-    running.files.watched = None;
-    if let Err(error) = probation::end(&running.files.probation) {
-        // The next start sees that a later version is there, and takes it away.
-        tracing::warn!(%error, "the file of the probation cannot be taken away");
+/// What a reload would change; or what one version has changed against another.
+pub fn difference(files: &Files, versions: Option<(u64, u64)>) -> Result<Vec<Difference>, String> {
+    let layers = files.layers()?;
+    if let Some((from, to)) = versions {
+        return Ok(differences(&files.at_version(&layers, from)?, &files.at_version(&layers, to)?));
     }
+    let inputs = files.gather()?.with_layers(&layers);
+    let Reading { root, .. } = checked(&inputs)?;
+    Ok(differences(&files.running()?, &flat(&root, &inputs.sources)))
 }
 
 pub fn gateway() -> Name {
     Name::new(GATEWAY).unwrap_or_else(|_| unreachable!("the name is within its bounds"))
 }
 
+/// One more version. What was on probation is over with it.
 async fn put(
     running: &mut Running,
     mut there: Vec<Layer>,
     layer: Layer,
     on: Option<OnProbation>,
 ) -> Result<Reloaded, String> {
-    let before = running.files.running();
-    let says = format!("version {} by {}{}", layer.version, layer.by, if on.is_some() { ", on probation" } else { "" });
+    let before = running.files.running().ok();
+    let version = layer.version;
+    let says = format!("version {version} by {}{}", layer.by, if on.is_some() { ", on probation" } else { "" });
     there.push(layer.clone());
-    let inputs = running.files.gather(&there)?;
+    let inputs = running.files.texts()?.with_layers(&there);
+    let reading = checked(&inputs)?;
     let mut versions = vec![Versioned::Put(layer)];
     if let Some((first, merged)) = layers::folded(&there) {
         versions.extend([Versioned::Forget(first), Versioned::Put(merged)]);
     }
-    let reading = checked(&inputs)?;
     if let Some(on) = &on {
         probation::write(&running.files.probation, on).map_err(|error| format!("a probation cannot begin: {error}"))?;
+    } else if running.files.watched.is_none() {
+        // One that was left over would watch over this version.
+        probation::end(&running.files.probation).map_err(|error| format!("the folder takes no change: {error}"))?;
     }
-    let applied = apply(running, inputs, reading, before, versions, &says).await;
+    let applied = apply(running, Next { inputs, reading, before, versions, says, files_are_right: false }).await;
+    if applied.is_err() && on.is_none() {
+        return applied;
+    }
+    let on = on.filter(|_| applied.is_ok());
+    if on.is_none()
+        && let Err(error) = probation::end(&running.files.probation)
+    {
+        // The next start sees that a later version is there, or none of this number, and takes it away.
+        tracing::warn!(%error, "the file of the probation cannot be taken away");
+    }
     running.files.watch(on);
-    applied
+    applied.map(|reloaded| Reloaded { version: Some(version), ..reloaded })
 }
 
 fn checked(inputs: &Inputs) -> Result<Reading, String> {
@@ -175,39 +170,37 @@ fn checked(inputs: &Inputs) -> Result<Reading, String> {
     if reading.faults.is_empty() { Ok(reading) } else { Err(reading.faults.show(&inputs.sources)) }
 }
 
-async fn apply(
-    running: &mut Running,
-    inputs: Inputs,
-    reading: Reading,
-    before: Flat,
-    versions: Vec<Versioned>,
-    says: &str,
-) -> Result<Reloaded, String> {
-    let Reading { config, root, covered, .. } = reading;
+async fn apply(running: &mut Running, next: Next) -> Result<Reloaded, String> {
+    let Next { inputs, reading: Reading { config, root, covered, .. }, before, versions, says, files_are_right } = next;
     let config = config.ok_or("the settings cannot be read")?;
-    let changed = differences(&before, &flat(&root, &inputs.sources));
-    let keys: Vec<&str> = changed.iter().take(MOST_NAMED).map(|one| one.key.as_str()).collect();
-    let more = if changed.len() > MOST_NAMED { ", …" } else { "" };
-    let says = format!("{says}: {}{more}", keys.join(", "));
+    let changed = before.map(|before| differences(&before, &flat(&root, &inputs.sources))).unwrap_or_default();
+    let is_news = !versions.is_empty() || !changed.is_empty();
+    let says = is_news.then(|| format!("{says}: {}", named(&changed)));
     running.links.make_way(&config).await;
-    let (done, taken) = oneshot::channel();
-    let links = running.links.known();
-    let other = Configure { settings: config.engine(), links, versions, says, trouble: None, done };
-    running.configure.try_send(other).map_err(|_| "the daemon is stopping, or still busy with the last change")?;
+    let (done, mut taken) = oneshot::channel();
+    let other =
+        Configure { settings: config.engine(), links: running.links.known(), versions, says, files_are_right, done };
+    let given = running.configure.try_send(other);
     // The loop may wait for an event; this is one.
     let _ = running.events.send(Event::Wake).await;
-    let taken = tokio::time::timeout(TAKEN_WITHIN, taken).await;
-    let refused = known::tell(&config, &running.seal, &running.asks).await;
+    let settled = tokio::time::timeout(TAKEN_WITHIN, &mut taken).await;
     running.links.start();
-    if taken.is_err() {
-        return Err("the disk has not taken the settings in time; they hold, and are kept when it does".into());
+    if given.is_err() || matches!(settled, Ok(Err(_))) {
+        return Err("the daemon is stopping".into());
     }
-    if let Err(error) = kept::write(&running.files.copy, &inputs) {
-        let copy = running.files.copy.display();
-        tracing::warn!(%error, %copy, "the last good copy of the settings cannot be written");
+    let refused = known::tell(&config, &running.seal, &running.asks).await;
+    running.files.keep(inputs);
+    if settled.is_err() {
+        tracing::warn!("the disk has not taken the settings in time; they hold, and are kept when it does");
+        running.files.unsettled = Some(taken);
     }
     let next_start = changed.iter().map(|one| one.key.clone()).filter(|key| at_next_start(key)).collect();
-    Ok(Reloaded { changed, next_start, covered, refused })
+    Ok(Reloaded { changed, next_start, covered, refused, version: None, unsettled: settled.is_err() })
+}
+
+fn named(changed: &[Difference]) -> String {
+    let keys: Vec<&str> = changed.iter().take(MOST_NAMED).map(|one| one.key.as_str()).collect();
+    format!("{}{}", keys.join(", "), if changed.len() > MOST_NAMED { ", …" } else { "" })
 }
 
 pub fn tell(came_to: &Result<Reloaded, String>) {

@@ -13,13 +13,14 @@ use tokio::task::JoinHandle;
 use super::attached::Attached;
 use super::clock::{self, Clock};
 use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
+use super::files::Files;
 use super::notify::Notify;
-use super::settings::{self, Files};
+use super::settings;
 use crate::api::{self, Control};
 use crate::asks::Asks;
 use crate::config::probation::{self, AtStart};
 use crate::config::starting::{self, Started};
-use crate::config::{self, Config, kept};
+use crate::config::{self, Config};
 use crate::engine;
 use crate::links::{Keys, mono};
 use crate::model::{Event, Layer, Now};
@@ -59,7 +60,7 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<(R
     let seal = Seal::of_gateway(started.config.store.folder(), seal::credentials().as_deref());
     let seal = Arc::new(seal.context("the key of the secrets cannot be used")?);
     let (store, opened) = open(&started.config, &mut clock, seal.clone())?;
-    let (started, files, went_back) = with_versions(main, started, store.snapshots())?;
+    let (started, mut files, went_back) = with_versions(main, started, store.snapshots())?;
     let Started { config, inputs, trouble } = started;
     let socket = config.socket.path.value.clone();
     let listener = match make_folder(&socket, 0o755).and_then(|()| api::socket::bind(&socket)) {
@@ -71,10 +72,9 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<(R
         }
     };
     tell(&opened);
-    if let Err(error) = kept::write(&files.copy, &inputs) {
-        tracing::warn!(%error, copy = %files.copy.display(), "the last good copy of the settings cannot be written");
-    }
-    drop(inputs);
+    let root = config::read(&inputs).root;
+    files.begin(inputs, &root);
+    drop(root);
     assert!(!config.debug.values().any(|debug| debug.panic_at_start), "debug.NAME.panic_at_start is set");
     let engine_settings = engine::Settings { seed: seed()?, ..config.engine() };
     let keys = keys(store.snapshots());
@@ -84,7 +84,11 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<(R
             "version {}: {}, for the daemon started twice without anybody confirming",
             layer.version, layer.note
         );
-        turn.configure(&opened.now, engine_settings, event_loop::kept(&opened.now, vec![Versioned::Put(layer)], says));
+        turn.configure(
+            &opened.now,
+            engine_settings,
+            event_loop::kept(&opened.now, vec![Versioned::Put(layer)], Some(says)),
+        );
     }
 
     let (events, taken) = mpsc::channel(config.limits.event_queue);
@@ -148,8 +152,7 @@ fn with_versions(
     snapshots: Snapshots,
 ) -> anyhow::Result<(Started, Files, Option<Layer>)> {
     let store = &started.config.store.path;
-    let (copy, probation) = (kept::place(store), probation::place(store));
-    let mut files = Files { main: main.to_owned(), copy, probation, snapshots, watched: None };
+    let mut files = Files::new(main.to_owned(), store, snapshots);
     let mut layers =
         files.layers().map_err(anyhow::Error::msg).context("the versions of the settings cannot be read")?;
     let newest = layers.last().map_or(0, |last| last.version);

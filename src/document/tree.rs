@@ -41,6 +41,8 @@ impl std::fmt::Display for Origin {
 pub struct Source {
     pub origin: Origin,
     pub text: String,
+    /// Where each line begins.
+    lines: Vec<u32>,
 }
 
 /// All texts that were read. A place names one of them by its number.
@@ -49,7 +51,9 @@ pub struct Sources(Vec<Source>);
 
 impl Sources {
     pub fn add(&mut self, origin: Origin, text: String) -> u32 {
-        self.0.push(Source { origin, text });
+        let begins = text.bytes().zip(1..).filter(|(byte, _)| *byte == b'\n').map(|(_, next)| next);
+        let lines = [0].into_iter().chain(begins).collect();
+        self.0.push(Source { origin, text, lines });
         self.0.len() as u32 - 1
     }
 
@@ -67,10 +71,10 @@ impl Sources {
 
     /// Line and column of the beginning, counted from 1, in characters; and that line.
     pub fn line(&self, at: At) -> Option<(usize, usize, &str)> {
-        let text = &self.get(at.source)?.text;
+        let Source { text, lines, .. } = self.get(at.source)?;
         let (begin, start) = self.begin(at)?;
         let line = text[begin..].lines().next().unwrap_or("");
-        Some((text[..begin].matches('\n').count() + 1, text[begin..start].chars().count() + 1, line))
+        Some((lines.partition_point(|line| *line as usize <= begin), text[begin..start].chars().count() + 1, line))
     }
 
     /// Where the line begins, and the place in it: bytes of the source.

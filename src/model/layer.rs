@@ -10,6 +10,8 @@ use super::now::Now;
 pub const LONGEST_LAYER: usize = 64 << 10;
 /// Versions that are kept one by one; beyond it the two oldest become one.
 pub const MOST_LAYERS: usize = 100;
+/// Bytes of all tables that versions hold together.
+pub const LARGEST_SUM: usize = 1 << 20;
 /// Bytes of a note.
 pub const LONGEST_NOTE: usize = 200;
 

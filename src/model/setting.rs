@@ -37,4 +37,10 @@ pub struct Reloaded {
     /// Devices of the settings that could not be registered, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// That was made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// They hold, and the disk has not taken them yet: a restart now would begin with those before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsettled: bool,
 }

@@ -62,6 +62,23 @@ impl Disk {
         sectors * 512
     }
 
+    /// To the last byte.
+    pub fn fill(&self) {
+        let mut file = std::fs::File::create(self.filler()).expect("a file");
+        let part = vec![1; 1 << 16];
+        while std::io::Write::write_all(&mut file, &part).is_ok() {}
+        self.sync();
+    }
+
+    /// Of what filled it.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.filler()).expect("the filler");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.path().join("filler")
+    }
+
     /// Everything, the file system's own journal too.
     pub fn sync(&self) {
         let folder = std::fs::File::open(self.path()).expect("the mount");

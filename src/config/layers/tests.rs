@@ -57,7 +57,7 @@ fn any_version_can_be_gone_back_to_and_the_way_back_is_a_version_too() {
         assert_eq!(holds(&layers).0, states[version as usize], "{version}");
     }
     let by = Name::new("root").unwrap();
-    assert!(back_to(&layers, 77, &by, &Now::default(), "").unwrap_err().contains("there are 1, 2, 3"));
+    assert!(back_to(&layers, 77, &by, &Now::default(), "").unwrap_err().contains("there are 0 (the files), 1, 2, 3"));
 }
 
 #[test]
@@ -88,4 +88,27 @@ fn what_is_no_named_table_is_refused() {
     let inputs = inputs(&[layer(1, "[store]\npath = \"/x\"\n", &[], &[])]);
     let told = read(&inputs).faults.show(&inputs.sources);
     assert!(told.starts_with("version 1 by root:1:") && told.contains("only whole named tables"), "{told}");
+}
+
+#[test]
+fn versions_hold_no_more_than_settings_would() {
+    let by = Name::new("root").unwrap();
+    let wanted = |no: usize| Wanted {
+        text: format!("[device.d{no}]\napplication = {:?}\n", "x".repeat(60_000)),
+        ..Wanted::default()
+    };
+    let mut layers = Vec::new();
+    let why = (0..100).find_map(|no| match next(&layers, &wanted(no), &by, &Now::default()) {
+        Ok(layer) => {
+            layers.push(layer);
+            None
+        }
+        Err(why) => Some((no, why)),
+    });
+    let (no, why) = why.expect("there is a bound");
+    assert!((15..20).contains(&no) && why.contains("write what stays into the files"), "{no}: {why}");
+    assert!(
+        next(&layers, &wanted(0), &by, &Now::default()).is_ok(),
+        "one that takes the place of another is none more"
+    );
 }

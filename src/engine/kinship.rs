@@ -367,6 +367,10 @@ mod tests {
         assert_eq!(engine.split(&Now::default(), DeviceNo(0), &serial, &mut step), Ok(()));
         let keyed = |no| engine.device(DeviceNo(no)).unwrap().device.keyed;
         assert_eq!((keyed(0), keyed(1)), (false, true), "a place has no key to show");
+        // And comes back with them.
+        let proven = engine.device(DeviceNo(1)).unwrap().device.id.clone();
+        assert_eq!(engine.merge(&Now::default(), DeviceNo(0), &proven, &mut step), Ok(()));
+        assert!(engine.device(DeviceNo(0)).unwrap().device.keyed);
     }
 
     #[test]

@@ -2,16 +2,15 @@
 
 use std::ops::Range;
 
-use super::fact::{Fact, FactSet, Kind};
+use super::fact::{Fact, Kind};
 use super::form::{Compare, Number, Test, Text};
 use super::tree::{Expr, What};
 use super::{BadSelector, Read, check};
 use crate::model::Name;
 
-/// Reads one expression, and remembers what it names.
+/// Reads one expression, and remembers which names it is compared with.
 pub struct Reader<'a> {
     pub(super) text: &'a str,
-    names: FactSet,
     pub(super) told: Vec<(Fact, Name, Range<usize>)>,
     /// Within exists and all: what the text of the list is called, and the list.
     pub(super) element: Option<(&'a str, Fact)>,
@@ -42,10 +41,10 @@ impl Part {
 
 impl<'a> Reader<'a> {
     pub fn read(text: &'a str, root: &'a Expr<'a>) -> Result<Read, BadSelector> {
-        let mut reader = Reader { text, names: FactSet::default(), told: Vec::new(), element: None };
+        let mut reader = Reader { text, told: Vec::new(), element: None };
         let test = reader.test(root)?;
-        let Reader { names, told, .. } = reader;
-        Ok(Read { text: text.to_owned(), test, names, told })
+        let Reader { told, .. } = reader;
+        Ok(Read { text: text.to_owned(), test, told })
     }
 
     pub(super) fn part(&mut self, expr: &'a Expr<'a>) -> Result<Part, BadSelector> {
@@ -74,7 +73,6 @@ impl<'a> Reader<'a> {
         let Some(fact) = Fact::named(name) else {
             return Err(check::no_fact(name, expr.at.clone()));
         };
-        self.names = self.names.with(fact);
         Ok(match fact.kind() {
             Kind::Text => Part::Text(Text::Fact(fact), Some(fact)),
             Kind::Number => Part::Number(Number::Fact(fact)),

@@ -155,46 +155,15 @@ pub fn operation(kind: OperationKind) -> &'static str {
     OPERATIONS[kind as usize]
 }
 
-/// Some of the facts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FactSet(u32);
-
-impl FactSet {
-    pub fn of(facts: &[Fact]) -> FactSet {
-        facts.iter().fold(FactSet::default(), |set, fact| set.with(*fact))
-    }
-
-    pub fn with(self, fact: Fact) -> FactSet {
-        FactSet(self.0 | 1 << (fact as u32))
-    }
-
-    pub fn has(self, fact: Fact) -> bool {
-        self.0 & (1 << (fact as u32)) != 0
-    }
-
-    /// True where both have one.
-    pub fn meets(self, other: FactSet) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub fn facts(self) -> impl Iterator<Item = Fact> {
-        Fact::ALL.iter().copied().filter(move |fact| self.has(*fact))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_fact_has_a_name_and_a_place_in_a_set() {
+    fn every_fact_has_a_name_of_its_own() {
         for fact in Fact::ALL.iter().copied() {
             assert_eq!(Fact::named(fact.name()), Some(fact));
-            assert_eq!(FactSet::of(&[fact]).facts().collect::<Vec<_>>(), [fact]);
         }
-        assert_eq!(FactSet::of(Fact::ALL).facts().count(), Fact::ALL.len());
-        assert!(FactSet::of(&[Fact::Id, Fact::Link]).meets(FactSet::of(&[Fact::Link])));
-        assert!(!FactSet::of(&[Fact::Id]).meets(FactSet::of(&[Fact::Link])));
     }
 
     #[test]

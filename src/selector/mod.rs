@@ -27,7 +27,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub use fact::{Fact, FactSet, Kind};
+pub use fact::{Fact, Kind};
 pub use facts::Facts;
 pub use form::Holds;
 pub use scan::{DEEPEST, LONGEST, MOST_TOKENS};
@@ -45,7 +45,6 @@ pub struct Selector(Arc<Read>);
 struct Read {
     text: String,
     test: Test,
-    names: FactSet,
     /// The names of groups, links and profiles that facts are compared with, each with its place, quotes and all.
     told: Vec<(Fact, Name, Range<usize>)>,
 }
@@ -61,12 +60,6 @@ impl Selector {
         &self.0.text
     }
 
-    /// The facts that it names: while none of them changes, neither does the answer.
-    pub fn names(&self) -> FactSet {
-        self.0.names
-    }
-
-    /// With the bytes of the text where each stands, as have the two below; in the order in which they stand.
     pub fn groups(&self) -> impl Iterator<Item = (&Name, Range<usize>)> {
         self.told(Fact::Groups)
     }

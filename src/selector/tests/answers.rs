@@ -1,7 +1,6 @@
 //! What holds, what does not, and what nobody knows.
 
 use super::*;
-use crate::selector::{Fact, FactSet};
 
 fn all_say(holds: Holds, texts: &[&str], of: &Known) {
     for text in texts {
@@ -154,7 +153,6 @@ fn a_selector_tells_what_it_names() {
     let text =
         "groups.exists(g, g in ['b', 'a']) && link != 'meters' || profile in ['p', 'p'] && 'c' in groups && blocked";
     let selector = Selector::parse(text).unwrap();
-    assert_eq!(selector.names(), FactSet::of(&[Fact::Groups, Fact::Link, Fact::Profile, Fact::Blocked]));
     let named = |(name, at): (&Name, std::ops::Range<usize>)| {
         assert_eq!(text[at.clone()], format!("'{name}'"));
         format!("{name} {}", at.start)

@@ -5,11 +5,14 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use support::{Gateway, Plant, TWO_DEVICES, eventually, told};
+use support::{Gateway, Plant, TWO_DEVICES, eventually, http, told};
 
 fn link(plant: &Plant, name: &str, every: &str) -> String {
     format!("[link.{name}]\nevery = \"{every}\"\nsim = {{ socket = {:?} }}\n", plant.socket())
@@ -161,11 +164,59 @@ impl Chance {
 fn durable(gateway: &Gateway) -> Value {
     let devices = gateway.get("/v1/devices").body;
     let device = |device: &Value| {
-        let keys = ["id", "no", "name", "link", "address", "life", "groups", "identities"];
-        keys.map(|key| (key, device[key].clone())).into_iter().collect::<BTreeMap<_, _>>()
+        let whole = gateway.get(&format!("/v1/devices/{}", device["id"].as_str().unwrap())).body;
+        let detail = &whole["detail"];
+        let points: Value = detail["points"].as_array().into_iter().flatten().map(|of| of["point"].clone()).collect();
+        let of_row =
+            ["id", "no", "name", "link", "address", "life", "groups", "dynamic"].map(|key| (key, whole[key].clone()));
+        let of_detail = ["identities", "profile"].map(|key| (key, detail[key].clone()));
+        of_row.into_iter().chain(of_detail).chain([("points", points)]).collect::<BTreeMap<_, _>>()
     };
     let devices: Vec<_> = devices["devices"].as_array().unwrap().iter().map(device).collect();
     json!({ "devices": devices, "links": names(gateway), "settings": gateway.get("/v1/config").body })
+}
+
+/// What comes and goes beside the links: who is in a group, of which kind a device is, how it is called, who may join.
+fn beside(chance: &mut Chance) -> String {
+    let every = [
+        "[group.g]\nfor = { link = \"kept\" }\n",
+        "[group.h]\nfor = 'id.contains(\"lamp\") && !blocked'\n",
+        "[profile.meter]\nmatch = [{ identity = \"serial:acme:meter-*\" }]\npoint.\"mains.p\" = { raw = \"power.active\" }\n",
+        "[profile.other]\nmatch = [{ identity = \"serial:acme:meter-*\" }]\npoint.\"mains.q\" = { raw = \"power.active\" }\n",
+        "[device.known]\nidentities = [\"serial:sim:lamp-2\"]\nlabel = { row = \"3\" }\n",
+        "[[admission]]\nidentity = \"serial:nobody:*\"\nthen = \"refuse\"\n",
+    ];
+    every.into_iter().filter(|_| chance.below(2) == 0).collect()
+}
+
+/// Somebody who reads a device of the untouched link all the while.
+struct Load {
+    stop: Arc<AtomicBool>,
+    asks: JoinHandle<usize>,
+}
+
+impl Load {
+    fn start(gateway: &Gateway) -> Load {
+        let (stop, socket) = (Arc::new(AtomicBool::new(false)), gateway.socket());
+        let ask = json!({ "operate": { "device": "urn:dev:dmgw:serial:acme:relay-1", "operation": { "read": { "points": ["relay.on"] } } } });
+        let stopped = stop.clone();
+        let asks = std::thread::spawn(move || {
+            let mut done = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                let answer = http::exchange(&socket, "POST", "/v1/ask?wait=10", ask.to_string().as_bytes()).unwrap();
+                assert_eq!(answer.body["accepted"]["state"], "done", "{}", answer.body);
+                done += 1;
+            }
+            done
+        });
+        Load { stop, asks }
+    }
+
+    /// How often it was answered.
+    fn end(self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.asks.join().unwrap()
+    }
 }
 
 #[test]
@@ -180,6 +231,7 @@ fn after_two_hundred_edits_the_untouched_link_was_never_left_and_all_is_as_after
     gateway.wait_for_device("meter-1");
     let (before, mut chance) = (both_connected(&kept), Chance(20_261_120));
     let mut there: BTreeMap<String, String> = BTreeMap::new();
+    let load = Load::start(&gateway);
     for edit in 0..200 {
         let name = format!("l{}", chance.below(6));
         match chance.below(4) {
@@ -192,16 +244,17 @@ fn after_two_hundred_edits_the_untouched_link_was_never_left_and_all_is_as_after
                 there.insert(name.clone(), link(&other, &name, &format!("{every}s")));
             }
         }
-        let timeout = 1 + chance.below(9);
+        let (beside, timeout) = (beside(&mut chance), 1 + chance.below(9));
         let bad = chance.below(5) == 0;
         let tail = if bad { "[limits]\nasks = 0\n" } else { "" };
         let links: String = there.values().cloned().collect();
-        gateway.configure(&format!("{untouched}{links}[commands]\ntimeout = \"{timeout}s\"\n{tail}"));
+        let good = format!("{untouched}{links}{beside}[commands]\ntimeout = \"{timeout}s\"\n");
+        gateway.configure(&format!("{good}{tail}"));
         let answer = gateway.post("/v1/config/reload", &json!(null));
         assert_eq!(answer.status, if bad { 409 } else { 200 }, "{}", answer.body);
         if bad {
             // The next good one says what holds.
-            gateway.configure(&format!("{untouched}{links}[commands]\ntimeout = \"{timeout}s\"\n"));
+            gateway.configure(&good);
             assert_eq!(gateway.post("/v1/config/reload", &json!(null)).status, 200);
         }
     }
@@ -209,8 +262,9 @@ fn after_two_hundred_edits_the_untouched_link_was_never_left_and_all_is_as_after
     there.retain(|_, text| text.contains("nowhere"));
     there.insert("l0".into(), link(&other, "l0", "1s"));
     let links: String = there.values().cloned().collect();
-    gateway.configure(&format!("{untouched}{links}"));
+    gateway.configure(&format!("{untouched}{links}{}", beside(&mut chance)));
     assert_eq!(gateway.post("/v1/config/reload", &json!(null)).status, 200);
+    assert!(load.end() > 100, "hardly any load");
     let at_rest = |gateway: &Gateway| {
         let lamps = (1..=3).map(|no| gateway.get(&format!("/v1/devices/lamp-{no}")).body);
         lamps.into_iter().all(|lamp| lamp["link"] == "l0" && lamp["connectivity"] == "up").then_some(())

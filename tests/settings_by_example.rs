@@ -114,7 +114,10 @@ fn what_there_is_only_one_of_stands_in_the_main_file() {
     let folder = Folder::new(&[("dmgw.toml", "# Nothing.\n"), ("links.d/1.toml", "[limits]\nasks = 3\n[lnik.a]\n")]);
     let told = folder.check();
     assert_eq!(told[0][0], "links.d/1.toml:1:2");
-    assert!(told[0][1].starts_with("limits stands in the main file only; a drop-in holds link, group"), "{told:?}");
+    assert!(
+        told[0][1].starts_with("limits stands in the main file only; a drop-in holds variable, template, link, group"),
+        "{told:?}"
+    );
     assert_eq!((told[1][0].as_str(), told[1][2].as_str()), ("links.d/1.toml:3:2", "link"));
 }
 
@@ -221,25 +224,97 @@ fn the_environment_changes_a_key_and_its_mistakes_are_told_by_its_name() {
 }
 
 #[test]
+fn where_a_text_is_wanted_a_variable_of_the_environment_may_look_like_anything() {
+    let folder = Folder::new(&[("dmgw.toml", "[link.a]\nsim = {}\n[device.d]\nlink = \"a\"\naddress = \"x\"\n")]);
+    for value in ["7", "true", "1e5", "0x10", "7,5"] {
+        let shown = folder.show_with(&[("DMGW_DEVICE__D__HARDWARE", value), ("DMGW_DEVICE__D__ADDRESS", value)]);
+        assert_eq!(shown["device.d.hardware"]["value"], format!("\"{value}\""), "{shown}");
+        assert_eq!(shown["device.d.address"]["value"], format!("\"{value}\""), "{shown}");
+    }
+    let shown = folder.show_with(&[("DMGW_GATEWAY__ID", "7"), ("DMGW_DEVICE__D__SECURITY", "7")]);
+    let values = [&shown["gateway.id"]["value"], &shown["device.d.security"]["value"]];
+    assert_eq!(values, ["\"7\"", "7"], "{shown}");
+}
+
+#[test]
+fn a_variable_of_the_environment_that_names_no_setting_is_told_and_what_it_holds_is_not() {
+    let links = "[link.a]\nsim = {}\n[link.a-b]\nsim = {}\n[link.a_b]\nsim = {}\n";
+    let folder = Folder::new(&[("dmgw.toml", links)]);
+    for (name, says) in [
+        ("DMGW_LINK__A", "link.a is a table; write which key of it is meant, after __"),
+        ("DMGW_LINK__A__SIM", "sim is a table"),
+        ("DMGW_LINK__A_B__EVERY", "this may mean a-b or a_b"),
+        ("DMGW_LINK__B__EVERY", "\"b\" is unknown here"),
+        ("DMGW_LIMITS__ASKS__MORE", "\"more\" is unknown here"),
+        ("DMGW_ADMISSION__LINK", "admission stands in the main file only"),
+        ("DMGW_LIMITS_ASKS", "this sets nothing; two signs _ part a section from its key, DMGW_LIMITS__ASKS"),
+        ("DMGW_VARIABLE_SITE", "DMGW_VARIABLE__SITE"),
+        ("DMGW_DEVICE__A__KYE", "\"a\" is unknown here"),
+    ] {
+        let env = [(name, "hunter22")];
+        let told = folder.check_with(&env);
+        assert_eq!((told.len(), &told[0][0]), (1, &format!("${name}:1:1")), "{told:?}");
+        assert!(told[0][1].contains(says), "{told:?}");
+        let (_, shown) = folder.dmgw(&env, &["check"]);
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
+    // Somebody else's.
+    assert!(folder.check_with(&[("DMGW_LINK_PORT", "1"), ("DMGW_SERVICE_HOST", "x"), ("DMGW_LIMITS", "1")]).is_empty());
+}
+
+#[test]
 fn fifty_gateways_share_all_files_but_one_variable() {
     let shared = [
+        ("dmgw.toml", "[gateway]\nid = \"gw-${site}\"\n"),
+        ("policies.d/slow.toml", "[template.slow]\nevery = \"5m\"\nsim = { socket = \"/run/${site}/${name}\" }\n"),
+        ("policies.d/all.toml", "[variable]\nkind = \"plant\"\n"),
         ("links.d/plant.toml", "[link.plant]\ntemplate = \"slow\"\n"),
         ("links.d/yard.toml", "[link.yard]\nsim = { socket = \"/run/${gateway.id}/yard\" }\n"),
-        ("policies.d/groups.toml", "[group.here]\nfor = 'link == \"plant\" && label.site == \"${site}\"'\n"),
+        ("policies.d/groups.toml", "[group.here]\nfor = 'link == \"${kind}\" && label.site == \"${site}\"'\n"),
     ];
+    let folder = Folder::new(&shared);
     for no in 0..50 {
-        let main = format!(
-            "[variable]\nsite = \"s{no}\"\n[gateway]\nid = \"gw-${{site}}\"\n[template.slow]\nevery = \"5m\"\n\
-             sim = {{ socket = \"/run/${{site}}/${{name}}\" }}\n"
-        );
-        let folder = Folder::new(&[&[("dmgw.toml", main.as_str())], &shared[..]].concat());
-        let shown = folder.show();
+        // From a file of its own, or from the environment; a number is a text there too.
+        let (site, own) = if no % 2 == 0 { (format!("s{no}"), true) } else { (no.to_string(), false) };
+        let file = if own { format!("[variable]\nsite = \"{site}\"\n") } else { "# By the environment.\n".into() };
+        folder.write("devices.d/site.toml", &file);
+        let env = [("DMGW_VARIABLE__SITE", site.as_str())];
+        let shown = folder.show_with(if own { &[] } else { &env });
         let value = |key: &str| shown[key]["value"].as_str().unwrap_or_default().to_owned();
-        assert_eq!(value("gateway.id"), format!("\"gw-s{no}\""));
-        assert_eq!(value("link.plant.sim.socket"), format!("\"/run/s{no}/plant\""));
-        assert_eq!(value("link.yard.sim.socket"), format!("\"/run/gw-s{no}/yard\""), "{shown}");
-        assert!(value("group.here.for").contains(&format!("s{no}")), "{shown}");
+        assert_eq!(value("gateway.id"), format!("\"gw-{site}\""));
+        assert_eq!(value("link.plant.sim.socket"), format!("\"/run/{site}/plant\""));
+        assert_eq!(value("link.yard.sim.socket"), format!("\"/run/gw-{site}/yard\""), "{shown}");
+        assert!(value("group.here.for").contains(&site), "{shown}");
     }
+    folder.write("policies.d/z.toml", "[variable]\nkind = \"yard\"\n[template.slow]\nevery = \"1m\"\n");
+    let told = folder.check_with(&[("DMGW_VARIABLE__SITE", "x")]);
+    let says: Vec<&str> = told.iter().map(|fault| fault[1].as_str()).collect();
+    assert_eq!(says, ["variable kind is there twice, in two files", "template slow is there twice, in two files"]);
+}
+
+#[test]
+fn what_templates_and_variables_make_has_a_bound_that_is_told_once() {
+    let long = format!("[variable]\nlong = \"{}\"\n[template.big.label]\n", "x".repeat(1_200));
+    let labels = |value: &str| (0..60).map(|no| format!("l{no} = \"{value}\"\n")).collect::<String>();
+    let devices = |count: usize| {
+        let device = |no| format!("[device.d{no}]\ntemplate = \"big\"\nidentities = [\"serial:acme:{no}\"]\n");
+        (0..count).map(device).collect::<String>()
+    };
+    let folder = Folder::new(&[("dmgw.toml", &format!("{long}{}", labels("${long}")))]);
+    folder.write("devices.d/all.toml", &devices(500));
+    let told = folder.check();
+    assert!(
+        told.iter().all(|fault| !fault[1].contains("MiB")),
+        "a label is too long, but all together are not: {told:?}"
+    );
+    folder.write("devices.d/all.toml", &devices(1_200));
+    let told = folder.check();
+    assert!(told.len() == 1 && told[0][1].contains("made more than 64 MiB"), "{told:?}");
+    // Without any variable.
+    folder.write("dmgw.toml", &format!("{long}{}", labels(&"y".repeat(1_200))));
+    let told = folder.check();
+    assert!(told.len() == 1 && told[0][1].contains("made more than 64 MiB"), "{told:?}");
+    assert!(told[0][0].starts_with("devices.d/all.toml:"), "{told:?}");
 }
 
 #[test]

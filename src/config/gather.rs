@@ -4,8 +4,8 @@
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::ConfigError;
 use super::layers::Layered;
+use super::{ConfigError, overlay};
 use crate::document::{At, Origin, Sources};
 
 /// The folders beside the main file, in the order in which they are read.
@@ -33,6 +33,8 @@ pub struct Inputs {
     /// What came with the program, below all else: a profile of the same name above stands in its place.
     pub shipped: Vec<u32>,
     pub env: Vec<u32>,
+    /// Variables of the environment that set nothing, though a setting was meant. Of each only its name is kept.
+    pub meant: Vec<u32>,
     /// Files that could not be read, and why: the others are read all the same.
     pub unread: Vec<(u32, String)>,
 }
@@ -56,8 +58,12 @@ impl Inputs {
         let mut env: Vec<(String, String)> = env.filter(|(name, _)| name.starts_with(ENV)).collect();
         env.sort();
         self.shipped(&env, &mut room)?;
-        for (name, value) in env.into_iter().filter(|(name, _)| is_ours(name)) {
-            self.env.push(self.sources.add(Origin::Env(name), value));
+        for (name, value) in env {
+            if is_ours(&name) {
+                self.env.push(self.sources.add(Origin::Env(name), value));
+            } else if overlay::was_meant(&name).is_some() {
+                self.meant.push(self.sources.add(Origin::Env(name), String::new()));
+            }
         }
         Ok(self)
     }

@@ -26,15 +26,22 @@ pub fn read(inputs: &Inputs) -> Reading {
     let held = layers::fold(&inputs.layers, sources, &mut faults);
     let covered = layers::lay_over(&mut root, held);
     overlay::environment(&mut root, inputs, &mut faults);
-    variables::templates(&mut root, &mut faults);
+    overlay::meant(inputs, &mut faults);
+    variables::only_plain(&root, &mut faults);
+    let mut made = variables::Made::default();
+    variables::templates(&mut root, &mut made, &mut faults);
     inherit::inherit(&mut root, &mut faults);
-    variables::put_in(&mut root, sources, &mut faults);
+    variables::put_in(&mut root, sources, &mut made, &mut faults);
     faults.tree_is_made();
-    let main = inputs.files.first().map_or(At::NOWHERE, |file| At { source: *file, start: 0, end: 0 });
-    let config = Config::read(&root, main, &mut faults);
+    // What was cut off in the middle has mistakes that nobody made.
+    let config = if made.is_too_much() { None } else { Config::read(&root, main_of(inputs), &mut faults) };
     if let Some(config) = &config {
         checks::check(config, &root, &mut faults);
     }
     faults.settle(sources, &section::secrets(Config::KEYS));
     Reading { config, root, faults, covered }
+}
+
+fn main_of(inputs: &Inputs) -> At {
+    inputs.files.first().map_or(At::NOWHERE, |file| At { source: *file, start: 0, end: 0 })
 }

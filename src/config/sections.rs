@@ -42,10 +42,11 @@ section! {
         commands: Commands = Commands::default() => within Commands;
         limits: Limits = Limits::default() => within Limits;
         /// Texts to put into others: what stands here as `site` is put where a text says ${site}. Always there are
-        /// ${gateway.id} and, in a named table, ${name}. Where a text shall hold these signs themselves, write $${.
+        /// ${gateway.id} and, in a named table, ${name}. Where a text shall hold these signs themselves, write $${. A
+        /// drop-in may hold some, and the environment may set one: DMGW_VARIABLE__SITE=basel.
         variable: BTreeMap<Name, String> = BTreeMap::new(), like "site = \"basel\"";
-        /// Templates: a named table that says template = "x" takes what it does not give itself from [template.x]. So
-        /// many gateways share one file, and each says only what differs.
+        /// Templates: a link or a device that says template = "x" takes what it does not give itself from [template.x].
+        /// With both, many gateways share all of their files, and each says only what differs.
         template: BTreeMap<Name, AsIs> = BTreeMap::new(), like "slow = { every = \"5m\", silent_after = \"30m\" }\nfeeder = { link = \"plant\", groups = [\"feeders\"] }";
         link: BTreeMap<Name, Link> = BTreeMap::new() => named Link, like "plant";
         group: BTreeMap<Name, Group> = BTreeMap::new() => named Group, like "basement";

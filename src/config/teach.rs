@@ -13,8 +13,8 @@ const INTRODUCTION: &str = "\
 # Spans of time are \"250ms\", \"30s\", \"5m\", \"2h\" or \"7d\"; sizes are \"512B\", \"64KiB\", \"64MiB\" or \"1GiB\".
 #
 # Files that end in .toml in links.d, devices.d, policies.d and profiles.d beside this one hold further named tables,
-# [link.NAME] and the like. `dmgw check` looks whether all of it is right. In a container, a variable of the environment changes a key:
-# DMGW_LIMITS__ASKS=128, DMGW_LINK__METERS__EVERY=5s.
+# [link.NAME] and the like, templates and variables. `dmgw check` looks whether all of it is right. In a container, a
+# variable of the environment changes a key: DMGW_LIMITS__ASKS=128, DMGW_LINK__METERS__EVERY=5s.
 ";
 
 const WIDTH: usize = 120;

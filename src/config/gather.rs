@@ -1,7 +1,9 @@
 //! Collects the texts that the settings are made of: the main file, the drop-ins in the folders beside it, and the
 //! environment. Reads them and judges nothing but their size.
 
+use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::layers::Layered;
@@ -46,18 +48,19 @@ impl Inputs {
         for path in drop_ins(main)? {
             inputs.drop_in(&path, &mut room);
         }
-        inputs.finish(env, room)
+        Ok(inputs.finish(env, room))
     }
 
     /// With what is shipped and what the environment says.
-    pub fn finish(
-        mut self,
-        env: impl Iterator<Item = (String, String)>,
-        mut room: usize,
-    ) -> Result<Inputs, ConfigError> {
-        let mut env: Vec<(String, String)> = env.filter(|(name, _)| name.starts_with(ENV)).collect();
+    fn finish(mut self, env: impl Iterator<Item = (String, String)>, mut room: usize) -> Inputs {
+        let env: Vec<(String, String)> = env.collect();
+        self.shipped(&env, &mut room);
+        self.with_env(env)
+    }
+
+    pub fn with_env(mut self, env: impl IntoIterator<Item = (String, String)>) -> Inputs {
+        let mut env: Vec<(String, String)> = env.into_iter().filter(|(name, _)| name.starts_with(ENV)).collect();
         env.sort();
-        self.shipped(&env, &mut room)?;
         for (name, value) in env {
             if is_ours(&name) {
                 self.env.push(self.sources.add(Origin::Env(name), value));
@@ -65,7 +68,7 @@ impl Inputs {
                 self.meant.push(self.sources.add(Origin::Env(name), String::new()));
             }
         }
-        Ok(self)
+        self
     }
 
     /// Profiles alone: these files beside no main file, over what is shipped.
@@ -75,27 +78,35 @@ impl Inputs {
         for path in files {
             inputs.file(path, &mut room)?;
         }
-        inputs.shipped(&env.collect::<Vec<_>>(), &mut room)?;
+        inputs.shipped(&env.collect::<Vec<_>>(), &mut room);
         Ok(inputs)
     }
 
-    fn shipped(&mut self, env: &[(String, String)], room: &mut usize) -> Result<(), ConfigError> {
+    /// One that cannot be read takes nothing with it: what the owner wrote holds without it.
+    pub fn shipped(&mut self, env: &[(String, String)], room: &mut usize) {
         let named = env.iter().find(|(name, _)| name == SHIPPED_PROFILES_ENV);
-        let folder = named.map_or(SHIPPED_PROFILES, |(_, folder)| folder);
-        for path in toml_files(Path::new(folder))? {
-            let source = self.text(&path, room)?;
+        let folder = Path::new(named.map_or(SHIPPED_PROFILES, |(_, folder)| folder));
+        let paths = toml_files(folder).unwrap_or_else(|error| {
+            let source = self.unread(folder, &error);
+            self.shipped.push(source);
+            Vec::new()
+        });
+        for path in paths {
+            let source = self.text(&path, room).unwrap_or_else(|error| self.unread(&path, &error));
             self.shipped.push(source);
         }
-        Ok(())
     }
 
     /// One that cannot be read takes none of the others with it.
     fn drop_in(&mut self, path: &Path, room: &mut usize) {
-        if let Err(error) = self.file(path, room) {
-            let source = self.sources.add(Origin::File(path.to_owned()), String::new());
-            self.files.push(source);
-            self.unread.push((source, error.why()));
-        }
+        let source = self.text(path, room).unwrap_or_else(|error| self.unread(path, &error));
+        self.files.push(source);
+    }
+
+    fn unread(&mut self, path: &Path, error: &ConfigError) -> u32 {
+        let source = self.sources.add(Origin::File(path.to_owned()), String::new());
+        self.unread.push((source, error.why()));
+        source
     }
 
     fn file(&mut self, path: &Path, room: &mut usize) -> Result<(), ConfigError> {
@@ -134,7 +145,11 @@ pub fn read_text(path: &Path) -> Result<String, ConfigError> {
     let io = |source| ConfigError::Read { path: path.to_owned(), source };
     let bad = |says| ConfigError::File { path: path.to_owned(), says };
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(io)?;
+    // A pipe that nobody writes to would hold up whoever opens it.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(io)?;
+    if !file.metadata().map_err(io)?.is_file() {
+        return Err(bad("this file cannot be read: it is no file, but a folder, a pipe or a device".into()));
+    }
     file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(io)?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(bad(format!("larger than {LARGEST_FILE} bytes; that is not a settings file")));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gather::Inputs;
 use crate::disk;
-use crate::document::{Origin, Sources};
+use crate::document::Origin;
 
 const NAME: &str = "settings.last";
 /// Twice what may be gathered, for JSON marks some signs.
@@ -20,6 +20,8 @@ const LARGEST: u64 = 64 << 20;
 struct Kept {
     /// The main file first.
     files: Vec<(PathBuf, String)>,
+    /// What came with the program. One that was written before this was kept does not say it.
+    shipped: Option<Vec<(PathBuf, String)>>,
 }
 
 /// Where it lies, beside this store.
@@ -33,7 +35,8 @@ pub fn write(at: &Path, inputs: &Inputs) -> io::Result<()> {
         source if let Origin::File(path) = &source.origin => Some((path.clone(), source.text.clone())),
         _ => None,
     };
-    let bytes = serde_json::to_vec(&Kept { files: inputs.files.iter().filter_map(file).collect() })?;
+    let [files, shipped] = [&inputs.files, &inputs.shipped].map(|nos| nos.iter().filter_map(file).collect());
+    let bytes = serde_json::to_vec(&Kept { files, shipped: Some(shipped) })?;
     // What is there already need not wear the flash.
     if std::fs::read(at).is_ok_and(|there| there == bytes) {
         return Ok(());
@@ -46,8 +49,13 @@ pub fn read(at: &Path, env: impl Iterator<Item = (String, String)>) -> io::Resul
     let mut bytes = Vec::new();
     std::fs::File::open(at)?.take(LARGEST).read_to_end(&mut bytes)?;
     let kept: Kept = serde_json::from_slice(&bytes)?;
-    let mut sources = Sources::default();
-    let files = kept.files.into_iter().map(|(path, text)| sources.add(Origin::File(path), text)).collect();
-    let inputs = Inputs { sources, files, ..Inputs::default() };
-    inputs.finish(env, LARGEST as usize).map_err(io::Error::other)
+    let mut inputs = Inputs::default();
+    let mut add = |(path, text)| inputs.sources.add(Origin::File(path), text);
+    inputs.files = kept.files.into_iter().map(&mut add).collect();
+    let env: Vec<(String, String)> = env.collect();
+    match kept.shipped {
+        Some(shipped) => inputs.shipped = shipped.into_iter().map(add).collect(),
+        None => inputs.shipped(&env, &mut (LARGEST as usize)),
+    }
+    Ok(inputs.with_env(env))
 }

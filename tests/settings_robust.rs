@@ -150,7 +150,7 @@ proptest! {
             fs::write(groups.join(format!("{no}.toml")), group(no)).unwrap();
         }
         let began = Instant::now();
-        let started = starting::start(&main).map_err(|error| error.to_string()).unwrap();
+        let started = starting::find(&main).and_then(|found| found.start(&[])).map_err(|error| error.to_string()).unwrap();
         assert!(began.elapsed() < LONG);
         for no in (0..4).filter(|no| damaged(*no).is_none()) {
             let alone = Config::parse(&main, &drop_in(no)).unwrap();

@@ -195,8 +195,8 @@ fn socket(said: Option<&Path>, settings: &Path) -> Result<PathBuf, CliError> {
         return Ok(socket.to_owned());
     }
     // As the daemon does: a mistake somewhere is no reason not to find it.
-    match starting::start(settings) {
-        Ok(started) => Ok(started.config.socket.path.value),
+    match starting::find(settings) {
+        Ok(found) => Ok(found.config.socket.path.value),
         // Nobody named these settings, and they may be for other eyes only.
         Err(_) if settings == Path::new(DEFAULT_PATH) => Ok(DEFAULT_SOCKET.into()),
         Err(error) => Err(CliError::Failed(error.to_string())),

@@ -117,8 +117,7 @@ impl Look<'_> {
             }
             let profiles = &self.config.profile;
             if let Some(profile) = rule.profile.as_ref().filter(|profile| !profiles.contains_key(&profile.value)) {
-                // Not `lost`: without its profile a rule that refuses would let everybody in.
-                self.faults.add(no_such("profile", profile, profiles));
+                self.faults.add(Fault { lost: true, ..no_such("profile", profile, profiles) });
             }
         }
     }

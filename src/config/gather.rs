@@ -1,6 +1,7 @@
 //! Collects the texts that the settings are made of: the main file, the drop-ins in the folders beside it, and the
 //! environment. Reads them and judges nothing but their size.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -127,11 +128,12 @@ impl Inputs {
         self.shipped.contains(&at.source)
     }
 
-    /// Without the files and layers whose number is told.
-    pub fn without(mut self, bad: &[u32]) -> Inputs {
+    /// Without those whose number is told.
+    pub fn without(mut self, bad: &BTreeSet<u32>) -> Inputs {
         self.files.retain(|file| !bad.contains(file));
         self.layers.retain(|layer| !bad.contains(&layer.source));
         self.shipped.retain(|file| !bad.contains(file));
+        self.meant.retain(|variable| !bad.contains(variable));
         self.unread.retain(|(file, _)| !bad.contains(file));
         self
     }

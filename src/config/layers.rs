@@ -26,6 +26,7 @@ pub enum Says {
 /// A version whose text stands among the sources.
 #[derive(Clone)]
 pub struct Layered {
+    pub version: u64,
     pub source: u32,
     pub hide: Vec<String>,
     pub lift: Vec<String>,
@@ -39,7 +40,7 @@ impl Inputs {
             .map(|layer| {
                 let origin = Origin::Layer { version: layer.version, by: layer.by.to_string() };
                 let source = self.sources.add(origin, layer.text.clone());
-                Layered { source, hide: layer.hide.clone(), lift: layer.lift.clone() }
+                Layered { version: layer.version, source, hide: layer.hide.clone(), lift: layer.lift.clone() }
             })
             .collect();
         self

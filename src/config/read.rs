@@ -3,7 +3,7 @@
 
 use super::gather::Inputs;
 use super::{Config, checks, layers, overlay, variables};
-use crate::document::{At, Faults, Section, Table, parse, section};
+use crate::document::{At, Faults, Nested, Section, Table, parse, section};
 use crate::profile::inherit;
 
 /// What came out. `config` is there where every key could be read, even if the whole makes no sense.
@@ -40,6 +40,26 @@ pub fn read(inputs: &Inputs) -> Reading {
     }
     faults.settle(sources, &section::secrets(Config::KEYS));
     Reading { config, root, faults, covered }
+}
+
+/// The sections of which there is one each, as far as `inputs` say them: no version and no bad drop-in can change them, so
+/// they hold before the rest is read. None, where one of them is wrong.
+pub fn sections(inputs: &Inputs) -> (Option<Config>, Table) {
+    let (sources, mut faults, mut of_the_rest) = (&inputs.sources, Faults::default(), Faults::default());
+    let mut files = Vec::new();
+    for file in &inputs.files {
+        let faults = if files.is_empty() { &mut faults } else { &mut of_the_rest };
+        files.push((*file, parse::parse(sources, *file, faults)));
+    }
+    let mut root = overlay::files(files, sources, &mut of_the_rest);
+    overlay::environment(&mut root, inputs, &mut faults);
+    let is_section = |name: &str| Config::KEYS.iter().any(|k| k.name == name && matches!(k.nested, Nested::Within(_)));
+    root.0.retain(|(key, _)| is_section(&key.text) || key.text == variables::VARIABLE);
+    variables::put_in(&mut root, sources, &mut variables::Made::default(), &mut faults);
+    root.remove(variables::VARIABLE);
+    let config = Config::read(&root, main_of(inputs), &mut faults);
+    // What the environment names may be a table of a version.
+    (config.filter(|_| faults.iter().all(|fault| fault.lost)), root)
 }
 
 fn main_of(inputs: &Inputs) -> At {

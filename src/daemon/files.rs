@@ -3,6 +3,7 @@
 //! What runs is what lies in the last good copy, with the versions of the store over it. Only where the copy cannot be
 //! written is it held in memory, so that nobody is told of settings that do not hold.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
 use crate::config::flat::{at_next_start, flat};
-use crate::config::{Inputs, kept, layers, probation, read, starting};
+use crate::config::{Inputs, kept, layers, probation, read};
 use crate::document::Table;
 use crate::model::layer::{Layer, OnProbation, Versions};
 use crate::model::setting::Flat;
@@ -27,6 +28,8 @@ pub struct Files {
     pub watched: Option<(OnProbation, Instant)>,
     /// The last change, until the disk has taken it.
     pub unsettled: Option<oneshot::Receiver<()>>,
+    /// Versions that the start left out. They do not hold until settings are taken over with them.
+    pub left_out: BTreeSet<u64>,
     /// What runs, where the copy cannot be written.
     unkept: Option<Inputs>,
     /// What the parts that are made once were made by.
@@ -36,7 +39,17 @@ pub struct Files {
 impl Files {
     pub fn new(main: PathBuf, store: &std::path::Path, snapshots: Snapshots) -> Files {
         let (copy, probation) = (kept::place(store), probation::place(store));
-        Files { main, copy, probation, snapshots, watched: None, unsettled: None, unkept: None, made_by: Flat::new() }
+        Files {
+            main,
+            copy,
+            probation,
+            snapshots,
+            watched: None,
+            unsettled: None,
+            left_out: BTreeSet::new(),
+            unkept: None,
+            made_by: Flat::new(),
+        }
     }
 
     pub fn watch(&mut self, of: Option<OnProbation>) {
@@ -87,7 +100,10 @@ impl Files {
 
     /// The files as they lie there.
     pub fn gather(&self) -> Result<Inputs, String> {
-        Inputs::gather(&self.main, std::env::vars()).map_err(|error| error.to_string())
+        let gathered = Inputs::gather(&self.main, std::env::vars()).map_err(|error| error.to_string())?;
+        // The start has told of them, and nobody can change them while the daemon runs.
+        let meant = gathered.meant.iter().copied().collect();
+        Ok(gathered.without(&meant))
     }
 
     /// The texts that run. What somebody wrote into the files since then is not among them.
@@ -101,8 +117,9 @@ impl Files {
 
     /// What runs: a version that a start left out is not in it, and what was made at the start is as it was then.
     pub fn running(&self) -> Result<Flat, String> {
-        let inputs = self.texts()?.with_layers(&self.layers()?);
-        let inputs = starting::go_on(inputs, None).map_err(|error| error.to_string())?.inputs;
+        let mut layers = self.layers()?;
+        layers.retain(|layer| !self.left_out.contains(&layer.version));
+        let inputs = self.texts()?.with_layers(&layers);
         let mut running = flat(&read(&inputs).root, &inputs.sources);
         running.retain(|key, _| !at_next_start(key) || self.made_by.contains_key(key));
         for (key, made_by) in &self.made_by {

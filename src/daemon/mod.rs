@@ -39,7 +39,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot::error::RecvError;
 
 use crate::api::{Asked, Control};
-use crate::config::starting::{self, Started};
+use crate::config::starting::{self, Found};
 use crate::model::setting::Reloaded;
 use crate::seal::guard_memory;
 use crate::store::StoreError;
@@ -62,8 +62,8 @@ const STACK: usize = 512 << 10;
 /// `dmgw run`: comes back after a clean stop.
 pub fn run(config: &Path) -> anyhow::Result<()> {
     let guarded = guard_memory();
-    let started = starting::start(config)?;
-    logs::start(&started.config.log);
+    let found = starting::find(config)?;
+    logs::start(&found.config.log);
     if let Err(error) = guarded {
         tracing::warn!(%error, "a core file of the daemon may hold keys; set LimitCORE=0 in its unit");
     }
@@ -78,7 +78,7 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads of the daemon")?;
-    let ended = runtime.block_on(serve(config, started));
+    let ended = runtime.block_on(serve(config, found));
     // What still runs now is a disk that does not answer; nothing of it was acknowledged.
     runtime.shutdown_background();
     ended
@@ -109,12 +109,12 @@ async fn give_back() {
     }
 }
 
-async fn serve(main: &Path, started: Started) -> anyhow::Result<()> {
+async fn serve(main: &Path, found: Found) -> anyhow::Result<()> {
     // From here on a signal is ours: one that comes while the store opens is answered right after.
     let mut signals = Signals::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let notify = Notify::from_env();
-    let (mut running, config) = start::start(main, started, notify.clone())?;
+    let (mut running, config) = start::start(main, found, notify.clone())?;
     known::tell(&config, &running.seal, &running.asks).await;
     running.links.start();
     drop(config);

@@ -189,6 +189,7 @@ async fn apply(running: &mut Running, next: Next) -> Result<Reloaded, String> {
         return Err("the daemon is stopping".into());
     }
     let refused = known::tell(&config, &running.seal, &running.asks).await;
+    running.files.left_out.clear();
     running.files.keep(inputs);
     if settled.is_err() {
         tracing::warn!("the disk has not taken the settings in time; they hold, and are kept when it does");

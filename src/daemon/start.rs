@@ -1,5 +1,6 @@
 //! Puts the parts together, in the order in which they must not fail: store (and its lock), socket, loop, links, api.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::settings;
 use crate::api::{self, Control};
 use crate::asks::Asks;
 use crate::config::probation::{self, AtStart};
-use crate::config::starting::{self, Started};
+use crate::config::starting::{Found, Started};
 use crate::config::{self, Config};
 use crate::engine;
 use crate::links::{Keys, mono};
@@ -54,23 +55,27 @@ pub struct Running {
     pub seal: Arc<Seal>,
 }
 
-pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<(Running, Config)> {
-    let mut clock = Clock::new(started.config.clock.trust);
-    make_folder(&started.config.store.path, 0o700)?;
-    let seal = Seal::of_gateway(started.config.store.folder(), seal::credentials().as_deref());
+pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Running, Config)> {
+    let mut clock = Clock::new(found.config.clock.trust);
+    make_folder(&found.config.store.path, 0o700)?;
+    let seal = Seal::of_gateway(found.config.store.folder(), seal::credentials().as_deref());
     let seal = Arc::new(seal.context("the key of the secrets cannot be used")?);
-    let (store, opened) = open(&started.config, &mut clock, seal.clone())?;
-    let (started, mut files, went_back) = with_versions(main, started, store.snapshots())?;
-    let Started { config, inputs, trouble } = started;
-    let socket = config.socket.path.value.clone();
-    let listener = match make_folder(&socket, 0o755).and_then(|()| api::socket::bind(&socket)) {
-        Ok(listener) => listener,
+    let (store, opened) = open(&found.config, &mut clock, seal.clone())?;
+    let begun = with_versions(main, found, store.snapshots()).and_then(|begun| {
+        let socket = &begun.0.config.socket.path.value;
+        make_folder(socket, 0o755)?;
+        Ok((api::socket::bind(socket)?, begun))
+    });
+    let (listener, (started, mut files, went_back)) = match begun {
+        Ok(begun) => begun,
         Err(error) => {
             // Nothing happened yet; the next start need not think that it crashed.
             let _ = store.close(&opened.now);
             return Err(error);
         }
     };
+    let Started { config, inputs, trouble } = started;
+    let socket = config.socket.path.value.clone();
     tell(&opened);
     let root = config::read(&inputs).root;
     files.begin(inputs, &root);
@@ -146,12 +151,8 @@ pub fn start(main: &Path, started: Started, notify: Notify) -> anyhow::Result<(R
 
 /// With what was changed through doors, unless a version is on probation and the daemon started with it once too often:
 /// then as before, and a version that says so.
-fn with_versions(
-    main: &Path,
-    started: Started,
-    snapshots: Snapshots,
-) -> anyhow::Result<(Started, Files, Option<Layer>)> {
-    let store = &started.config.store.path;
+fn with_versions(main: &Path, found: Found, snapshots: Snapshots) -> anyhow::Result<(Started, Files, Option<Layer>)> {
+    let store = &found.config.store.path;
     let mut files = Files::new(main.to_owned(), store, snapshots);
     let mut layers =
         files.layers().map_err(anyhow::Error::msg).context("the versions of the settings cannot be read")?;
@@ -178,10 +179,9 @@ fn with_versions(
             went_back = Some(layer);
         }
     }
-    let started = match started {
-        started if layers.is_empty() => started,
-        Started { inputs, trouble, .. } => starting::go_on(inputs.with_layers(&layers), trouble)?,
-    };
+    let started = found.start(&layers)?;
+    let held: BTreeSet<u64> = started.inputs.layers.iter().map(|layer| layer.version).collect();
+    files.left_out = layers.iter().map(|layer| layer.version).filter(|version| !held.contains(version)).collect();
     if let Some(trouble) = &started.trouble {
         tracing::error!("{trouble}");
     }

@@ -16,7 +16,7 @@ use crate::model::device::{DeviceNow, Profiled};
 use crate::model::point::MOST_POINTS;
 use crate::model::*;
 use crate::nearest::nearest;
-use crate::profile::{Converter, Facts, Known, Shaped, best};
+use crate::profile::{Converter, Facts, Known, Shaped, fittest};
 
 use super::proving::Check;
 use super::step::Step;
@@ -82,19 +82,16 @@ impl Engine {
         let Some(link) = link.unwrap_or_default() else {
             // By what its link said of it.
             return device.profile_name().filter(|_| link.is_some()).cloned().or_else(|| {
-                self.found_by(&Facts { driver: None, identities: &device.identities, about, capabilities: Some(given) })
+                self.found_by(&Facts::new(None, &device.identities, about, Some(given)))
             });
         };
         let driver = self.links[usize::from(link.0)].settings.driver.as_ref().map(Name::as_str);
-        self.found_by(&Facts { driver, identities: &device.identities, about, capabilities: Some(given) })
+        self.found_by(&Facts::new(driver, &device.identities, about, Some(given)))
     }
 
     fn found_by(&self, facts: &Facts<'_>) -> Option<Name> {
-        let profiles = &self.settings.profiles;
-        if profiles.is_empty() {
-            return None;
-        }
-        best(profiles.iter().map(|(name, shaped)| (name, shaped.profile.as_ref())), facts).profile
+        let profiles = self.settings.profiles.iter().map(|(name, shaped)| (name, shaped.profile.as_ref()));
+        fittest(profiles, facts).cloned()
     }
 
     /// Makes the device what it is by these capabilities: its profile and its shapes. Where there is no room for so many

@@ -179,7 +179,7 @@ impl Shows {
         let identities: Vec<Identity> = self.identities.iter().map(|Identified(identity)| identity.clone()).collect();
         let about = About { hardware: self.hardware.clone(), versions: self.versions.clone(), ..About::default() };
         let driver = self.driver.as_ref().map(Name::as_str);
-        let facts = Facts { driver, identities: &identities, about: Some(&about), capabilities: Some(given) };
+        let facts = Facts::new(driver, &identities, Some(&about), Some(given));
         let found = best(profiles, &facts);
         let name = |name: Option<&Name>| name.map_or_else(|| "no profile".to_owned(), ToString::to_string);
         let why = found.score.reasons.join(", ");

@@ -29,7 +29,7 @@ pub use count::Count;
 pub use date::Date;
 pub use energy::Energy;
 pub use marks::{Mark, Words};
-pub use score::{Best, Facts, Score, best};
+pub use score::{Best, Facts, Score, best, fittest};
 pub use sections::{Counter, Health, Hint, Known, Profile, Success, Wanted};
 pub use shaped::Shaped;
 

@@ -119,7 +119,7 @@ fn best_for(serial: &str, firmware: &str) -> Best {
     let identities = [Identity::new(IdentityKind::Serial, serial, Proof::Seen).unwrap()];
     let versions = BTreeMap::from([(name("firmware"), firmware.to_owned())]);
     let about = About { hardware: Some("acme M2".into()), versions, ..About::default() };
-    best(&all, &Facts { driver: Some("sim"), identities: &identities, about: Some(&about), capabilities: None })
+    best(&all, &Facts::new(Some("sim"), &identities, Some(&about), None))
 }
 
 #[test]

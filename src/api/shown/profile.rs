@@ -51,7 +51,7 @@ impl ProfileShown {
             return None;
         }
         let capabilities = Some(known.wire().as_ref());
-        let facts = Facts { driver, identities: &device.identities, about: known.about.as_deref(), capabilities };
+        let facts = Facts::new(driver, &device.identities, known.about.as_deref(), capabilities);
         let Best { profile, score, others, tie } =
             best(profiles.iter().map(|(name, shaped)| (name, shaped.profile.as_ref())), &facts);
         let assigned = device.profile.as_ref().is_some_and(|profile| profile.assigned);

@@ -160,11 +160,8 @@ impl Look<'_> {
     }
 
     fn profiles(&mut self) {
-        let written = self.root.get("profile").and_then(Node::table);
-        for (name, profile) in &self.config.profile {
-            if let Some(table) = written.and_then(|profiles| profiles.get(name.as_str())).and_then(Node::table) {
-                crate::profile::checks::check(profile, table, self.faults);
-            }
+        if let Some(written) = self.root.get("profile").and_then(Node::table) {
+            crate::profile::checks::check(&self.config.profile, written, self.faults);
         }
     }
 

@@ -1,43 +1,96 @@
 //! What no single row of a profile can show: points that lead nowhere or in a circle, keys that contradict each other.
 
+mod evidence;
 mod point;
 
-use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::condition::Condition;
 use super::order::in_order;
 use super::sections::{Known, Profile};
 use super::{MOST_HINTS, MOST_TEXTS};
-use crate::document::{At, Fault, Faults, Placed, Table};
-use crate::model::PointPath;
+use crate::document::{At, Fault, Faults, Node, Placed, Table, Val};
 use crate::model::point::MOST_POINTS;
+use crate::model::{Name, PointPath};
 use crate::units::Span;
 
 /// What is read or waited for more often, or more rarely, is a slip of the finger.
 const SHORTEST: Span = Span::millis(10);
 const LONGEST: Span = Span::secs(365 * 86_400);
 
-/// `root` is the table of that profile, as it was written.
-pub fn check(profile: &Profile, root: &Table, faults: &mut Faults) {
-    let mut look = Look { profile, root, faults };
-    look.counts();
-    look.hints();
-    for (path, known) in &profile.point {
-        look.point(path, known);
+/// All profiles; `written` is the table of them, with what each has taken from another.
+pub fn check(profiles: &BTreeMap<Name, Profile>, written: &Table, faults: &mut Faults) {
+    // What a base has wrong itself is told first, and then not again for each that extends it.
+    let (extending, bases): (Vec<_>, Vec<_>) = profiles.iter().partition(|(_, profile)| profile.extends.is_some());
+    for (name, profile) in bases.into_iter().chain(extending) {
+        if let Some(root) = written.get(name.as_str()).and_then(Node::table) {
+            let base = profile.extends.as_ref().and_then(|base| written.get(base.value.as_str())?.table());
+            let extends = profile.extends.as_ref().map_or(At::NOWHERE, |base| base.at);
+            let taken = base.map(places).unwrap_or_default();
+            Look { profile, root, taken, extends, here: extends, faults }.all();
+        }
     }
-    look.circles();
-    look.spans();
-    look.operations();
-    look.health();
+}
+
+/// Of everything in the table.
+fn places(table: &Table) -> BTreeSet<At> {
+    let inside = |node: &Node| match &node.val {
+        Val::Table(table) => places(table),
+        Val::List(nodes) => nodes.iter().flat_map(|node| [node.at].into_iter().chain(inside_list(node))).collect(),
+        _ => BTreeSet::new(),
+    };
+    table.0.iter().flat_map(|(key, node)| [key.at, node.at].into_iter().chain(inside(node))).collect()
+}
+
+fn inside_list(node: &Node) -> BTreeSet<At> {
+    node.table().map(places).unwrap_or_default()
 }
 
 struct Look<'a> {
     profile: &'a Profile,
+    /// The table of that profile.
     root: &'a Table,
+    /// Where stands what it has taken from another.
+    taken: BTreeSet<At>,
+    /// Where it says from which.
+    extends: At,
+    /// What is looked at, as far as it stands in the profile itself.
+    here: At,
     faults: &'a mut Faults,
 }
 
 impl Look<'_> {
+    fn all(&mut self) {
+        self.counts();
+        self.hints();
+        for (path, known) in &self.profile.point {
+            self.go_to(self.of_point(path, ""));
+            self.point(path, known);
+        }
+        self.go_to(self.extends);
+        self.circles();
+        self.spans();
+        self.operations();
+        self.go_to(self.at(&["health"]));
+        self.health();
+    }
+
+    fn go_to(&mut self, at: At) {
+        self.here = if self.taken.contains(&at) { self.extends } else { at };
+    }
+
+    fn say(&mut self, at: At, says: impl Into<String>) {
+        self.add(Fault::new(at, says.into()));
+    }
+
+    /// What was right there and is wrong here is told here.
+    fn add(&mut self, fault: Fault) {
+        let is_told = self.faults.iter().any(|told| *told == fault);
+        match self.taken.contains(&fault.at) && !is_told {
+            true => self.faults.add(Fault { at: self.here, ..fault.clone() }.also(fault.at, "this is taken over")),
+            false => self.faults.add(fault),
+        }
+    }
+
     /// Where the key of that path stands.
     fn at(&self, path: &[&str]) -> At {
         self.root.follow(path).map_or(At::NOWHERE, |(key, _)| key.at)
@@ -57,7 +110,7 @@ impl Look<'_> {
         for (key, what, count, most) in counts {
             if count > most {
                 let at = self.at(&[key]);
-                self.faults.say(at, format!("there are {count} {what}; a profile has at most {most}"));
+                self.say(at, format!("there are {count} {what}; a profile has at most {most}"));
             }
         }
     }
@@ -67,11 +120,11 @@ impl Look<'_> {
         for (no, _) in empty {
             let node = self.root.get("match");
             let at = match node.map(|node| &node.val) {
-                Some(crate::document::Val::List(nodes)) => nodes.get(no).map_or(At::NOWHERE, |node| node.at),
+                Some(Val::List(nodes)) => nodes.get(no).map_or(At::NOWHERE, |node| node.at),
                 _ => At::NOWHERE,
             };
             let says = "this sign names nothing; say identity, hardware, version, point, component or driver";
-            self.faults.say(at, says);
+            self.say(at, says);
         }
     }
 
@@ -82,7 +135,7 @@ impl Look<'_> {
             let names: Vec<String> = self.profile.point.keys().map(ToString::to_string).collect();
             let says = format!("the profile has no point {}", point.value);
             let fault = Fault::new(point.at, says).meant(&point.value.to_string(), names.iter().map(String::as_str));
-            self.faults.add(fault);
+            self.add(fault);
         }
         there
     }
@@ -92,7 +145,7 @@ impl Look<'_> {
         let computed = |path: &PointPath| self.profile.point.get(path).is_some_and(Known::is_computed);
         let mut terms = self.profile.point.get(path).into_iter().flat_map(Known::terms);
         let at = terms.find(|term| computed(&term.value)).map_or(At::NOWHERE, |term| term.at);
-        self.faults.say(at, format!("{path} is computed from itself, if one follows what it is computed from"));
+        self.say(at, format!("{path} is computed from itself, if one follows what it is computed from"));
     }
 
     fn spans(&mut self) {
@@ -112,58 +165,7 @@ impl Look<'_> {
             );
         }
         for (at, key, span) in given.into_iter().filter(|(_, _, span)| !(SHORTEST..=LONGEST).contains(span)) {
-            self.faults.say(at, format!("{key} is {span}; it must lie between {SHORTEST} and {LONGEST}"));
-        }
-    }
-
-    fn operations(&mut self) {
-        for (kind, wanted) in &self.profile.operation {
-            let at = self.at(&["operation", &kind.name()]);
-            if kind.by_gateway() {
-                self.faults.say(at, format!("{kind} is done by the gateway, without the device"));
-            }
-            if self.profile.forbid.has(*kind) {
-                self.faults.say(at, format!("{kind} is among what this profile forbids"));
-            }
-            if let Some(success) = &wanted.success {
-                self.is_there(&success.point);
-                self.condition(success.condition(), success.point.at);
-            }
-        }
-    }
-
-    fn health(&mut self) {
-        let Some(health) = &self.profile.health else { return };
-        let condition = health.condition();
-        match &health.point {
-            Some(point) => {
-                self.is_there(point);
-                self.condition(condition, point.at);
-            }
-            None if !condition.is_empty() => {
-                let at = self.at(&["health"]);
-                self.faults.say(at, "say which point shall be so");
-            }
-            None if health.silent_after.is_none() && health.every.is_none() => {
-                let at = self.at(&["health"]);
-                self.faults.say(at, "health says nothing; say silent_after, every, or a point and how it shall be");
-            }
-            None => {}
-        }
-    }
-
-    fn condition(&mut self, condition: Condition<'_>, point: At) {
-        let Condition { equals, above, below } = condition;
-        if condition.is_empty() {
-            self.faults.say(point, "say how the point shall be: equals, above or below");
-        }
-        if let (Some(equals), true) = (equals, above.is_some() || below.is_some()) {
-            self.faults.say(equals.at, "say equals, or above and below, not both");
-        }
-        if let Some((above, below)) =
-            above.zip(below).filter(|(above, below)| above.value.partial_cmp(&below.value).is_none_or(Ordering::is_ge))
-        {
-            self.faults.say(below.at, format!("no number lies above {} and below {}", above.value, below.value));
+            self.say(at, format!("{key} is {span}; it must lie between {SHORTEST} and {LONGEST}"));
         }
     }
 }

@@ -4,9 +4,18 @@ use crate::document::{Fault, Faults, Node, Table, Val};
 
 /// Each profile says for itself how it is recognised.
 const OWN: [&str; 2] = ["match", "extends"];
-/// Of these one stands in the place of another.
-const EITHER: [&[&str]; 4] =
-    [&["raw", "sum", "difference", "energy"], &["bits", "highest"], &["equals", "above"], &["equals", "below"]];
+/// Where one of the first is said anew, none of the others is taken over: they are about what was there before, or do not
+/// go with it.
+const INSTEAD: [(&[&str], &[&str]); 8] = [
+    (&["raw", "sum", "difference", "energy"], &["raw", "sum", "difference", "energy", "enum"]),
+    (&["raw", "sum", "difference", "energy", "enum"], &["scale", "offset", "invalid", "counter"]),
+    (&["sum", "difference", "energy", "counter"], &["access", "lock", "pause"]),
+    (&["enum"], &["sum", "difference", "energy", "type", "min", "max", "step", "deadband"]),
+    (&["scale", "offset", "counter"], &["enum"]),
+    (&["bits", "highest"], &["bits", "highest"]),
+    (&["equals"], &["above", "below"]),
+    (&["above", "below"], &["equals"]),
+];
 /// Its keys are the owner's own words.
 const OWN_WORDS: &str = "texts";
 
@@ -21,7 +30,7 @@ pub fn inherit(root: &mut Table, faults: &mut Faults) {
         match base(profiles, &name, &wanted) {
             Ok(base) => {
                 if let Some(table) = profiles.get_mut(&name).and_then(Node::table_mut) {
-                    fill(table, &base, true);
+                    fill(table, &without_forbidden(base, table), true);
                 }
             }
             Err(wrong) => faults.add(Fault { at, ..wrong }),
@@ -46,17 +55,29 @@ fn base(profiles: &Table, name: &str, wanted: &str) -> Result<Table, Fault> {
     Ok(Table(taken.cloned().collect()))
 }
 
+/// What the one that extends forbids it does not take over, unless it says something about it itself.
+fn without_forbidden(mut base: Table, own: &Table) -> Table {
+    let forbidden: Vec<&str> = match own.get("forbid").map(|node| &node.val) {
+        Some(Val::List(nodes)) => nodes.iter().filter_map(Node::text).collect(),
+        _ => Vec::new(),
+    };
+    if let Some(operations) = base.get_mut("operation").and_then(Node::table_mut) {
+        operations.0.retain(|(key, _)| !forbidden.contains(&key.text.as_str()));
+    }
+    base
+}
+
 /// What is there stays; tables are filled in the same way.
 fn fill(table: &mut Table, from: &Table, ours: bool) {
     let there: Vec<String> = table.0.iter().map(|(key, _)| key.text.clone()).collect();
     let has = |key: &str| there.iter().any(|there| there == key);
-    let replaced = |key: &str| {
-        let groups = EITHER.iter().filter(|group| ours && group.contains(&key));
-        groups.flat_map(|group| group.iter()).any(|other| *other != key && has(other))
+    let said_anew = |key: &str| {
+        let mut instead = INSTEAD.iter().filter(|(_, taken_off)| ours && taken_off.contains(&key));
+        instead.any(|(anew, _)| anew.iter().any(|anew| has(anew)))
     };
     for (key, node) in &from.0 {
         match (table.get_mut(&key.text), &node.val) {
-            (None, _) if replaced(&key.text) => {}
+            (None, _) if said_anew(&key.text) => {}
             (None, _) => drop(table.put(key.clone(), node.clone())),
             (Some(Node { val: Val::Table(there), .. }), Val::Table(more)) => fill(there, more, key.text != OWN_WORDS),
             (Some(_), _) => {}

@@ -46,7 +46,9 @@ impl<'de> Deserialize<'de> for Words {
                     if let Some(other) = words.raw(&word) {
                         return Err(A::Error::custom(format!("{word:?} stands for {other} and for {raw}")));
                     }
-                    words.0.insert(raw, word);
+                    if let Some(before) = words.0.insert(raw, word.clone()) {
+                        return Err(A::Error::custom(format!("{raw} stands for {before:?} and for {word:?}")));
+                    }
                 }
                 Ok(words)
             }
@@ -124,6 +126,9 @@ impl<'de> Deserialize<'de> for Mark {
                     to: f64,
                 }
                 let Range { from, to } = Range::deserialize(serde::de::value::MapAccessDeserializer::new(rows))?;
+                if from.is_nan() || to.is_nan() {
+                    return Err(A::Error::custom("from and to are numbers; nan is written by itself, [nan]"));
+                }
                 if from > to {
                     return Err(A::Error::custom(format!("from is {from}, above to, {to}")));
                 }

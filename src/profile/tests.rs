@@ -76,12 +76,6 @@ const BASE: &str = "[profile.base]\nmaker = \"acme\"\ntitle = \"old\"\ntexts = {
 fn what_is_not_said_is_taken_from_the_other_and_tables_are_filled_in() {
     let all = profiles(&format!(
         "{BASE}[profile.new]\nextends = \"base\"\ntitle = \"new\"\ntexts = {{ E2 = \"two\" }}\n\
-         [profile.new.point.\"a.x\"]\nunit = \"mV\"\nsum = [\"a.z\", \"a.z\"]\nscale = 2\n"
-    ));
-    // The scale is of the other one's raw value; a sum has none.
-    assert!(all.unwrap_err().contains("scale is about what a device gives"));
-    let all = profiles(&format!(
-        "{BASE}[profile.new]\nextends = \"base\"\ntitle = \"new\"\ntexts = {{ E2 = \"two\" }}\n\
          [profile.new.point.\"a.x\"]\nunit = \"mV\"\n"
     ))
     .unwrap();
@@ -92,6 +86,55 @@ fn what_is_not_said_is_taken_from_the_other_and_tables_are_filled_in() {
     assert_eq!((x.unit.as_ref().unwrap().value.as_str(), x.scale.unwrap().value), ("mV", 0.1));
     assert!(new.point.contains_key(&path("a.z")));
     assert!(new.r#match.is_empty(), "how it is recognised, each says for itself");
+}
+
+const RICH: &str = "[profile.base]\n[profile.base.operation.erase]\ntimeout = \"5s\"\n[profile.base.point]\n\
+    \"a.x\" = { raw = \"b.y\", scale = 0.1, offset = 1, invalid = [9], min = 0, max = 9, access = \"read-write\" }\n\
+    \"a.n\" = { raw = \"b.n\", counter = { bits = 16 }, scale = 2 }\n\"a.e\" = { enum = { 0 = \"off\" } }\n\"a.p\" = {}\n\
+    \"a.s\" = { sum = [\"a.p\", \"a.p\"] }\n";
+
+fn extended(rows: &str) -> Result<BTreeMap<Name, Profile>, String> {
+    profiles(&format!("{RICH}[profile.new]\nextends = \"base\"\n{rows}"))
+}
+
+#[test]
+fn who_says_anew_what_a_point_is_takes_nothing_over_that_was_about_the_former() {
+    let point = |rows: &str, text: &str| {
+        let all =
+            extended(&format!("[profile.new.point.\"{text}\"]\n{rows}\n")).unwrap_or_else(|wrong| panic!("{wrong}"));
+        all[&name("new")].point[&path(text)].clone()
+    };
+    let sum = point("sum = [\"a.n\", \"a.n\"]", "a.x");
+    assert_eq!((sum.scale, sum.offset, sum.raw, sum.access, sum.invalid), (None, None, None, None, Vec::new()));
+    assert_eq!(sum.max.map(|max| max.value), Some(9.0), "what is not about the raw value stays");
+    let raw = point("raw = \"b.z\"", "a.s");
+    assert!(!raw.is_computed() && raw.raw.is_some());
+    let words = point("enum = { 0 = \"off\" }", "a.n");
+    assert!(words.counter.is_none() && words.scale.is_none());
+    assert_eq!(words.raw.map(|raw| raw.value), Some(path("b.n")), "words are for the same raw number");
+    let scaled = point("scale = 3", "a.e");
+    assert!(scaled.r#enum.is_none() && scaled.is_scaled());
+    assert_eq!(point("unit = \"V\"", "a.x").scale.map(|scale| scale.value), Some(0.1), "a unit says nothing of that");
+}
+
+#[test]
+fn what_is_forbidden_is_not_taken_over() {
+    let all = extended("forbid = [\"erase\"]\n").unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(all[&name("new")].operation.is_empty() && !all[&name("base")].operation.is_empty());
+    let own = extended("forbid = [\"erase\"]\noperation.erase.timeout = \"9s\"\n").unwrap_err();
+    assert!(own.contains("erase is among what this profile forbids"), "{own}");
+}
+
+#[test]
+fn what_goes_wrong_with_what_was_taken_over_is_told_where_it_was_taken_over() {
+    let wrong = extended("[profile.new.point.\"a.x\"]\ntype = \"bool\"\n").unwrap_err();
+    assert!(wrong.contains("p:12:20: scale is for numbers; the type of this point is bool"), "{wrong}");
+    assert!(wrong.contains("this is taken over"), "{wrong}");
+    let wrong = extended("[profile.new.point.\"a.n\"]\nunit = \"V\"\nsum = [\"a.x\", \"a.e\"]\n").unwrap_err();
+    assert!(wrong.contains("p:14:15: a.0.e is a text"), "{wrong}");
+    let base =
+        profiles("[profile.base.point.\"a.x\"]\nunit = \"kwh\"\n[profile.new]\nextends = \"base\"\n").unwrap_err();
+    assert_eq!(base.matches("is no unit").count(), 1, "a mistake of the base is its own: {base}");
 }
 
 #[test]
@@ -143,6 +186,33 @@ fn a_tie_is_said_and_decided_by_name() {
     assert_eq!((best.profile, best.score.points, best.tie), (Some(name("a")), 15, true));
     assert_eq!(best.others[0].0, name("b"));
     assert!(!best_for("acme:M7", "2.0").tie);
+}
+
+#[test]
+fn the_one_that_fits_best_is_found_without_words_too() {
+    let all = profiles(MATCHES).unwrap();
+    for (serial, firmware) in [("acme:17", "1.4"), ("acme:M7", "1.4"), ("other:17", "2.0"), ("acme:M7", "2.0")] {
+        let identities = [Identity::new(IdentityKind::Serial, serial, Proof::Seen).unwrap()];
+        let versions = BTreeMap::from([(name("firmware"), firmware.to_owned())]);
+        let about = About { hardware: Some("acme M2".into()), versions, ..About::default() };
+        let facts = Facts::new(Some("sim"), &identities, Some(&about), None);
+        assert_eq!(fittest(all.iter().rev(), &facts), best(&all, &facts).profile.as_ref());
+    }
+}
+
+#[test]
+fn a_component_is_there_by_its_points_or_by_itself() {
+    let all = profiles(
+        "[[profile.a.match]]\ncomponent = \"relay\"\n[[profile.b.match]]\ncomponent = \"modem\"\nweight = 2\n\
+         [[profile.c.match]]\npoint = \"relay.1.on\"\nweight = 3\n",
+    )
+    .unwrap();
+    let best_of = |has: &Capabilities| best(&all, &Facts::new(None, &[], None, Some(has)));
+    let mut has = given(&[("relay.2.on", ValueKind::Bool)]);
+    assert_eq!(best_of(&has).score.reasons, ["component relay: 1"]);
+    has.components.push(Component { name: name("modem"), instance: 3 });
+    assert_eq!(best_of(&has).profile, Some(name("b")));
+    assert_eq!(best_of(&given(&[("relay.1.on", ValueKind::Bool)])).score.reasons, ["point relay.1.on: 3"]);
 }
 
 // ---- values ----

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::sections::Profile;
 use super::{Shaped, checks, inherit};
-use crate::document::{Faults, Node, Origin, Sources, parse, section};
+use crate::document::{Faults, Origin, Sources, parse, section};
 use crate::model::Name;
 
 /// What was read, `[profile.NAME]` each; or all that is wrong.
@@ -18,10 +18,8 @@ pub fn read(text: &str) -> Result<BTreeMap<Name, Profile>, String> {
         return if faults.is_empty() { Ok(BTreeMap::new()) } else { Err(faults.show(&sources)) };
     };
     let read: BTreeMap<Name, Profile> = section::named(node, &mut faults).unwrap_or_default();
-    for (name, profile) in &read {
-        if let Some(table) = node.table().and_then(|profiles| profiles.get(name.as_str())).and_then(Node::table) {
-            checks::check(profile, table, &mut faults);
-        }
+    if let Some(written) = node.table() {
+        checks::check(&read, written, &mut faults);
     }
     if faults.is_empty() { Ok(read) } else { Err(faults.show(&sources)) }
 }

@@ -24,9 +24,9 @@ impl Look<'_> {
 
     pub(super) fn point(&mut self, path: &PointPath, known: &Known) {
         if let Some(unit) = known.unit.as_ref().filter(|unit| !unit::is_known(&unit.value)) {
-            self.faults.add(unit::unknown(&unit.value, unit.at));
+            self.add(unit::unknown(&unit.value, unit.at));
         }
-        self.numbers(known);
+        self.numbers(path, known);
         self.one_source(path, known);
         self.goes_with_its_kind(path, known);
         self.counter(path, known);
@@ -35,7 +35,7 @@ impl Look<'_> {
         self.units_of_terms(path, known);
     }
 
-    fn numbers(&mut self, known: &Known) {
+    fn numbers(&mut self, path: &PointPath, known: &Known) {
         let Known { scale, offset, deadband, step, min, max, .. } = known;
         let rules: [Rule<'_>; 4] = [
             (scale, "scale is a number other than 0", |x| x.is_finite() && x != 0.0),
@@ -45,13 +45,19 @@ impl Look<'_> {
         ];
         for (given, says, right) in rules {
             if let Some(wrong) = given.filter(|given| !right(given.value)) {
-                self.faults.say(wrong.at, format!("{says}, not {}", wrong.value));
+                self.say(wrong.at, format!("{says}, not {}", wrong.value));
+            }
+        }
+        for (key, x) in [("min", *min), ("max", max.map(|max| max.value))] {
+            if let Some(x) = x.filter(|x| !x.is_finite()) {
+                let at = self.of_point(path, key);
+                self.say(at, format!("{key} is a number, not {x}; leave it out where there is no end"));
             }
         }
         if let Some((min, max)) =
-            min.zip(*max).filter(|(min, max)| min.partial_cmp(&max.value).is_none_or(Ordering::is_gt))
+            min.zip(*max).filter(|(min, max)| min.partial_cmp(&max.value) == Some(Ordering::Greater))
         {
-            self.faults.say(max.at, format!("max is {}, below min, {min}", max.value));
+            self.say(max.at, format!("max is {}, below min, {min}", max.value));
         }
     }
 
@@ -66,7 +72,7 @@ impl Look<'_> {
         let given: Vec<&str> = given.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect();
         if let [first, second, ..] = given[..] {
             let at = self.of_point(path, second);
-            self.faults.say(at, format!("the point has {first} and {second}; say one of them"));
+            self.say(at, format!("the point has {first} and {second}; say one of them"));
         }
         let about_raw = [
             ("scale", known.scale.is_some()),
@@ -77,10 +83,10 @@ impl Look<'_> {
         ];
         for (key, _) in about_raw.iter().filter(|(_, given)| *given && known.is_computed()) {
             let at = self.of_point(path, key);
-            self.faults.say(at, format!("{key} is about what a device gives; this point is computed"));
+            self.say(at, format!("{key} is about what a device gives; this point is computed"));
         }
         if let Some(access) = known.access.filter(|access| access.value.writes() && known.is_computed()) {
-            self.faults.say(access.at, "a computed point can only be read");
+            self.say(access.at, "a computed point can only be read");
         }
     }
 
@@ -102,22 +108,22 @@ impl Look<'_> {
         for (key, _) in needs_number.iter().filter(|(_, given)| *given) {
             if known.r#enum.is_some() {
                 let at = self.of_point(path, key);
-                self.faults.say(at, format!("{key} does not go with enum, which makes words of numbers"));
+                self.say(at, format!("{key} does not go with enum, which makes words of numbers"));
             } else if let Some(kind) = kind.filter(|_| !is_number) {
                 let at = self.of_point(path, key);
-                self.faults.say(at, format!("{key} is for numbers; the type of this point is {kind}"));
+                self.say(at, format!("{key} is for numbers; the type of this point is {kind}"));
             }
         }
         if let Some(kind) = known.r#type.filter(|kind| known.r#enum.is_some() && kind.value != ValueKind::Text) {
-            self.faults.say(kind.at, format!("with enum the type is text, not {}", kind.value));
+            self.say(kind.at, format!("with enum the type is text, not {}", kind.value));
         }
         if known.r#enum.as_ref().is_some_and(|words| words.value.0.is_empty()) {
             let at = self.of_point(path, "enum");
-            self.faults.say(at, "enum has no words; write { 0 = \"off\", 1 = \"on\" }");
+            self.say(at, "enum has no words; write { 0 = \"off\", 1 = \"on\" }");
         }
         if known.invalid.len() > MOST_WORDS {
             let at = self.of_point(path, "invalid");
-            self.faults.say(at, format!("a point has at most {MOST_WORDS} marks of no value"));
+            self.say(at, format!("a point has at most {MOST_WORDS} marks of no value"));
         }
     }
 
@@ -125,28 +131,28 @@ impl Look<'_> {
         let Some(counter) = &known.counter else { return };
         let at = self.of_point(path, "counter");
         match (counter.bits, counter.highest) {
-            (None, None) => self.faults.say(at, "say after how many bits, or after which highest number"),
-            (Some(_), Some(highest)) => self.faults.say(highest.at, "say bits or highest, not both"),
+            (None, None) => self.say(at, "say after how many bits, or after which highest number"),
+            (Some(_), Some(highest)) => self.say(highest.at, "say bits or highest, not both"),
             (Some(bits), None) if !(8..=64).contains(&bits.value) => {
-                self.faults.say(bits.at, format!("bits is {}; it must lie between 8 and 64", bits.value));
+                self.say(bits.at, format!("bits is {}; it must lie between 8 and 64", bits.value));
             }
-            (None, Some(highest)) if highest.value == 0 => self.faults.say(highest.at, "highest is more than 0"),
+            (None, Some(highest)) if highest.value == 0 => self.say(highest.at, "highest is more than 0"),
             _ => {}
         }
         if let Some(access) = known.access.filter(|access| access.value.writes()) {
-            self.faults.say(access.at, "a counter can only be read");
+            self.say(access.at, "a counter can only be read");
         }
     }
 
     fn lock(&mut self, path: &PointPath, known: &Known) {
         let Some(lock) = &known.lock else { return };
         if lock.value == *path {
-            self.faults.say(lock.at, "a point cannot lock itself");
+            self.say(lock.at, "a point cannot lock itself");
         } else {
             self.is_there(lock);
         }
         if known.access.is_some_and(|access| access.value == Access::Read) {
-            self.faults.say(lock.at, "a point that is only read needs no lock");
+            self.say(lock.at, "a point that is only read needs no lock");
         }
     }
 
@@ -154,7 +160,7 @@ impl Look<'_> {
         for list in known.sum.iter().chain(&known.difference) {
             if !(2..=MOST_TERMS).contains(&list.value.len()) {
                 let says = format!("name 2 to {MOST_TERMS} points; there are {}", list.value.len());
-                self.faults.say(list.at, says);
+                self.say(list.at, says);
             }
         }
         for term in known.terms() {
@@ -164,7 +170,7 @@ impl Look<'_> {
             let kind = self.profile.point.get(&term.value).and_then(|known| known.kind(None));
             if let Some(kind) = kind.filter(|kind| !matches!(kind, ValueKind::Int | ValueKind::Uint | ValueKind::Float))
             {
-                self.faults.say(term.at, format!("{} is a {kind}; only numbers can be counted with", term.value));
+                self.say(term.at, format!("{} is a {kind}; only numbers can be counted with", term.value));
             }
         }
     }
@@ -188,6 +194,6 @@ impl Look<'_> {
                 wrong.push((term.at, format!("{} is in {other}, and {path} in {own}", term.value)));
             }
         }
-        wrong.into_iter().for_each(|(at, says)| self.faults.say(at, says));
+        wrong.into_iter().for_each(|(at, says)| self.say(at, says));
     }
 }

@@ -1,4 +1,4 @@
-//! Large settings: how long a check of them takes, and a reload of which one link is another.
+//! Large settings: how long a check of them takes, and a reload of which one link, or one device of thousands, is another.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -15,7 +15,7 @@ use dmgw::config::{Inputs, read};
 use serde_json::json;
 use support::Gateway;
 
-const GROUPS: usize = 5_000;
+const DEVICES: usize = 5_000;
 const FILES: usize = 50;
 const PROFILES: usize = 200;
 const POINTS: usize = 50;
@@ -29,13 +29,14 @@ fn main() {
     }
     check();
     reload();
+    reload_devices();
 }
 
 fn check() {
     let folder = tempfile::tempdir().expect("a folder");
     let main = folder.path().join("dmgw.toml");
     fs::write(&main, "[link.plant]\nsim = {}\n").expect("a main file");
-    let bytes = groups(folder.path()) + profiles(folder.path());
+    let bytes = devices(folder.path()) + profiles(folder.path());
     let check = || {
         let start = Instant::now();
         let inputs = Inputs::gather(&main, std::env::vars()).expect("all of it can be read");
@@ -43,13 +44,13 @@ fn check() {
         let took = start.elapsed().as_secs_f64() * 1_000.0;
         assert!(reading.faults.is_empty(), "{}", reading.faults.show(&inputs.sources));
         let config = reading.config.expect("nothing is wrong in it");
-        assert_eq!((config.group.len(), config.profile.len()), (GROUPS, PROFILES));
+        assert_eq!((config.device.len(), config.profile.len()), (DEVICES, PROFILES));
         took
     };
     let fastest = (0..ROUNDS).map(|_| check()).fold(f64::MAX, f64::min);
     let settings = [
-        ("groups", GROUPS.to_string()),
-        ("drop-ins", FILES.to_string()),
+        ("devices", DEVICES.to_string()),
+        ("files", FILES.to_string()),
         ("profiles", PROFILES.to_string()),
         ("points", POINTS.to_string()),
         ("bytes", bytes.to_string()),
@@ -57,17 +58,19 @@ fn check() {
     row::Row::new("settings-check", fastest, None, &settings).write();
 }
 
-fn groups(folder: &Path) -> usize {
-    let text = |file: usize| {
-        (0..GROUPS / FILES).fold(String::new(), |mut text, no| {
-            let _ = writeln!(
-                text,
-                "[group.area-{file}-{no}]\nfor = {{ link = \"plant\", label = {{ floor = \"{file}\", row = [\"{no}\", \"r*\"] }} }}"
-            );
-            text
-        })
-    };
-    put(&folder.join("policies.d"), FILES, text)
+fn devices(folder: &Path) -> usize {
+    let each = DEVICES / FILES;
+    put(&folder.join("devices.d"), FILES, |file| {
+        (file * each..(file + 1) * each).map(|no| device(no, "hall")).collect()
+    })
+}
+
+fn device(no: usize, place: &str) -> String {
+    format!(
+        "[device.meter-{no}]\nidentities = [\"serial:maker-{kind}:{no}\"]\nprofile = \"kind-{kind}\"\ngroups = [\"line-a\"]\n\
+         label = {{ place = \"{place}\" }}\n",
+        kind = no % PROFILES
+    )
 }
 
 fn profiles(folder: &Path) -> usize {
@@ -112,13 +115,41 @@ fn reload() {
     assert!(gateway.terminate().0.success());
 }
 
+/// All of them in one file, of which one device is another each time.
+fn reload_devices() {
+    let mut gateway = Gateway::new("# Devices only.\n");
+    let folder = gateway.folder.path().join("devices.d");
+    let text = |changed: usize| -> String {
+        (0..DEVICES).map(|no| device(no, if no == changed { "yard" } else { "hall" })).collect()
+    };
+    // Which device is of which kind is looked at too.
+    profiles(gateway.folder.path());
+    put(&folder, 1, |_| text(DEVICES));
+    gateway.start();
+    let mut one = |round: usize| {
+        // The former one is as the others again: two are changed.
+        fs::write(folder.join("0000.toml"), text(round * 7)).expect("a changed drop-in");
+        reloaded(&gateway, if round == 0 { 1 } else { 2 })
+    };
+    let mut took: Vec<f64> = (0..ROUNDS).map(&mut one).collect();
+    took.sort_by(f64::total_cmp);
+    let settings = [("devices", DEVICES.to_string()), ("reloads", ROUNDS.to_string())];
+    row::Row::new("settings-reload-devices", took[ROUNDS / 2], None, &settings).write();
+    assert!(gateway.terminate().0.success());
+}
+
 fn one(gateway: &Gateway, folder: &Path, round: usize) -> f64 {
     let no = round * 7 % LINKS;
     fs::write(folder.join(format!("{no:04}.toml")), link(no, 61 + round)).expect("a changed drop-in");
+    reloaded(gateway, 1)
+}
+
+/// So many tables are others than before.
+fn reloaded(gateway: &Gateway, changes: usize) -> f64 {
     let began = Instant::now();
     let answer = gateway.post("/v1/config/reload", &json!(null));
     let took = began.elapsed().as_secs_f64() * 1_000.0;
     let changed = &answer.body["changed"];
-    assert!(answer.status == 200 && changed.as_array().is_some_and(|keys| keys.len() == 1), "{}", answer.body);
+    assert!(answer.status == 200 && changed.as_array().is_some_and(|keys| keys.len() == changes), "{}", answer.body);
     took
 }

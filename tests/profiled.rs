@@ -165,3 +165,61 @@ fn a_profile_that_changes_is_taken_over_while_the_device_stays() {
     let log = gateway.get("/v1/devices/box/log").body.to_string();
     assert_eq!(log.matches("device-profile").count(), 4, "{log}");
 }
+
+const DEMO: &str = r#"
+socket = "plant.sock"
+record = "record.jsonl"
+
+[device.meter]
+serial = "acme:M1"
+operations = ["restart"]
+point."device.status" = { type = "text", value = { constant = "ok" } }
+point."device.uptime" = { type = "uint", value = "uptime" }
+
+[[device.meter.fault]]
+after = 0
+do = "lie"
+
+[device.relay]
+serial = "acme:R1"
+operations = ["restart"]
+point."relay.1.on" = { type = "bool", access = "read-write", value = { echo = false } }
+point."device.uptime" = { type = "uint", value = "uptime" }
+"#;
+
+/// As it is shipped, in less time.
+fn shipped(name: &str) -> String {
+    let text = std::fs::read_to_string(format!("{}/config/profiles/{name}.toml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (head, within) = text.split_once("below = 10, within = ").expect("a restart is seen by the uptime");
+    format!("{head}below = 2, within = \"2s\"{}", within.split_once("s\"").unwrap().1)
+}
+
+#[test]
+fn a_restart_is_believed_by_the_shipped_profiles_where_it_happened_and_nowhere_else() {
+    let plant = Plant::start(DEMO);
+    let gateway = Gateway::start_with(&plant, &[shipped("acme-meter"), shipped("acme-relay")].concat());
+    let (meter, relay) = (gateway.wait_for_device("meter"), gateway.wait_for_device("relay"));
+    let closed = gateway.operate(&relay, json!({ "write": { "point": "relay.1.on", "value": true } })).body;
+    assert!(closed["accepted"]["outcome"]["done"].is_array(), "{closed}");
+    let uptime = |word: &str| {
+        let points = detail(&gateway, word)["points"].clone();
+        let shown = points.as_array().and_then(|all| all.iter().find(|of| of["point"] == "device.0.uptime").cloned());
+        shown.and_then(|shown| shown["value"].as_u64())
+    };
+    eventually("both run for a while", || {
+        ["meter", "relay"].iter().all(|word| uptime(word).is_some_and(|up| up >= 3)).then_some(())
+    });
+    let restart = |id: &str| gateway.operate(id, json!({ "restart": {} })).body["accepted"].clone();
+    let told = restart(&meter);
+    let failed = told["outcome"]["failed"].as_str().unwrap_or_default();
+    assert!(failed.starts_with("the device said done, but device.0.uptime shows"), "{told}");
+    let told = restart(&relay);
+    assert_eq!(told["state"], "done", "{told}");
+    let obeyed = eventually("both are in the record", || {
+        let orders = plant.witness().into_iter().map(|line| line["order"].clone());
+        let restarts = orders.filter(|order| !order["operation"]["restart"].is_null());
+        let obeyed: Vec<_> = restarts.map(|order| (order["device"].clone(), order["obeyed"].clone())).collect();
+        (obeyed.len() >= 2).then_some(obeyed)
+    });
+    assert_eq!(obeyed, [(json!("acme:M1"), json!(false)), (json!("acme:R1"), json!(true))]);
+}

@@ -30,6 +30,8 @@ pub enum Source {
     Status(Vec<Value>),
     /// What was written last.
     Echo(Value),
+    /// Whole seconds since the device started last.
+    Uptime,
     /// Falls with time and with each answer, down to 0.
     Battery {
         #[serde(default = "full")]
@@ -41,11 +43,13 @@ pub enum Source {
     },
 }
 
-/// What wears a battery down.
+/// What wears a battery down, and how long the device runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wear {
     pub hours: f64,
     pub answers: u64,
+    /// Seconds since it started last.
+    pub up: u64,
 }
 
 fn full() -> f64 {
@@ -85,6 +89,7 @@ impl Generator {
             Source::Counter { start, .. } => Value::Int(*start),
             Source::Walk { start, .. } => Value::Float(*start),
             Source::Battery { start, .. } => charge(*start, kind),
+            Source::Uptime => Value::Uint(0),
             Source::Constant(value) | Source::Echo(value) => value.clone(),
             Source::Status(values) => values.first().cloned().ok_or("a status needs at least one value")?,
         };
@@ -98,6 +103,9 @@ impl Generator {
             let left = start - per_hour * wear.hours - per_answer * wear.answers as f64;
             return charge(left, self.kind).into_kind(self.kind).unwrap_or_else(|_| self.held.clone());
         }
+        if matches!(self.source, Source::Uptime) {
+            return Value::Uint(wear.up).into_kind(self.kind).unwrap_or_else(|_| self.held.clone());
+        }
         let given = self.held.clone();
         let next = match &self.source {
             Source::Counter { step, .. } => self.held.number().map(|n| Value::Int((n as i64).wrapping_add(*step))),
@@ -109,7 +117,7 @@ impl Generator {
             Source::Status(values) if chance.share() < TURNS => {
                 values.get((chance.draw() % values.len().max(1) as u64) as usize).cloned()
             }
-            Source::Constant(_) | Source::Status(_) | Source::Echo(_) | Source::Battery { .. } => None,
+            Source::Constant(_) | Source::Status(_) | Source::Echo(_) | Source::Uptime | Source::Battery { .. } => None,
         };
         if let Some(next) = next.and_then(|next| next.into_kind(self.kind).ok()) {
             self.held = next;
@@ -182,7 +190,7 @@ mod tests {
         let source = Source::Battery { start: 100.0, per_hour: 2.0, per_answer: 0.5 };
         let level = |kind, hours, answers| {
             let mut battery = Generator::new(&source, kind).unwrap();
-            battery.give(&mut Chance::new(0), Wear { hours, answers })
+            battery.give(&mut Chance::new(0), Wear { hours, answers, up: 0 })
         };
         assert_eq!(level(ValueKind::Float, 0.0, 0), Value::Float(100.0));
         assert_eq!(level(ValueKind::Float, 3.0, 1), Value::Float(93.5));

@@ -105,7 +105,8 @@ impl SimDevice {
             let wrong = points.iter().map(|path| (path.clone(), Value::text("wrong"))).collect();
             return Answer::Values { values: wrong, wrong: true };
         }
-        let wear = Wear { hours: self.now as f64 / 3_600_000.0, answers: self.count };
+        let up = self.now.saturating_sub(self.restarts) / 1_000;
+        let wear = Wear { hours: self.now as f64 / 3_600_000.0, answers: self.count, up };
         let mut values = Vec::with_capacity(points.len());
         for path in points.iter().filter(|path| self.switched.is_on(path)) {
             match self.generators.get_mut(path) {

@@ -193,6 +193,27 @@ fn a_restart_is_silent_while_it_lasts_and_counts_from_the_start_again() {
 }
 
 #[test]
+fn how_long_it_runs_is_counted_from_the_last_start_and_a_liar_did_not_start() {
+    let mut device = device(
+        "operations = ['restart']\n[point.'a.up']\ntype = 'uint'\nvalue = 'uptime'\n[point.'b.n']\ntype = 'int'\n\
+         value = { counter = {} }\n[[fault]]\nat = '20s'\ndo = 'lie'\n",
+    );
+    let up = |device: &mut SimDevice, now| {
+        device.turn(now);
+        read(device, "a.up").map(|values| values[0].1.clone())
+    };
+    assert_eq!(up(&mut device, 7_900), Some(Value::Uint(7)));
+    let part = Part::Component(crate::model::Name::new("b").unwrap());
+    device.perform(&Operation::Restart { part });
+    assert_eq!(up(&mut device, 9_000), Some(Value::Uint(9)), "only a part of it has started");
+    device.perform(&Operation::Restart { part: Part::Device });
+    assert_eq!(up(&mut device, 12_500), Some(Value::Uint(3)));
+    device.turn(21_000);
+    assert!(!device.perform(&Operation::Restart { part: Part::Device }).obeyed);
+    assert_eq!(up(&mut device, 22_000), Some(Value::Uint(13)));
+}
+
+#[test]
 fn a_device_that_moves_is_found_elsewhere_and_back() {
     let mut device = counting(
         "mode = { speaks = '1s' }\n[[fault]]\nat = '10s'\nlasts = '5s'\ndo = { move = { to = 'away-{n}' } }\n",

@@ -285,10 +285,13 @@ impl Engine {
         self.commands.get(command.no).cloned().map(Reply::Accepted).ok_or_else(unknown)
     }
 
-    /// What waits ends at once; what was sent is called back, and its link says what became of it.
+    /// What waits ends at once; what was sent is called back, and its link says what became of it. What its device says is
+    /// done ends too: nobody looks any longer whether it is.
     pub(super) fn cancel_one(&mut self, now: &Now, command: &Command, step: &mut Step) {
         if command.state == CommandState::Queued || command.operation.by_gateway() {
             self.end(now, command.no, Outcome::Cancelled, step);
+        } else if self.kinds.checks.contains_key(&command.no) {
+            self.not_seen(now, command.no, "it was called back before anybody saw that it is so", step);
         } else if let Some(link) = self.commands.call_back(command) {
             self.order(now, link, LinkOrder::Cancel { command: command.no }, step);
         }

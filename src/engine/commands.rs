@@ -350,8 +350,8 @@ impl Engine {
         });
         self.commands.called_back.remove(&no);
         self.commands.again.remove(&no);
-        self.kinds.checks.remove(&no);
         let Some(command) = self.commands.get(no).cloned() else { return };
+        self.stop_proving(&command);
         if let Some(device) = command.device() {
             self.commands.queues.land(device, no);
             self.commands.queues.remove(device, rank(&command), self.registry.link_of(device));

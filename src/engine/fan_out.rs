@@ -176,7 +176,7 @@ impl Engine {
         // Not before all that waited have ended: what makes room for another shall not send one of them.
         sent.iter().for_each(|child| self.cancel_one(now, child, step));
         let on = |child: &Arc<Command>| child.device().and_then(|device| self.registry.link_of(device));
-        let links: BTreeSet<LinkNo> = queued.iter().filter_map(on).collect();
+        let links: BTreeSet<LinkNo> = queued.iter().chain(&sent).filter_map(on).collect();
         links.into_iter().for_each(|link| self.pump(now, link, step));
     }
 }

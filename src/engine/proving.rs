@@ -1,8 +1,9 @@
 //! Success that is not believed: where a profile says how it is seen that an operation was carried out, a device that says
 //! "done" is asked for that point until it shows it, or until the span for it is over.
 //!
-//! Meanwhile the command stays `sent` and nothing else goes to its device. Only reads are asked again. What is not known
-//! at a restart is not known after it: the command is `unknown` then, as any that was sent.
+//! Meanwhile the command stays `sent` and nothing else goes to its device. Only reads are asked again. Where the device has
+//! no such point, or somebody calls the command back, nobody will know: it is `unknown` at once. So it is after a restart,
+//! as any that was sent.
 
 use std::time::Duration;
 
@@ -52,6 +53,7 @@ impl Engine {
         let until = now.mono + success.within.0;
         let check = Check { success, outcome: outcome.clone(), until, asked: None, saw: None };
         self.kinds.checks.insert(command.no, check);
+        self.show_proving(device, Some(&command.id));
         self.look(now, link, device, command.no, step);
         true
     }
@@ -62,19 +64,36 @@ impl Engine {
         let within = check.success.within.0;
         self.timers.set((now.mono + check.pause()).min(check.until), Timer::Proof(no));
         let point = check.success.point.value.clone();
-        let shaped = self.kinds.shaped(device);
-        let raw = shaped.and_then(|shaped| raw_points(shaped, &[point]).ok()).filter(|raw| !raw.is_empty());
-        let there = self.registry.get(device).is_some_and(|entry| {
-            raw.iter().flatten().all(|path| entry.wire().point(path).is_some_and(|point| point.access.reads()))
-        });
-        let up = self.links[usize::from(link.0)].up.is_some();
-        let (Some(points), true, true) = (raw, there, up) else { return };
+        if self.links[usize::from(link.0)].up.is_none() {
+            return;
+        }
+        let points = match self.looked_at(device, &point) {
+            Ok(points) => points,
+            Err(why) => return self.not_seen(now, no, &why, step),
+        };
         let deadline = now.mono + self.settings.command_timeout.min(within);
         if let Some(check) = self.kinds.checks.get_mut(&no) {
             check.asked = Some(deadline + self.settings.grace);
         }
         let operation = Operation::Read { points };
         self.order(now, link, LinkOrder::Perform { command: no, device, operation, deadline }, step);
+    }
+
+    /// The points of the device that show it.
+    fn looked_at(&self, device: DeviceNo, point: &PointPath) -> Result<Vec<PointPath>, String> {
+        let (Some(shaped), Some(entry)) = (self.kinds.shaped(device), self.registry.get(device)) else {
+            return Err("its profile has gone since".into());
+        };
+        let raw = raw_points(shaped, std::slice::from_ref(point))?;
+        match raw.iter().find(|path| entry.wire().point(path).is_none_or(|point| !point.access.reads())) {
+            None if raw.is_empty() => Err(format!("there is no {point}")),
+            None => Ok(raw),
+            Some(raw) if raw == point => Err(format!("there is no {point} that can be read")),
+            Some(raw) if entry.wire().point(raw).is_none() => {
+                Err(format!("there is no {raw} of which {point} is made"))
+            }
+            Some(raw) => Err(format!("{raw} of which {point} is made cannot be read")),
+        }
     }
 
     /// What came of a look.
@@ -123,14 +142,32 @@ impl Engine {
     }
 
     fn not_shown(&mut self, now: &Now, no: CommandNo, step: &mut Step) {
-        let Some(check) = self.kinds.checks.remove(&no) else { return };
-        let point = check.success.point.value;
-        let outcome = match check.saw {
-            Some(value) => Outcome::Failed(format!("the device said done, but {point} shows {value}")),
-            None => {
-                Outcome::Lost(format!("the device said done, but {point} could not be read to see whether it is so"))
-            }
+        let Some(check) = self.kinds.checks.get(&no) else { return };
+        let point = &check.success.point.value;
+        let Some(value) = &check.saw else {
+            let why = format!("{point} could not be read to see whether it is so");
+            return self.not_seen(now, no, &why, step);
         };
+        let outcome = Outcome::Failed(format!("the device said done, but {point} shows {value}"));
         self.end(now, no, outcome.bounded(), step);
+    }
+
+    /// Nobody can say whether it was carried out.
+    pub(super) fn not_seen(&mut self, now: &Now, no: CommandNo, why: &str, step: &mut Step) {
+        self.end(now, no, Outcome::Lost(format!("the device said done, but {why}")).bounded(), step);
+    }
+
+    /// It has ended, whatever it was.
+    pub(super) fn stop_proving(&mut self, command: &Command) {
+        if let (Some(_), Some(device)) = (self.kinds.checks.remove(&command.no), command.device()) {
+            self.show_proving(device, None);
+        }
+    }
+
+    /// So that those that wait for the device are told why.
+    fn show_proving(&mut self, device: DeviceNo, command: Option<&CommandId>) {
+        if let Some((_, live)) = self.registry.live(device, &mut self.touched.devices) {
+            live.proving = command.cloned().map(Box::new);
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::about::About;
-use super::id::{Address, DeviceId, DeviceNo, Identity, PointNo, ShapeNo};
+use super::id::{Address, CommandId, DeviceId, DeviceNo, Identity, PointNo, ShapeNo};
 use super::name::Name;
 use super::now::{Mono, Now, Wall};
 use super::operation::{OperationKind, OperationSet, Part, seconds};
@@ -368,9 +368,10 @@ pub struct Live {
     pub heard: Option<Mono>,
     /// Of its last eight answers or silences the silences, the newest in the lowest bit.
     pub misses: u8,
+    /// A command that it says is done, while it is looked whether that is so. Nothing else goes to it meanwhile.
+    pub proving: Option<Box<CommandId>>,
     /// Points that are known not to be as desired.
     pub differs: Vec<PointNo>,
-    /// By the place of the point in [`Capabilities::points`].
     /// By the place of the point in [`Capabilities::points`]; empty as long as there was no reading.
     pub values: Vec<Option<LastValue>>,
 }

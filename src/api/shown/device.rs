@@ -225,6 +225,9 @@ pub fn waits(known: &DeviceNow, seen: &Seen) -> Option<String> {
     if device.is_inactive() {
         return Some("the device is switched off".into());
     }
+    if let Some(command) = &known.live.proving {
+        return Some(format!("it is still being looked whether {command} was done"));
+    }
     match known.capabilities.sleeps {
         Some(sleep) if !awake(sleep) => Some("the device sleeps; it goes when the device wakes".into()),
         _ if device.maintenance.is_some() => Some("people work on the device".into()),

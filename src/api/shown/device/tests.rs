@@ -42,6 +42,16 @@ fn what_is_not_the_devices_own_doing_is_explained() {
 }
 
 #[test]
+fn who_waits_for_a_look_at_another_command_is_told_so() {
+    let mut known = known(|_| {});
+    let health = health(LinkState::Up);
+    let seen = Seen { now: &NOW, health: &health };
+    assert!(waits(&known, &seen).unwrap().contains("others go first"));
+    known.live.proving = Some(Box::new(CommandId::new("c-11").unwrap()));
+    assert_eq!(waits(&known, &seen).unwrap(), "it is still being looked whether c-11 was done");
+}
+
+#[test]
 fn flags_are_shown_as_long_as_they_hold() {
     let until = |span| Until::after(&NOW, Duration::from_secs(span));
     let with = |span| {

@@ -267,7 +267,7 @@ impl Engine {
 
     /// What to read of a device, how often: everything that can be read and is not switched off, as often as its link
     /// says. One that sleeps tells its values when it wakes, and is not asked for them.
-    fn plan(&mut self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
+    pub(super) fn plan(&mut self, entry: &DeviceNow) -> Arc<[PlanPoint]> {
         let device = &entry.device;
         if !self.is_read(device) {
             return Arc::new([]);

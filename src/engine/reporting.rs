@@ -154,8 +154,10 @@ impl Engine {
     }
 
     pub(super) fn watch_for_silence(&mut self, now: &Now, no: DeviceNo) {
-        let Some(after) = self.silent_after(no) else { return };
-        if self.registry.watch(no) {
+        if self.registry.link_of(no).is_some()
+            && self.registry.watch(no)
+            && let Some(after) = self.silent_after(no)
+        {
             self.timers.set(now.mono + after, Timer::Silence(no));
         }
     }
@@ -187,17 +189,18 @@ impl Engine {
         }
     }
 
-    /// One that sleeps may miss one of its times to wake.
-    fn silent_after(&self, no: DeviceNo) -> Option<Duration> {
+    /// One that sleeps may miss one of its times to wake, and any other one of its reads.
+    fn silent_after(&mut self, no: DeviceNo) -> Option<Duration> {
         let link = self.registry.link_of(no)?;
+        let entry = self.registry.get(no)?.clone();
+        let of_link = self.links[usize::from(link.0)].settings.silent_after;
         let health = self.kinds.shaped(no).and_then(|shaped| shaped.profile.health.as_ref());
-        // One that is asked seldom is heard seldom.
-        let asked = health.and_then(|health| health.every).map_or(Duration::ZERO, |every| every.0.saturating_mul(2));
-        let of_link = self.links[usize::from(link.0)].settings.silent_after.max(asked);
         let after = health.and_then(|health| health.silent_after).map_or(of_link, |after| after.0);
-        let sleeps = self.registry.get(no).and_then(|entry| entry.capabilities.sleeps);
-        let asleep = sleeps.map(|sleep| sleep.every.saturating_mul(2).saturating_add(sleep.awake));
-        Some(after.saturating_add(asleep.unwrap_or_default()))
+        // One that is asked seldom is heard seldom.
+        let every = self.plan(&entry).iter().filter_map(|point| point.every).min();
+        let asked = every.map_or(Duration::ZERO, |every| every.saturating_mul(2));
+        let asleep = entry.capabilities.sleeps.map(|sleep| sleep.every.saturating_mul(2).saturating_add(sleep.awake));
+        Some(after.max(asked).saturating_add(asleep.unwrap_or_default()))
     }
 }
 

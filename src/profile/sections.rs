@@ -156,7 +156,8 @@ section! {
         equals: Option<Placed<Value>> = None, like "\"ok\"";
         above: Option<Placed<f64>> = None, like "0";
         below: Option<Placed<f64>> = None, like "60";
-        /// One that is not heard for so long is silent, whatever its link says.
+        /// One that is not heard for so long is silent, whatever its link says; but never sooner than after twice the time
+        /// from one read of it to the next.
         silent_after: Option<Span> = None, like "\"2m\"";
         /// How often to look.
         every: Option<Span> = None, like "\"30s\"";

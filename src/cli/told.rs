@@ -34,6 +34,9 @@ pub fn record(record: &Record) -> String {
         Record::DeviceUnblocked { device } => format!("{device} no longer blocked"),
         Record::DeviceProfile { device, profile: Some(profile) } => format!("{device} is of profile {profile} now"),
         Record::DeviceProfile { device, profile: None } => format!("{device} has no profile now"),
+        Record::ProfileNoRoom { device, profile } => {
+            format!("there is no room for the points that profile {profile} makes of {device}: it is seen as it is")
+        }
         Record::DeviceReplaced { device } => format!("{device} has another key, hardware or identity now"),
         Record::DeviceMerged { device, with } => format!("{with} turned out to be {device} and goes on as that"),
         Record::DeviceSplit { device, from } => format!("{device} turned out not to be {from} and is on its own now"),

@@ -81,9 +81,11 @@ impl Engine {
         let link = device.place.as_ref().map(|place| self.registry.link(&place.link));
         let Some(link) = link.unwrap_or_default() else {
             // By what its link said of it.
-            return device.profile_name().filter(|_| link.is_some()).cloned().or_else(|| {
-                self.found_by(&Facts::new(None, &device.identities, about, Some(given)))
-            });
+            return device
+                .profile_name()
+                .filter(|_| link.is_some())
+                .cloned()
+                .or_else(|| self.found_by(&Facts::new(None, &device.identities, about, Some(given))));
         };
         let driver = self.links[usize::from(link.0)].settings.driver.as_ref().map(Name::as_str);
         self.found_by(&Facts::new(driver, &device.identities, about, Some(given)))
@@ -94,8 +96,9 @@ impl Engine {
         fittest(profiles, facts).cloned()
     }
 
-    /// Makes the device what it is by these capabilities: its profile and its shapes. Where there is no room for so many
-    /// points it stays as it was.
+    /// Makes the device what it is by these capabilities: its profile and its shapes. Where there is no room for the points
+    /// that its profile makes of it, it is seen as it gives itself; where there is none for these either, it stays as it
+    /// was.
     pub(super) fn take_kind(
         &mut self,
         device: &mut Device,
@@ -104,14 +107,36 @@ impl Engine {
         before: &Capabilities,
         step: &mut Step,
     ) -> Result<(), Denial> {
+        let Err(why) = self.take_kind_whole(device, about, given, before, step) else { return Ok(()) };
+        let Some(profile) = self.kind_of(device, about, given) else { return Err(why) };
+        (device.shape, _) = self.shapes_after(before, given, None, step)?;
+        device.profile = Some(Box::new(profile));
+        Ok(())
+    }
+
+    /// Which profile it should have: the one that was assigned, else the one that fits.
+    fn kind_of(&self, device: &Device, about: Option<&About>, given: &Capabilities) -> Option<Profiled> {
         let (name, assigned) = match &device.profile {
             Some(profile) if profile.assigned => (Some(profile.name.clone()), true),
             _ => (self.found(device, about, given), false),
         };
-        let shaped = name.as_ref().and_then(|name| self.settings.profiles.get(name)).cloned();
+        name.map(|name| Profiled { name, assigned, raw: None })
+    }
+
+    /// The same, with all that its profile makes of it or not at all.
+    fn take_kind_whole(
+        &mut self,
+        device: &mut Device,
+        about: Option<&About>,
+        given: &Capabilities,
+        before: &Capabilities,
+        step: &mut Step,
+    ) -> Result<(), Denial> {
+        let profile = self.kind_of(device, about, given);
+        let shaped = profile.as_ref().and_then(|profile| self.settings.profiles.get(&profile.name)).cloned();
         let (shape, raw) = self.shapes_after(before, given, shaped.as_deref(), step)?;
         device.shape = shape;
-        device.profile = name.map(|name| Box::new(Profiled { name, assigned, raw }));
+        device.profile = profile.map(|profile| Box::new(Profiled { raw, ..profile }));
         Ok(())
     }
 
@@ -224,10 +249,17 @@ impl Engine {
         }
     }
 
-    /// That it has another profile now is an event.
+    /// That it has another profile now is an event; so is that there is no room for what that makes of it.
     pub(super) fn tell_kind(&mut self, now: &Now, before: &Device, device: &Device, step: &mut Step) {
         if before.profile_name() != device.profile_name() {
             let what = Record::DeviceProfile { device: device.id.clone(), profile: device.profile_name().cloned() };
+            step.changes.push(record(now, device.no, what));
+        }
+        let (was, is) = (&before.profile, device.profile.as_ref().filter(|profile| profile.raw.is_none()));
+        if let Some(Profiled { name, .. }) = is.filter(|_| *was != device.profile).map(Box::as_ref)
+            && self.settings.profiles.contains_key(name)
+        {
+            let what = Record::ProfileNoRoom { device: device.id.clone(), profile: name.clone() };
             step.changes.push(record(now, device.no, what));
         }
     }
@@ -301,8 +333,10 @@ impl Engine {
         name.map_or(Ok(()), |name| self.is_profile(name))?;
         let mut device = entry.device.as_ref().clone();
         device.profile = name.map(|name| Box::new(Profiled { name: name.clone(), assigned: true, raw: None }));
-        let kind = self.take_kind(&mut device, entry.about.as_deref(), entry.wire(), &numbers_of(&entry), step);
-        kind.map_err(|why| format!("it cannot be of that profile: {why}"))?;
+        let kind = self.take_kind_whole(&mut device, entry.about.as_deref(), entry.wire(), &numbers_of(&entry), step);
+        kind.map_err(|_| {
+            "there is no room for the points that this profile makes of it; see limits.points".to_owned()
+        })?;
         if device != *entry.device {
             self.tell_kind(now, &entry.device, &device, step);
             self.change_device(now, device, step);

@@ -114,6 +114,11 @@ pub enum Record {
         device: DeviceId,
         profile: Option<Name>,
     },
+    /// There is no room for the points that its profile makes of it: it is seen as it gives itself.
+    ProfileNoRoom {
+        device: DeviceId,
+        profile: Name,
+    },
     /// Its key, hardware or identities are others now.
     DeviceReplaced {
         device: DeviceId,

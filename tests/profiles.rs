@@ -61,17 +61,21 @@ fn every_shipped_file_is_right_by_itself() {
 
 #[test]
 fn an_own_profile_stands_in_the_place_of_a_shipped_one_and_this_is_said() {
-    let (_folder, settings) =
-        gateway("own.toml", "[profile.acme-relay]\nversion = \"9\"\n[profile.mine]\nextends = \"acme-meter\"\n");
+    let (_folder, settings) = gateway(
+        "own.toml",
+        "[profile.acme-relay]\nversion = \"9\"\nsupported_until = 2027-03-01\n[profile.mine]\nextends = \"acme-meter\"\n",
+    );
     let list = json(&dmgw(&settings, &["profile", "list", "--json"]));
     let of = |name: &str| list.as_array().unwrap().iter().find(|row| row["name"] == name).unwrap().clone();
     assert!(of("acme-relay")["covers"].as_str().unwrap().ends_with("acme-relay.toml"), "{list}");
     assert_eq!((of("acme-relay")["version"].as_str(), of("acme-relay")["shipped"].as_bool()), (Some("9"), Some(false)));
     assert_eq!((of("acme-meter")["shipped"].as_bool(), of("mine")["maker"].as_str()), (Some(true), None));
     assert!(text(&dmgw(&settings, &["profile", "list"])).contains("own, covers"));
+    let support = text(&dmgw(&settings, &["profile", "show", "acme-relay"]));
+    assert!(support.contains("supported_until = 2027-03-01\n"), "{support}");
     let shown = text(&dmgw(&settings, &["profile", "show", "mine", "--origin"]));
     assert!(shown.contains("[profile.mine.point.\"energy.total\"]\ncounter = { bits = 32 }"), "{shown}");
-    assert!(shown.contains("acme-meter.toml:") && shown.contains("own.toml:4"), "{shown}");
+    assert!(shown.contains("acme-meter.toml:") && shown.contains("own.toml:5"), "{shown}");
     assert_eq!(json(&dmgw(&settings, &["profile", "show", "mine", "--json"]))["mine"]["maker"], "acme");
 }
 

@@ -146,7 +146,7 @@ async fn device_shown(door: &Door, found: &DeviceNow) -> Result<Json<DeviceShown
         detail.unread = unread;
         let link = found.device.place.as_ref().map(|place| &place.link);
         let link = health.links.iter().find(|known| Some(&known.name) == link);
-        detail.profile = ProfileShown::of(found, link.map(|link| link.driver), &door.view.profiles());
+        detail.profile = ProfileShown::of(found, link.map(|link| link.driver), &door.view.profiles(), &now);
     }
     Ok(Json(shown))
 }

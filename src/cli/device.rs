@@ -187,6 +187,7 @@ fn of_device(device: &DeviceShown) -> Vec<(&'static str, String)> {
         ("flags", flags(device).join("; ")),
         ("groups", joined(&device.groups)),
         ("profile", device.detail.as_ref().and_then(|detail| detail.profile.as_ref()).map(profile).unwrap_or_default()),
+        ("support", device.detail.as_ref().and_then(|detail| detail.profile.as_ref()).map(support).unwrap_or_default()),
         ("fits", joined(&device.dynamic)),
         ("first seen", time(device.first_seen)),
     ]
@@ -228,7 +229,11 @@ fn of_detail(detail: &Detail) -> Vec<(&'static str, String)> {
 fn profile(of: &ProfileShown) -> String {
     let name = of.name.as_ref().map_or_else(|| "none fits".into(), ToString::to_string);
     let assigned = if of.assigned { ", assigned" } else { "" };
-    let missing = if of.missing { ", which there is not: it is seen as it is" } else { "" };
+    let missing = match (of.missing, of.no_room) {
+        (true, _) => ", which there is not: it is seen as it is",
+        (_, true) => ", for whose points there is no room: it is seen as it is",
+        _ => "",
+    };
     let others = of.others.iter().filter(|other| other.score.points > 0);
     let others = commas(others.map(|other| format!("{} {}", other.name, scored(&other.score))));
     let next = match (others.is_empty(), of.tie) {
@@ -238,6 +243,15 @@ fn profile(of: &ProfileShown) -> String {
     };
     let why = if of.name.is_some() && !of.missing { format!(" {}", scored(&of.score)) } else { String::new() };
     format!("{name}{assigned}{missing}{why}{next}")
+}
+
+/// Empty where its profile says nothing of it.
+fn support(of: &ProfileShown) -> String {
+    match (of.supported_until, of.unsupported) {
+        (Some(until), Some(true)) => format!("no longer supported since {until}"),
+        (Some(until), _) => format!("supported until {until}"),
+        (None, _) => String::new(),
+    }
 }
 
 fn scored(of: &Scored) -> String {

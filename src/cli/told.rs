@@ -55,7 +55,8 @@ pub fn record(record: &Record) -> String {
         Record::Differs { device, point, differs: false } => format!("{point} of {device} is as desired again"),
         Record::DeviceChanged { device } => format!("{device} has other points or operations"),
         Record::DeviceUp { device } => format!("{device} up"),
-        Record::DeviceDegraded { device } => format!("{device} answers, but not each time"),
+        Record::DeviceDegraded { device, why: Some(why) } => format!("{device} is not well: {why}"),
+        Record::DeviceDegraded { device, why: None } => format!("{device} answers, but not each time"),
         Record::DeviceSilent { device } => format!("{device} silent"),
         Record::DeviceGone { device } => format!("{device} gone"),
     }
@@ -107,6 +108,13 @@ mod tests {
             told(Record::DeviceBlocked { device: device.clone(), until: Wall(0) }),
             "urn:a blocked until 1970-01-01 00:00:00Z"
         );
+        let why = Some("a.0.x shows E7: Phase 1 is missing".to_owned());
+        assert_eq!(
+            told(Record::DeviceDegraded { device: device.clone(), why }),
+            "urn:a is not well: a.0.x shows E7: Phase 1 is missing"
+        );
+        let room = Record::ProfileNoRoom { device: device.clone(), profile: by.clone() };
+        assert!(told(room).starts_with("there is no room for the points that profile ann makes of urn:a"));
         assert_eq!(
             told(Record::DeviceContested { device: device.clone(), link, address }),
             "somebody at 7 on plant claims to be urn:a, which still answers where it is"

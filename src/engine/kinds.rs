@@ -40,8 +40,8 @@ pub struct Kinds {
 
 pub struct Working {
     pub(super) converter: Converter,
-    /// By the point of its health.
-    pub(super) unwell: bool,
+    /// What the point of its health shows, where that is not well.
+    pub(super) unwell: Option<String>,
 }
 
 /// What many devices of a kind come to is looked at once: from these shapes, with this profile, to those.
@@ -61,8 +61,9 @@ impl Kinds {
         self.working.get(&no).map(|working| working.converter.shaped())
     }
 
-    pub fn is_unwell(&self, no: DeviceNo) -> bool {
-        self.working.get(&no).is_some_and(|working| working.unwell)
+    /// What its profile finds wrong with it.
+    pub fn unwell(&self, no: DeviceNo) -> Option<&str> {
+        self.working.get(&no)?.unwell.as_deref()
     }
 
     pub fn forget(&mut self, no: DeviceNo) {
@@ -280,7 +281,7 @@ impl Engine {
         if let Some(shaped) = wanted {
             let kept = self.kinds.totals.get(&no).cloned().unwrap_or_default();
             let converter = Converter::new(shaped, &kept);
-            self.kinds.working.insert(no, Working { converter, unwell: false });
+            self.kinds.working.insert(no, Working { converter, unwell: None });
         }
         // They were meant otherwise.
         self.registry.forget_values(no);

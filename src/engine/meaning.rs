@@ -46,8 +46,11 @@ impl Engine {
             false => working.converter.take(now, raw, &mut given),
         }
         if let Some(health) = &working.converter.shaped().profile.health {
-            let seen = |given: &Given| health.seen(&given.path, &given.value, given.quality);
-            working.unwell = given.iter().rev().find_map(seen).map_or(working.unwell, |well| !well);
+            let seen = |given: &Given| Some((health.seen(&given.path, &given.value, given.quality)?, given.clone()));
+            if let Some((well, Given { path, value, .. })) = given.iter().rev().find_map(seen) {
+                let shown = || working.converter.shaped().profile.shown(&path, &value);
+                working.unwell = (!well).then(shown);
+            }
         }
         self.counts(now, no);
         given

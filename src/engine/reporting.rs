@@ -93,7 +93,7 @@ impl Engine {
         if self.is_kept_off(no) || self.registry.get(no).is_some_and(|entry| entry.device.displaced) {
             return;
         }
-        let unwell = self.kinds.is_unwell(no);
+        let unwell = self.kinds.unwell(no).is_some();
         let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) else { return };
         live.heard = Some(now.mono);
         let alive = match live.connectivity {
@@ -143,7 +143,7 @@ impl Engine {
         }
         let what = match connectivity {
             Connectivity::Up => Record::DeviceUp { device },
-            Connectivity::Degraded => Record::DeviceDegraded { device },
+            Connectivity::Degraded => Record::DeviceDegraded { device, why: self.kinds.unwell(no).map(str::to_owned) },
             Connectivity::Silent => Record::DeviceSilent { device },
             Connectivity::Gone => Record::DeviceGone { device },
             Connectivity::Unknown => return,

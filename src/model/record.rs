@@ -167,8 +167,11 @@ pub enum Record {
     DeviceUp {
         device: DeviceId,
     },
+    /// It does not answer each time, or is not well by its profile; `why` says what that saw.
     DeviceDegraded {
         device: DeviceId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
     },
     DeviceSilent {
         device: DeviceId,

@@ -11,6 +11,8 @@ use crate::section;
 use crate::units::Span;
 
 const DAY: u64 = 86_400;
+/// Characters of what is told of one value.
+const LONGEST_SHOWN: usize = 500;
 
 section! {
     /// Profiles: kinds of devices, [profile.NAME]. A profile says how such a device is recognised, what its points mean,
@@ -30,7 +32,7 @@ section! {
         extends: Option<Placed<Name>> = None, like "\"acme-basic\"";
         /// From that day on nobody repairs or updates such devices any more.
         supported_until: Option<Date> = None, like "2035-12-31";
-        /// What the codes of its alarms mean.
+        /// What the words and numbers mean that it shows where it is not well, such as codes of alarms.
         texts: BTreeMap<Name, String> = BTreeMap::new(), like "{ E1 = \"Phase 1 is missing\" }";
         /// How such a device is recognised: the weights of all that fit are added up, and the profile with most of them is
         /// taken. Without any it is only taken where somebody names it.
@@ -134,7 +136,8 @@ section! {
 }
 
 section! {
-    /// How success is seen: within that time the point is as said.
+    /// How success is seen: within that time the point is as said. Name what was otherwise before, such as the time since
+    /// the last start: what holds anyway proves nothing.
     pub struct Success {
         /// The point that shows it.
         point: Placed<PointPath>, like "\"system.uptime\"";
@@ -161,6 +164,19 @@ section! {
         silent_after: Option<Span> = None, like "\"2m\"";
         /// How often to look.
         every: Option<Span> = None, like "\"30s\"";
+    }
+}
+
+impl Profile {
+    /// What a point shows, and what that means by the texts.
+    pub fn shown(&self, path: &PointPath, value: &Value) -> String {
+        let code = match value {
+            Value::Text(text) => text.to_string(),
+            other => other.to_string(),
+        };
+        let text = self.texts.iter().find(|(known, _)| known.as_str() == code).map(|(_, text)| text);
+        let says = text.map_or_else(|| format!("{path} shows {value}"), |text| format!("{path} shows {code}: {text}"));
+        says.chars().take(LONGEST_SHOWN).collect()
     }
 }
 

@@ -409,7 +409,7 @@ impl World {
 fn connectivity(record: &Record) -> Option<(&DeviceId, Connectivity)> {
     match record {
         Record::DeviceUp { device } => Some((device, Connectivity::Up)),
-        Record::DeviceDegraded { device } => Some((device, Connectivity::Degraded)),
+        Record::DeviceDegraded { device, .. } => Some((device, Connectivity::Degraded)),
         Record::DeviceSilent { device } => Some((device, Connectivity::Silent)),
         Record::DeviceGone { device } => Some((device, Connectivity::Gone)),
         _ => None,

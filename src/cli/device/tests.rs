@@ -65,6 +65,21 @@ fn all_that_is_known_of_one_stands_in_aligned_lines() {
 }
 
 #[test]
+fn until_when_a_kind_is_supported_is_told_and_that_it_is_no_longer() {
+    let line = |unsupported: serde_json::Value| {
+        let profile = json!({ "name": "old", "assigned": false, "score": { "points": 1 },
+                              "supported_until": "2027-03-01", "unsupported": unsupported });
+        let detail = json!({ "identities": [], "keyed": false, "operations": [], "components": [], "points": [],
+                             "profile": profile });
+        let told = told_device(&shown(&json!({ "detail": detail }).to_string()), 80);
+        told.lines().find(|line| line.starts_with("support")).unwrap_or_default().to_owned()
+    };
+    assert!(line(json!(true)).ends_with("no longer supported since 2027-03-01"), "{}", line(json!(true)));
+    assert!(line(json!(false)).ends_with("  supported until 2027-03-01"));
+    assert!(line(json!(null)).ends_with("  supported until 2027-03-01"), "nobody knows which day it is");
+}
+
+#[test]
 fn a_state_that_no_device_can_have_is_told_the_right_one() {
     assert_eq!(state_filter("silent").unwrap(), "&connectivity=silent");
     assert_eq!(state_filter("pending").unwrap(), "&life=pending");

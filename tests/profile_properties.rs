@@ -176,9 +176,7 @@ impl World {
                     let known = shaped.known(&seen.path).unwrap();
                     let value = raw * known.scale.map_or(1.0, |scale| scale.value);
                     let (min, max) = (known.min.unwrap_or(f64::MIN), known.max.map_or(f64::MAX, |max| max.value));
-                    // The device counts in whole steps.
-                    let step = known.scale.map_or(1.0, |scale| scale.value.abs()) / 2.0 + 1e-9;
-                    seen.access.writes() && value >= min - step && value <= max + step
+                    seen.access.writes() && value >= min - 1e-9 && value <= max + 1e-9
                 };
                 let mut named = named.peekable();
                 assert!(named.peek().is_none() || named.any(allows), "{point} = {raw}");

@@ -66,24 +66,9 @@ pub fn writable(target: &DeviceNow, path: &PointPath, value: &Value) -> Result<V
         value.clone().into_kind(point.kind).map_err(|e| Refusal::BadArgument(format!("point {path} of {id}: {e}")))?;
     match (&point.limits, value.number()) {
         (Some(limits), Some(x)) if !limits.allow(x) => {
-            Err(Refusal::BadArgument(format!("point {path} of {id} takes {}, not {x}", range(limits))))
+            Err(Refusal::BadArgument(format!("point {path} of {id} takes {limits}, not {x}")))
         }
         _ => Ok(value),
-    }
-}
-
-/// As a person would say it.
-fn range(limits: &Limits) -> String {
-    let Limits { min, max, .. } = limits;
-    let bounds = match (*min > f64::MIN, *max < f64::MAX) {
-        (true, true) => format!("{min} to {max}"),
-        (true, false) => format!("at least {min}"),
-        (false, true) => format!("at most {max}"),
-        (false, false) => "numbers".into(),
-    };
-    match limits.step {
-        Some(step) => format!("{bounds} in steps of {step} from {}", if *min > f64::MIN { *min } else { 0.0 }),
-        None => bounds,
     }
 }
 
@@ -103,12 +88,18 @@ pub enum Lock {
     Locked(PointPath),
     /// The point that would tell has no good value yet.
     NotKnown(PointPath),
+    /// The point that should tell never will.
+    NeverKnown(PointPath),
 }
 
 pub fn lock(target: &DeviceNow, path: &PointPath) -> Lock {
     let limits = target.capabilities.point(path).and_then(|point| point.limits.as_ref());
     let Some(by) = limits.and_then(|limits| limits.lock.as_ref()) else { return Lock::Free };
-    let place = target.capabilities.point(by).and_then(|point| target.capabilities.place(point.no));
+    let point = target.capabilities.point(by);
+    if point.is_some_and(|point| !point.kind.tells_true() || !point.access.reads()) {
+        return Lock::NeverKnown(by.clone());
+    }
+    let place = point.and_then(|point| target.capabilities.place(point.no));
     let last = place.and_then(|place| target.live.values.get(place)?.as_ref());
     let Some(LastValue { value, .. }) = last.filter(|last| !matches!(last.quality, Quality::Bad(_))) else {
         return Lock::NotKnown(by.clone());
@@ -131,6 +122,10 @@ fn unlocked(target: &DeviceNow, path: &PointPath) -> Result<(), Refusal> {
         ))),
         Lock::NotKnown(by) => Err(Refusal::Busy(format!(
             "not known yet whether point {path} of {id} is locked on the spot: {by} has no value so far"
+        ))),
+        Lock::NeverKnown(by) => Err(Refusal::NotAllowed(format!(
+            "point {path} of {id} is not written, for {by} cannot tell whether it is locked on the spot: that takes a \
+             point that is read and gives true or false, or a number"
         ))),
     }
 }
@@ -260,6 +255,17 @@ mod tests {
         }
         for value in [Value::text("off"), Value::Float(f64::NAN)] {
             assert_ne!(says(value), Lock::Free);
+        }
+    }
+
+    #[test]
+    fn a_lock_that_never_tells_is_refused_for_that_reason() {
+        for (kind, access) in [(ValueKind::Text, Access::Read), (ValueKind::Bool, Access::Write)] {
+            let mut target = target();
+            let points = &mut Arc::make_mut(&mut target.capabilities).points;
+            (points[0].kind, points[0].access) = (kind, access);
+            let refused = fitting(&target, write("heat.on", Value::Bool(true)));
+            assert!(matches!(&refused, Err(Refusal::NotAllowed(why)) if why.contains("cannot tell")), "{refused:?}");
         }
     }
 

@@ -27,6 +27,13 @@ pub enum ValueKind {
     List,
 }
 
+impl ValueKind {
+    /// It says yes or no, or is a number that is 0 or another.
+    pub fn tells_true(self) -> bool {
+        matches!(self, ValueKind::Bool | ValueKind::Int | ValueKind::Uint | ValueKind::Float)
+    }
+}
+
 impl fmt::Display for ValueKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -106,6 +113,23 @@ impl Limits {
         let from = if self.min == f64::MIN { 0.0 } else { self.min };
         let steps = (x - from) / step;
         (steps - steps.round()).abs() <= 1e-6
+    }
+}
+
+/// As a person would say it.
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Limits { min, max, .. } = self;
+        match (*min > f64::MIN, *max < f64::MAX) {
+            (true, true) => write!(f, "{min} to {max}")?,
+            (true, false) => write!(f, "at least {min}")?,
+            (false, true) => write!(f, "at most {max}")?,
+            (false, false) => f.write_str("numbers")?,
+        }
+        match self.step {
+            Some(step) => write!(f, " in steps of {step} from {}", if *min > f64::MIN { *min } else { 0.0 }),
+            None => Ok(()),
+        }
     }
 }
 

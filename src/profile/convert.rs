@@ -187,7 +187,7 @@ impl Slot {
 
 impl Known {
     /// Without what was before.
-    fn plain(&self, raw: &Value) -> (Value, Quality) {
+    pub(super) fn plain(&self, raw: &Value) -> (Value, Quality) {
         if let Some(words) = &self.r#enum {
             return match whole(raw).and_then(|raw| words.value.word(raw)) {
                 Some(word) => (Value::text(word), Quality::Good),

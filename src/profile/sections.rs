@@ -207,6 +207,24 @@ impl Known {
         self.scale.is_some() || self.offset.is_some()
     }
 
+    /// Its values mean the same, whatever may be done with it.
+    pub fn means_like(&self, other: &Known) -> bool {
+        let Known { r#type, unit, scale, offset, r#enum, invalid, counter, deadband, .. } = self;
+        let Known { raw, sum, difference, energy, longest_gap, .. } = self;
+        (r#type, unit, scale, offset, r#enum)
+            == (&other.r#type, &other.unit, &other.scale, &other.offset, &other.r#enum)
+            && (invalid, counter, deadband) == (&other.invalid, &other.counter, &other.deadband)
+            && (raw, sum, difference, energy) == (&other.raw, &other.sum, &other.difference, &other.energy)
+            && *longest_gap == other.longest_gap
+    }
+
+    /// Whether its values can tell true from false as the device means it.
+    pub fn can_lock(&self) -> bool {
+        let is_text = self.r#enum.is_some() || self.r#type.is_some_and(|kind| !kind.value.tells_true());
+        let is_read = self.access.is_none_or(|access| access.value.reads());
+        is_read && !is_text && self.offset.is_none() && self.counter.is_none()
+    }
+
     /// What kind its values are of, where the device gives this.
     pub fn kind(&self, given: Option<ValueKind>) -> Option<ValueKind> {
         let said = self.r#type.map(|kind| kind.value);

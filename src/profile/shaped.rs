@@ -66,6 +66,20 @@ impl Shaped {
         self.by_raw[begin..].iter().take_while(move |(path, _)| path == raw).map(|(_, no)| *no)
     }
 
+    /// The points whose values mean the same here and there.
+    pub fn alike(&self, other: &Shaped) -> BTreeSet<&PointPath> {
+        let same = |path: &PointPath, known: &Known| other.known(path).is_some_and(|other| other.means_like(known));
+        let own = self.points.iter().filter(|(_, known)| !known.is_computed());
+        let mut alike: BTreeSet<_> = own.filter(|(path, known)| same(path, known)).map(|(path, _)| path).collect();
+        for formula in &self.formulas {
+            let (path, known) = &self.points[formula.point];
+            if same(path, known) && formula.terms.iter().all(|term| alike.contains(&self.points[*term].0)) {
+                alike.insert(path);
+            }
+        }
+        alike
+    }
+
     /// True where the profile says nothing about it, so that it stays as the device gives it.
     pub fn passes(&self, raw: &PointPath) -> bool {
         self.becomes(raw).next().is_none() && self.place(raw).is_none()
@@ -98,7 +112,8 @@ impl Shaped {
         let (mut points, mut there) = (Vec::new(), vec![false; self.points.len()]);
         for (no, (path, known)) in self.points.iter().enumerate().filter(|(_, (_, known))| !known.is_computed()) {
             if let Some(raw) = of_link.get(raw_path(path, known)) {
-                points.push(overlaid(path, known, raw));
+                let point = overlaid(path, known, raw);
+                points.push(if known.lock.is_some() { point } else { self.with_seen_lock(point) });
                 there[no] = true;
             }
         }
@@ -109,24 +124,29 @@ impl Shaped {
                 there[formula.point] = true;
             }
         }
-        points.extend(given.points.iter().filter(|point| self.passes(&point.path)).cloned());
-        for point in &mut points {
-            point.no = PointNo(0);
-            self.follow_lock(point);
-        }
+        let passing = given.points.iter().filter(|point| self.passes(&point.path)).cloned();
+        points.extend(passing.map(|point| Point { no: PointNo(0), ..self.with_seen_lock(point) }));
         let paths: BTreeSet<PointPath> = points.iter().map(|point| point.path.clone()).collect();
         points.iter_mut().for_each(|point| needs_its_lock(point, &paths));
         let operations = self.operations(given.operations);
         Capabilities { points, operations, components: given.components.clone(), sleeps: given.sleeps, next: 0 }
     }
 
-    /// A lock that the device names by a path which has another name now.
-    fn follow_lock(&self, point: &mut Point) {
-        let Some(lock) = point.limits.as_mut().and_then(|limits| limits.lock.as_mut()) else { return };
-        let renamed = self.becomes(lock).next().filter(|_| self.place(lock).is_none());
-        if let Some(no) = renamed {
-            *lock = self.points[no].0.clone();
+    /// A lock that the device names, by the name that everybody sees. Where none of its names tells, the point is only
+    /// read.
+    fn with_seen_lock(&self, mut point: Point) -> Point {
+        let Some(limits) = &mut point.limits else { return point };
+        let Some(lock) = limits.lock.take() else { return point };
+        if self.passes(&lock) {
+            limits.lock = Some(lock);
+        } else {
+            let mut names = self.becomes(&lock).map(|no| &self.points[no]).filter(|(_, known)| known.can_lock());
+            limits.lock = names.next().map(|(path, _)| path.clone());
         }
+        if limits.lock.is_none() {
+            point.access = Access::Read;
+        }
+        point
     }
 
     /// What the device offers and what the profile adds, less what it forbids.
@@ -180,38 +200,32 @@ fn computed(path: &PointPath, known: &Known) -> Point {
     }
 }
 
-/// What the profile says; where it says nothing, what the device says, in the unit of the profile.
+/// What the profile says; where it says nothing, what the device says, in the unit of the profile. What is written is held
+/// against the device's own range and steps in any case, as the device counts them.
 pub(super) fn limits(known: &Known, given: Option<&Limits>) -> Option<Limits> {
-    let own = given.filter(|_| known.r#enum.is_none()).map(|given| in_unit(known, given));
-    let says = known.min.is_some()
-        || known.max.is_some()
-        || known.step.is_some()
-        || known.pause.is_some()
-        || known.lock.is_some();
-    if !says {
-        return own;
-    }
-    let own = own.unwrap_or_default();
-    Some(Limits {
-        min: known.min.unwrap_or(own.min),
+    let own = given.map(|given| in_unit(known, given)).unwrap_or_default();
+    let min = known.min.unwrap_or(own.min);
+    let limits = Limits {
+        min,
         max: known.max.map_or(own.max, |max| max.value),
-        step: known.step.map(|step| step.value).or(own.step),
+        step: known.step.map(|step| step.value).or(own.step.filter(|_| known.min.is_none_or(|min| min == own.min))),
         pause: known.pause.map(|pause| pause.0).or(own.pause),
         lock: known.lock.as_ref().map(|lock| lock.value.clone()).or(own.lock),
-    })
+    };
+    Some(limits).filter(|limits| *limits != Limits::default())
 }
 
+/// The steps only where they begin at the least value here too.
 fn in_unit(known: &Known, given: &Limits) -> Limits {
+    let kept = Limits { pause: given.pause, lock: given.lock.clone(), ..Limits::default() };
+    if known.r#enum.is_some() {
+        return kept;
+    }
     let turned = known.scale.is_some_and(|scale| scale.value < 0.0);
     let open = |x: f64| x == f64::MIN || x == f64::MAX;
     let end = |x: f64| if open(x) { x * if turned { -1.0 } else { 1.0 } } else { known.scaled(x) };
     let (low, high) = if turned { (given.max, given.min) } else { (given.min, given.max) };
     let size = known.scale.map_or(1.0, |scale| scale.value.abs());
-    Limits {
-        min: end(low),
-        max: end(high),
-        step: given.step.map(|step| step * size),
-        pause: given.pause,
-        lock: given.lock.clone(),
-    }
+    let begins_alike = !turned && (!open(given.min) || known.offset.is_none());
+    Limits { min: end(low), max: end(high), step: given.step.map(|step| step * size).filter(|_| begins_alike), ..kept }
 }

@@ -1,5 +1,7 @@
 //! What a profile makes of a device.
 
+mod writing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -70,6 +70,12 @@ pub fn per_hour(power: &str, energy: &str) -> Option<f64> {
         .find_map(|(of, in_hours)| Some(prefix(power.strip_suffix(of)?)? / prefix(energy.strip_suffix(in_hours)?)?))
 }
 
+/// How many of the other power one of this power is.
+pub fn power_in(one: &str, other: &str) -> Option<f64> {
+    let by = |of: &&str| Some(prefix(one.strip_suffix(of)?)? / prefix(other.strip_suffix(of)?)?);
+    ["W", "var", "VA"].iter().find_map(by)
+}
+
 fn prefix(text: &str) -> Option<f64> {
     match text {
         "" => Some(1.0),
@@ -89,7 +95,7 @@ mod tests {
     #[test]
     fn every_unit_is_there_once_and_fits_a_point() {
         for (no, unit) in UNITS.iter().enumerate() {
-            assert!(Name::new(unit).is_ok() || *unit == "{unit}");
+            assert!(Name::new(unit).is_ok(), "{unit}");
             assert!(!UNITS[..no].contains(unit), "{unit} is there twice");
         }
         assert!(EVERYDAY.iter().all(|(said, meant)| is_known(meant) && !is_known(said)));
@@ -111,6 +117,7 @@ mod tests {
         assert_eq!(per_hour("kW", "Wh"), Some(1e3));
         assert_eq!(per_hour("W", "kWh"), Some(1e-3));
         assert_eq!(per_hour("var", "kvarh"), Some(1e-3));
+        assert_eq!((power_in("W", "kW"), power_in("MW", "kW"), power_in("W", "VA")), (Some(1e-3), Some(1e3), None));
         assert_eq!((per_hour("W", "varh"), per_hour("V", "Wh"), per_hour("W", "J")), (None, None, None));
     }
 }

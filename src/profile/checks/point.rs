@@ -148,8 +148,10 @@ impl Look<'_> {
         let Some(lock) = &known.lock else { return };
         if lock.value == *path {
             self.say(lock.at, "a point cannot lock itself");
-        } else {
-            self.is_there(lock);
+        } else if self.is_there(lock) && self.profile.point.get(&lock.value).is_some_and(|by| !by.can_lock()) {
+            let says = "cannot tell whether it locks: that takes a point that is read, and is true or false or a number, \
+                        without enum, offset or counter; give the raw point a name of its own for that";
+            self.say(lock.at, format!("{} {says}", lock.value));
         }
         if known.access.is_some_and(|access| access.value == Access::Read) {
             self.say(lock.at, "a point that is only read needs no lock");

@@ -7,6 +7,7 @@
 //! parked, so that the others of its link go on, and looked at again when its time comes, when it is heard, or when it is
 //! changed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::command::Expiry;
@@ -102,25 +103,32 @@ impl Engine {
     fn pause_ends(&self, now: &Now, entry: &DeviceNow, path: &PointPath) -> Option<Mono> {
         let point = entry.capabilities.point(path)?;
         let pause = point.limits.as_ref()?.pause?;
-        let (_, written) = entry.device.written.iter().find(|(no, _)| *no == point.no)?;
+        let written_to = self.written_to(entry, path)?;
+        let (_, written) = entry.device.written.iter().find(|(no, _)| *no == written_to)?;
         // Nobody knows how long the machine was off: the whole pause counts from the start.
         let from = if written.boot == now.boot { written.mono } else { self.commands.loaded };
         Some(from + pause).filter(|at| *at > now.mono)
     }
 
-    /// A write whose point wants a pause after it goes out now.
+    /// A write of what wants a pause after it goes out now.
     pub(super) fn note_write(&mut self, now: &Now, no: DeviceNo, operation: &Operation, step: &mut Step) {
         let Operation::Write { point: path, .. } = operation else { return };
         let Some(entry) = self.registry.get(no) else { return };
-        let pauses = |point: &Point| point.limits.as_ref().is_some_and(|limits| limits.pause.is_some());
-        let Some(point) = entry.capabilities.point(path).filter(|point| pauses(point)).map(|point| point.no) else {
-            return;
-        };
+        let pauses = |point: &&Point| point.limits.as_ref().is_some_and(|limits| limits.pause.is_some());
+        let pausing = entry.capabilities.points.iter().filter(pauses);
+        let pausing: BTreeSet<PointNo> = pausing.filter_map(|point| self.written_to(entry, &point.path)).collect();
+        let Some(written) = self.written_to(entry, path).filter(|no| pausing.contains(no)) else { return };
         let mut device = entry.device.as_ref().clone();
-        let still = |no: PointNo| entry.capabilities.place(no).is_some_and(|at| pauses(&entry.capabilities.points[at]));
-        device.written.retain(|(no, _)| *no != point && still(*no));
-        device.written.push((point, *now));
+        device.written.retain(|(no, _)| *no != written && pausing.contains(no));
+        device.written.push((written, *now));
         self.store_device(device, step);
+    }
+
+    /// The point of the device itself: a profile may have several names for it.
+    fn written_to(&self, entry: &DeviceNow, path: &PointPath) -> Option<PointNo> {
+        let shaped = self.kinds.shaped(entry.device.no).filter(|shaped| shaped.known(path).is_some());
+        let raw = shaped.map_or(Some(path), |shaped| shaped.raw_of(path).first().copied())?;
+        entry.wire().point(raw).map(|point| point.no)
     }
 
     /// The device was heard: what waited for that may go.

@@ -120,7 +120,7 @@ pub struct Device {
     pub inactive: Vec<Part>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub desired: Vec<Desired>,
-    /// When points whose limits ask for a pause were last written.
+    /// When points whose limits ask for a pause were last written, by the numbers that its link knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub written: Vec<(PointNo, Now)>,
     /// It has a key: who does not hold it is somebody else.

@@ -1,10 +1,10 @@
 //! A total made from a counter that begins anew at its end.
 //!
-//! A step back is a **roll-over** where the way forward, over the end, is at most a quarter of all its numbers; so it must
-//! be read at least four times a round. Else the device was **reset** (or changed), or gave one wrong number: the total
-//! holds, uncertain, until the next reading. If that has come back to where the counter was, it was a wrong number; if
-//! not, the counter counts on from its new beginning, and nothing is added for what nobody saw. So the total never falls
-//! and nothing in it is made up. A reset just below the end cannot be told from a roll-over and is taken for one.
+//! A step is **forward** where it is at most a quarter of all its numbers, over the end too; so it must be read at least
+//! four times a round. Any other step is a doubt: the counter was **reset** (or changed), or gave one wrong number, such as
+//! all bits set. The total holds, uncertain, until the next reading. If that has come back to where the counter was, it was
+//! a wrong number; if it has counted on from there, nothing is added for what nobody saw. So the total never falls and
+//! nothing in it is made up. A reset just below the end cannot be told from a roll-over and is taken for one.
 
 pub use crate::model::totals::Count;
 use crate::model::{BadReason, Quality};
@@ -24,19 +24,26 @@ impl Count {
     }
 
     fn step(&mut self, raw: f64, range: f64) -> Quality {
-        let ahead = range - self.last + raw;
-        if raw >= self.last {
+        let near = |way: f64| (0.0..=range * FORWARD).contains(&way);
+        // One that is stuck at a high number shows its error more likely than its count.
+        let goes_on = |begin: f64| near(raw - begin) && (raw > begin || begin <= self.last);
+        if near(raw - self.last) {
             (self.last, self.doubt) = (raw, None);
-        } else if let Some(begin) = self.doubt.filter(|begin| raw >= *begin) {
+        } else if let Some(begin) = self.doubt.filter(|begin| goes_on(*begin)) {
             // The total stands where it stood, and what was counted since is added.
             (self.base, self.last, self.doubt) = (self.base + self.last - begin, raw, None);
-        } else if self.doubt.is_none() && ahead <= range * FORWARD {
+        } else if self.doubt.is_none() && raw < self.last && near(range - self.last + raw) {
             (self.base, self.last) = (self.base + range, raw);
         } else {
             self.doubt = Some(raw);
             return Quality::Uncertain;
         }
         Quality::Good
+    }
+
+    /// The total of another counter goes on with this one: nothing is added for what nobody saw.
+    pub fn go_on(total: f64, raw: f64) -> Count {
+        Count { base: total - raw, last: raw, doubt: None }
     }
 }
 
@@ -77,8 +84,17 @@ mod tests {
     #[test]
     fn one_wrong_number_changes_nothing() {
         let told = totals(BITS_32, &[100.0, 99.0, 101.0, 65_536.0, 1.0, 65_540.0]);
-        let totals: Vec<f64> = told.iter().map(|(total, _)| *total).collect();
-        assert_eq!(totals, [100.0, 100.0, 101.0, 65_536.0, 65_536.0, 65_540.0]);
+        let only: Vec<f64> = told.iter().map(|(total, _)| *total).collect();
+        assert_eq!(only, [100.0, 100.0, 101.0, 65_536.0, 65_536.0, 65_540.0]);
+        let told = totals(BITS_32, &[1_000.0, 4_294_967_295.0, 4_294_967_295.0, 1_001.0, 1_002.0]);
+        let held = (1_000.0, false);
+        assert_eq!(told, [(1_000.0, true), held, held, (1_001.0, true), (1_002.0, true)]);
+    }
+
+    #[test]
+    fn after_a_great_step_forward_it_counts_on_and_adds_nothing_that_nobody_saw() {
+        let told = totals(BITS_32, &[1_000.0, 2_000_000_000.0, 2_000_000_005.0]);
+        assert_eq!(told, [(1_000.0, true), (1_000.0, false), (1_005.0, true)]);
     }
 
     #[test]

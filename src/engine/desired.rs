@@ -65,7 +65,8 @@ impl Engine {
         let device = &entry.device;
         let last = entry.capabilities.place(point.no).and_then(|place| entry.live.values.get(place)?.as_ref());
         // What is under way may be about to change it.
-        let is_so = !self.commands.is_flying(device.no) && last.is_some_and(|last| is_so(last, value));
+        let shown = self.as_written(entry, &point.path, value);
+        let is_so = !self.commands.is_flying(device.no) && last.is_some_and(|last| is_so(last, &shown));
         if !self.may_be_asked(device, OperationKind::Write) || !entry.capabilities.can(OperationKind::Write) || is_so {
             return Ok(None);
         }
@@ -134,16 +135,16 @@ impl Engine {
             let Some(desired) = entry.device.desired.iter().find(|desired| desired.point == reading.point) else {
                 continue;
             };
-            let differs = !reading.value.is_like(&desired.value);
+            let Some(place) = entry.capabilities.place(reading.point) else { continue };
+            let point = &entry.capabilities.points[place].path;
+            let differs = !reading.value.is_like(&self.as_written(&entry, point, &desired.value));
             if differs == known.contains(&reading.point) {
                 continue;
             }
             known.retain(|point| *point != reading.point);
             known.extend(differs.then_some(reading.point));
-            if let Some(place) = entry.capabilities.place(reading.point) {
-                let (device, point) = (entry.device.id.clone(), entry.capabilities.points[place].path.clone());
-                step.changes.push(record(now, no, Record::Differs { device, point, differs }));
-            }
+            let (device, point) = (entry.device.id.clone(), point.clone());
+            step.changes.push(record(now, no, Record::Differs { device, point, differs }));
         }
         if known != entry.live.differs
             && let Some((_, live)) = self.registry.live(no, &mut self.touched.devices)

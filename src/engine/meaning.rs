@@ -1,6 +1,7 @@
 //! What a device gives and is told, turned by its profile: readings and results into what they mean, operations into what
 //! its link knows. Where no profile is at work, everything stays as it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::model::device::DeviceNow;
@@ -79,9 +80,13 @@ impl Engine {
         told.extend(good.map(|given| (given.path, given.value)));
         match operation {
             Operation::Read { points } => asked_for(points, &told),
-            Operation::Write { point, .. } => {
+            Operation::Write { point, value } => {
                 // What else rests on that point of the device is a reading, and no part of the answer.
                 told.retain(|(path, _)| path == point);
+                let written = self.as_written(&entry, point, value);
+                if told.is_empty() && !written.is_like(value) {
+                    told.push((point.clone(), written.into_owned()));
+                }
                 Outcome::Done(told)
             }
             _ => Outcome::Done(told),
@@ -113,6 +118,13 @@ impl Engine {
         given
     }
 
+    /// What the point shows once this was written to it.
+    pub(super) fn as_written<'a>(&self, entry: &DeviceNow, point: &PointPath, value: &'a Value) -> Cow<'a, Value> {
+        let shaped = self.kinds.shaped(entry.device.no);
+        let shown = shaped.and_then(|shaped| shaped.as_written(entry.wire(), point, value));
+        shown.map_or(Cow::Borrowed(value), Cow::Owned)
+    }
+
     /// The operation as the link of the device knows it; or why it cannot be.
     pub(super) fn for_the_link(&self, entry: &DeviceNow, operation: &Operation) -> Result<Operation, String> {
         let Some(shaped) = self.kinds.shaped(entry.device.no) else { return Ok(operation.clone()) };
@@ -129,6 +141,10 @@ impl Engine {
             Operation::Write { point, value } => {
                 let (point, value) = shaped.raw_for(entry.wire(), point, value)?;
                 Operation::Write { point, value }
+            }
+            Operation::Desire { point, value: Some(value), .. } => {
+                shaped.raw_for(entry.wire(), point, value)?;
+                operation.clone()
             }
             Operation::Restart { part } => Operation::Restart { part: raw_part(shaped, entry, part)? },
             Operation::Activate { part } => Operation::Activate { part: raw_part(shaped, entry, part)? },

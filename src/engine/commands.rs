@@ -392,7 +392,7 @@ impl Engine {
                 Timer::Contest(device) => self.contest_over(now, device, step),
                 Timer::Retired(device) => self.retirement_over(now, device, step),
                 Timer::Ready(device) => self.look_again(device),
-                Timer::Totals(device) => self.keep_totals(device, step),
+                Timer::Totals(device) => self.keep_totals(device, false, step),
                 Timer::Proof(no) => self.proof_due(now, no, step),
                 Timer::Block(device) => self.block_reached(now, device, step),
                 Timer::Maintenance(device) => self.maintenance_reached(now, device, step),

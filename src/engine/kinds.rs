@@ -23,7 +23,7 @@ use super::step::Step;
 use super::timers::Timer;
 use super::{Engine, record};
 
-/// Totals are written at most so often, device by device.
+/// What was added to totals is written so often, device by device.
 const TOTALS: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
@@ -40,8 +40,6 @@ pub struct Kinds {
 
 pub struct Working {
     pub(super) converter: Converter,
-    /// What the point of its health shows, where that is not well.
-    pub(super) unwell: Option<String>,
 }
 
 /// What many devices of a kind come to is looked at once: from these shapes, with this profile, to those.
@@ -63,7 +61,7 @@ impl Kinds {
 
     /// What its profile finds wrong with it.
     pub fn unwell(&self, no: DeviceNo) -> Option<&str> {
-        self.working.get(&no)?.unwell.as_deref()
+        self.working.get(&no)?.converter.unwell()
     }
 
     pub fn forget(&mut self, no: DeviceNo) {
@@ -276,40 +274,57 @@ impl Engine {
             _ => {}
         }
         let wanted = wanted.cloned();
-        self.keep_totals(no, step);
-        self.kinds.working.remove(&no);
-        if let Some(shaped) = wanted {
-            let kept = self.kinds.totals.get(&no).cloned().unwrap_or_default();
-            let converter = Converter::new(shaped, &kept);
-            self.kinds.working.insert(no, Working { converter, unwell: None });
+        self.keep_totals(no, false, step);
+        let before = self.kinds.working.remove(&no);
+        let Some(shaped) = wanted else {
+            self.forget_values(no, |_| false);
+            return true;
+        };
+        let kept = self.kinds.totals.get(&no).cloned().unwrap_or_default();
+        let mut converter = Converter::new(shaped.clone(), &kept);
+        if let Some(Working { converter: before }) = &before {
+            converter = converter.after(before);
         }
-        // They were meant otherwise.
-        self.registry.forget_values(no);
-        self.registry.touch(no, &mut self.touched.devices);
+        let alike = before.as_ref().map(|before| shaped.alike(before.converter.shaped())).unwrap_or_default();
+        self.forget_values(no, |path| {
+            let passes = |of: &Working| of.converter.shaped().passes(path) && shaped.passes(path);
+            alike.contains(path) || before.as_ref().is_some_and(passes)
+        });
+        self.kinds.working.insert(no, Working { converter });
         true
     }
 
-    /// Something was counted: it is written within a while.
-    pub(super) fn counts(&mut self, now: &Now, no: DeviceNo) {
-        if self.kinds.shaped(no).is_some_and(|shaped| shaped.has_totals()) {
+    /// What is meant otherwise now.
+    fn forget_values(&mut self, no: DeviceNo, still: impl Fn(&PointPath) -> bool) {
+        self.registry.keep_values(no, still);
+        self.registry.touch(no, &mut self.touched.devices);
+    }
+
+    /// Something was counted: it is written within a while, and at once where it cannot be counted again.
+    pub(super) fn counts(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
+        let Some(Working { converter }) = self.kinds.working.get(&no) else { return };
+        if converter.has_begun() {
+            self.keep_totals(no, true, step);
+        } else if converter.shaped().has_totals() {
             self.timers.set(now.mono + TOTALS, Timer::Totals(no));
         }
     }
 
-    /// Where they are others than were written last. What another profile counted is kept as long as there is room.
-    pub(super) fn keep_totals(&mut self, no: DeviceNo, step: &mut Step) {
+    /// Where something was added to what was written last. What another profile counted is kept as long as there is room.
+    pub(super) fn keep_totals(&mut self, no: DeviceNo, at_once: bool, step: &mut Step) {
         let Some(working) = self.kinds.working.get(&no).filter(|of| of.converter.shaped().has_totals()) else { return };
         let mut totals = working.converter.kept();
         let before = self.kinds.totals.get(&no).cloned().unwrap_or_default();
         if totals.counts.len() + totals.energies.len() + before.counts.len() + before.energies.len() <= MOST_POINTS {
-            let Totals { counts, energies } = before.as_ref().clone();
+            let Totals { counts, energies, rests } = before.as_ref().clone();
             totals.counts = counts.into_iter().chain(std::mem::take(&mut totals.counts)).collect();
             totals.energies = energies.into_iter().chain(std::mem::take(&mut totals.energies)).collect();
+            totals.rests = rests.into_iter().chain(std::mem::take(&mut totals.rests)).collect();
         }
-        if totals != *before {
+        if totals != *before && (at_once || !totals.come_to_the_same(&before)) {
             let totals = Arc::new(totals);
             self.kinds.totals.insert(no, totals.clone());
-            step.changes.push(Change::Totals { device: no, totals });
+            step.changes.push(Change::Totals { device: no, totals, at_once });
         }
     }
 
@@ -317,7 +332,7 @@ impl Engine {
     pub(super) fn last_totals(&mut self) -> Vec<Change> {
         let mut step = Step::default();
         for no in self.kinds.working.keys().copied().collect::<Vec<_>>() {
-            self.keep_totals(no, &mut step);
+            self.keep_totals(no, true, &mut step);
         }
         step.changes
     }

@@ -14,7 +14,7 @@ use super::step::Step;
 
 impl Engine {
     /// What was heard of a device becomes what it means. Gives back how much of it was of no point of the device.
-    pub(super) fn mean(&mut self, now: &Now, heard: &mut Heard) -> usize {
+    pub(super) fn mean(&mut self, now: &Now, heard: &mut Heard, step: &mut Step) -> usize {
         let Some(entry) = self.registry.get(heard.device).filter(|entry| entry.given.is_some()).cloned() else {
             return 0;
         };
@@ -34,26 +34,19 @@ impl Engine {
         }));
         let rejected = before - raw.len();
         let at = Now { mono: heard.at, ..*now };
-        heard.readings = readings(&entry, self.convert(&at, heard.device, &raw, false));
+        heard.readings = readings(&entry, self.convert(&at, heard.device, &raw, false, step));
         rejected
     }
 
     /// All that came at once. `all`: somebody has asked for it, so what is not new is told too.
-    fn convert(&mut self, now: &Now, no: DeviceNo, raw: &[Raw<'_>], all: bool) -> Vec<Given> {
+    fn convert(&mut self, now: &Now, no: DeviceNo, raw: &[Raw<'_>], all: bool, step: &mut Step) -> Vec<Given> {
         let Some(working) = self.kinds.working.get_mut(&no) else { return Vec::new() };
         let mut given = Vec::new();
         match all {
             true => working.converter.take_all(now, raw, &mut given),
             false => working.converter.take(now, raw, &mut given),
         }
-        if let Some(health) = &working.converter.shaped().profile.health {
-            let seen = |given: &Given| Some((health.seen(&given.path, &given.value, given.quality)?, given.clone()));
-            if let Some((well, Given { path, value, .. })) = given.iter().rev().find_map(seen) {
-                let shown = || working.converter.shaped().profile.shown(&path, &value);
-                working.unwell = (!well).then(shown);
-            }
-        }
-        self.counts(now, no);
+        self.counts(now, no, step);
         given
     }
 
@@ -113,7 +106,7 @@ impl Engine {
             .zip(qualities)
             .map(|((path, value), quality)| Raw { path, value, quality, source: None })
             .collect();
-        let given = self.convert(now, no, &raw, true);
+        let given = self.convert(now, no, &raw, true, step);
         self.take_readings(now, no, readings(entry, given.clone()), step);
         given
     }

@@ -377,13 +377,12 @@ impl Registry {
         self.points.saturating_add(new.map(|shape| weight(shape)).sum()) <= self.most_points
     }
 
-    /// What its points showed last means nothing any more.
-    pub fn forget_values(&mut self, no: DeviceNo) {
-        if let Some(Some(slot)) = self.slots.get_mut(no.0 as usize)
-            && !slot.now.live.values.is_empty()
-        {
-            Arc::make_mut(&mut slot.now).live.values = Vec::new();
-        }
+    /// What its other points showed last means nothing any more.
+    pub fn keep_values(&mut self, no: DeviceNo, still: impl Fn(&PointPath) -> bool) {
+        let Some(Some(slot)) = self.slots.get_mut(no.0 as usize) else { return };
+        let DeviceNow { capabilities, live, .. } = Arc::make_mut(&mut slot.now);
+        let values = capabilities.points.iter().zip(&mut live.values);
+        values.filter(|(point, _)| !still(&point.path)).for_each(|(_, value)| *value = None);
     }
 
     /// A device is published: its next change is news again.

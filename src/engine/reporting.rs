@@ -26,7 +26,7 @@ impl Engine {
             return;
         }
         heard.at = heard.at.min(now.mono);
-        self.links[usize::from(link.0)].rejected += self.mean(now, &mut heard) as u64;
+        self.links[usize::from(link.0)].rejected += self.mean(now, &mut heard, step) as u64;
         let before = heard.readings.len();
         if let Some((capabilities, live)) = self.registry.live(no, &mut self.touched.devices) {
             heard.readings.retain_mut(|reading| take(capabilities, live, heard.at, reading));

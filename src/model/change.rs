@@ -51,6 +51,9 @@ pub enum Change {
     Totals {
         device: DeviceNo,
         totals: Arc<Totals>,
+        /// What cannot be counted again from what the device shows is not lost at a crash.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        at_once: bool,
     },
     /// Who shows this identity must hold this key; without one: nobody has to any more.
     Key {
@@ -82,10 +85,21 @@ impl Change {
         match self {
             Change::Record(entry) => entry.record.stream() == Stream::Events,
             Change::ForgetShape(_) | Change::Forget { .. } | Change::Passed { .. } | Change::Was { .. } => true,
-            Change::Totals { .. } => true,
+            Change::Totals { at_once, .. } => !at_once,
             Change::Attempt(_) | Change::ForgetAttempt(_) => true,
             Change::Shape { .. } | Change::Device(_) | Change::ForgetDevice(_) | Change::Command(_) => false,
             Change::About { .. } | Change::Key { .. } | Change::Layer(_) | Change::ForgetLayer(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_wait_unless_they_could_not_be_counted_again() {
+        let totals = |at_once| Change::Totals { device: DeviceNo(0), totals: Arc::default(), at_once };
+        assert!(totals(false).can_wait() && !totals(true).can_wait());
     }
 }

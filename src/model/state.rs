@@ -61,7 +61,7 @@ impl State {
                 self.about.retain(|(device, _)| device != no);
                 self.totals.retain(|(device, _)| device != no);
             }
-            Change::Totals { device, totals } => put(&mut self.totals, (*device, totals.clone()), |(no, _)| *no),
+            Change::Totals { device, totals, .. } => put(&mut self.totals, (*device, totals.clone()), |(no, _)| *no),
             Change::About { device, about } => self.know(*device, about),
             Change::Attempt(attempt) => put(&mut self.attempts, attempt.clone(), |attempt| attempt.stranger.clone()),
             Change::ForgetAttempt(stranger) => self.attempts.retain(|attempt| attempt.stranger != *stranger),

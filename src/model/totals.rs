@@ -14,6 +14,18 @@ pub struct Totals {
     pub counts: BTreeMap<PointPath, Count>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub energies: BTreeMap<PointPath, Energy>,
+    /// What they rest on, so that a profile that changes does not go on with something else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rests: BTreeMap<PointPath, Rests>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rests {
+    /// A mark of the points of the device, and of the range of a counter.
+    pub source: u32,
+    /// Of the power.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
 }
 
 /// A total made from a counter that begins anew at its end.
@@ -39,5 +51,31 @@ pub struct Energy {
 impl Totals {
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty() && self.energies.is_empty()
+    }
+
+    /// Nothing was added, and nothing is another but when that was seen last.
+    pub fn come_to_the_same(&self, other: &Totals) -> bool {
+        let Totals { counts, energies, rests } = self;
+        let same = |(path, energy): (&PointPath, &Energy)| {
+            let Some(Energy { boot, power, total, .. }) = other.energies.get(path) else { return false };
+            (energy.boot, energy.power, energy.total) == (*boot, *power, *total)
+        };
+        *counts == other.counts
+            && *rests == other.rests
+            && energies.len() == other.energies.len()
+            && energies.iter().all(same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_a_former_version_is_read() {
+        let row = r#"{"counts":{"a.0.x":{"base":5.0,"last":1.0}},"energies":{"a.0.y":{"boot":1,"at":7,"power":2.0,"total":3.0}}}"#;
+        let totals: Totals = serde_json::from_str(row).unwrap();
+        assert_eq!((totals.counts.len(), totals.energies.len(), totals.rests.len()), (1, 1, 0));
+        assert_eq!(serde_json::to_string(&totals).unwrap(), row);
     }
 }

@@ -7,7 +7,7 @@ use super::count::Count;
 use super::energy::Energy;
 use super::sections::Known;
 use super::shaped::Shaped;
-use super::unit;
+use super::{rests, unit};
 use crate::model::{BadReason, Mono, Now, PointPath, Quality, Value, ValueKind, Wall};
 
 /// A value within its deadband is told again after so long.
@@ -40,40 +40,65 @@ pub struct Converter {
     shaped: Arc<Shaped>,
     /// By the place of the point in the profile.
     slots: Vec<Slot>,
+    /// What the point of its health shows, where that is not well.
+    unwell: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Slot {
     /// What formulas count with.
-    last: Option<(f64, Quality)>,
+    last: Option<(f64, Quality, Mono)>,
     told: Option<(f64, Quality, Mono)>,
-    count: Option<Count>,
-    energy: Option<Energy>,
+    total: rests::Kept,
     /// It came in this arrival.
     fresh: bool,
+    /// A total began in this arrival, or began anew.
+    begun: bool,
 }
 
 impl Converter {
     pub fn new(shaped: Arc<Shaped>, kept: &Kept) -> Converter {
-        let slot = |path: &PointPath| Slot {
-            count: kept.counts.get(path).copied(),
-            energy: kept.energies.get(path).copied(),
-            ..Slot::default()
-        };
-        let slots = shaped.points.iter().map(|(path, _)| slot(path)).collect();
-        Converter { shaped, slots }
+        let slot = |no: usize| Slot { total: shaped.kept(no, kept), ..Slot::default() };
+        let slots = (0..shaped.points.len()).map(slot).collect();
+        Converter { shaped, slots, unwell: None }
+    }
+
+    /// What is meant as it was goes on.
+    pub fn after(mut self, before: &Converter) -> Converter {
+        let (now, was) = (self.shaped.profile.health.as_ref(), before.shaped.profile.health.as_ref());
+        let alike = self.shaped.alike(&before.shaped);
+        let same_point = now.and_then(|health| health.point.as_ref()).is_some_and(|point| alike.contains(&point.value));
+        self.unwell = before.unwell.clone().filter(|_| now == was && same_point);
+        for ((path, _), slot) in self.shaped.points.iter().zip(&mut self.slots) {
+            if let Some(no) = before.shaped.place(path).filter(|_| alike.contains(path)) {
+                *slot = before.slots[no].clone();
+            }
+        }
+        self
     }
 
     pub fn shaped(&self) -> &Arc<Shaped> {
         &self.shaped
     }
 
+    pub fn unwell(&self) -> Option<&str> {
+        self.unwell.as_deref()
+    }
+
+    /// A total has begun in the last arrival, or its counter anew: what that came to cannot be seen again.
+    pub fn has_begun(&self) -> bool {
+        self.slots.iter().any(|slot| slot.begun)
+    }
+
     /// Empty for a profile without totals.
     pub fn kept(&self) -> Kept {
         let mut kept = Kept::default();
-        for ((path, _), slot) in self.shaped.points.iter().zip(&self.slots) {
-            kept.counts.extend(slot.count.map(|count| (path.clone(), count)));
-            kept.energies.extend(slot.energy.map(|energy| (path.clone(), energy)));
+        for (no, ((path, _), Slot { total, .. })) in self.shaped.points.iter().zip(&self.slots).enumerate() {
+            kept.counts.extend(total.count.map(|count| (path.clone(), count)));
+            kept.energies.extend(total.energy.map(|energy| (path.clone(), energy)));
+            if total.count.is_some() || total.energy.is_some() {
+                kept.rests.insert(path.clone(), self.shaped.rests(no));
+            }
         }
         kept
     }
@@ -91,10 +116,11 @@ impl Converter {
 
     fn take_some(&mut self, now: &Now, arrived: &[Raw<'_>], out: &mut Vec<Given>, all: bool) {
         let shaped = self.shaped.clone();
-        self.slots.iter_mut().for_each(|slot| slot.fresh = false);
+        self.slots.iter_mut().for_each(|slot| (slot.fresh, slot.begun) = (false, false));
         for raw in arrived {
             if shaped.passes(raw.path) {
                 let Raw { path, value, quality, source } = *raw;
+                let quality = quality.max(worth(value));
                 out.push(Given { path: path.clone(), value: value.clone(), quality, source });
             }
             for no in shaped.becomes(raw.path) {
@@ -118,19 +144,20 @@ impl Converter {
     /// None as long as one of them has no value.
     fn computed(&mut self, now: &Now, no: usize, terms: &[usize]) -> Option<(Value, Quality)> {
         let known = &self.shaped.points[no].1;
-        let last: Vec<(f64, Quality)> = terms.iter().map(|term| self.slots[*term].last).collect::<Option<_>>()?;
-        let worst = last.iter().map(|(_, quality)| *quality).max().unwrap_or_default();
+        let last: Vec<_> = terms.iter().map(|term| self.slots[*term].last).collect::<Option<_>>()?;
+        let is_old = last.iter().any(|(_, _, at)| now.mono.since(*at) > known.longest_gap.0);
+        let worst = last.iter().map(|(_, quality, _)| *quality).max().unwrap_or_default();
+        let worst = if is_old { worst.max(Quality::Uncertain) } else { worst };
         let (first, rest) = last.split_first()?;
         let (x, quality) = match (&known.energy, &known.difference) {
             (Some(_), _) if matches!(worst, Quality::Bad(_)) => return None,
             (Some(_), _) => {
                 let factor = self.per_hour(no, terms.first().copied()?);
-                let gap = known.longest_gap.0;
-                let (total, quality) = Energy::take(&mut self.slots[no].energy, now, first.0, gap);
+                let (total, quality) = self.slots[no].energy(now, first.0, known.longest_gap.0);
                 (total * factor, quality.max(worst))
             }
-            (None, Some(_)) => (rest.iter().fold(first.0, |left, (x, _)| left - x), worst),
-            (None, None) => (last.iter().map(|(x, _)| x).sum(), worst),
+            (None, Some(_)) => (rest.iter().fold(first.0, |left, (x, ..)| left - x), worst),
+            (None, None) => (last.iter().map(|(x, ..)| x).sum(), worst),
         };
         Some(of_kind(x, quality, known.kind(None).unwrap_or(ValueKind::Float)))
     }
@@ -142,10 +169,16 @@ impl Converter {
 
     /// Formulas see every value; whoever listens sees what is new.
     fn tell(&mut self, no: usize, known: &Known, now: &Now, given: Given, all: bool) -> Option<Given> {
+        let profile = &self.shaped.profile;
+        let health = profile.health.as_ref();
+        if let Some(well) = health.and_then(|health| health.seen(&given.path, &given.value, given.quality)) {
+            self.unwell = (!well).then(|| profile.shown(&given.path, &given.value));
+        }
         let slot = &mut self.slots[no];
         slot.fresh = true;
         let x = given.value.number().filter(|x| x.is_finite());
-        slot.last = x.or(slot.last.map(|(x, _)| x)).map(|x| (x, given.quality));
+        let last = x.map(|x| (x, now.mono)).or(slot.last.map(|(x, _, at)| (x, at)));
+        slot.last = last.map(|(x, at)| (x, given.quality, at));
         if let (Some(deadband), Some(x)) = (known.deadband, x) {
             let quiet = slot.told.is_some_and(|(told, quality, at)| {
                 quality == given.quality
@@ -176,12 +209,31 @@ impl Slot {
             return known.plain(raw.value);
         };
         let Some(x) = raw.value.number() else { return wrong(raw.value) };
-        match Count::take(&mut self.count, x, counter.range()) {
+        match self.count(x, counter.range()) {
             Ok((total, quality)) => {
                 of_kind(known.scaled(total), quality, known.kind(Some(raw.value.kind())).unwrap_or(ValueKind::Float))
             }
             Err(why) => (raw.value.clone(), Quality::Bad(why)),
         }
+    }
+
+    fn count(&mut self, x: f64, range: f64) -> Result<(f64, Quality), BadReason> {
+        let rests::Kept { count, carried, .. } = &mut self.total;
+        let before = count.map(|count| count.base);
+        let from_another = carried.take_if(|_| (0.0..range).contains(&x));
+        *count = from_another.map(|total| Count::go_on(total, x)).or(*count);
+        let (total, quality) = Count::take(count, x, range)?;
+        self.begun |= count.map(|count| count.base) != before;
+        Ok((total, if from_another.is_some() { Quality::Uncertain } else { quality }))
+    }
+
+    fn energy(&mut self, now: &Now, power: f64, longest_gap: Duration) -> (f64, Quality) {
+        let rests::Kept { energy, carried, .. } = &mut self.total;
+        self.begun |= energy.is_none();
+        let from_another = carried.take();
+        *energy = from_another.map(|total| Energy { boot: now.boot, at: now.mono, power, total }).or(*energy);
+        let (total, quality) = Energy::take(energy, now, power, longest_gap);
+        (total, if from_another.is_some() { Quality::Uncertain } else { quality })
     }
 }
 
@@ -197,7 +249,7 @@ impl Known {
         let kind = self.kind(Some(raw.kind())).unwrap_or(raw.kind());
         match (kind, raw.number()) {
             // Nothing is lost on the way of a large number.
-            _ if !self.is_scaled() && kind == raw.kind() => (raw.clone(), Quality::Good),
+            _ if !self.is_scaled() && kind == raw.kind() => (raw.clone(), worth(raw)),
             (ValueKind::Bool, Some(x)) if x == 0.0 || x == 1.0 => (Value::Bool(x == 1.0), Quality::Good),
             (ValueKind::Bool, Some(_)) => (raw.clone(), Quality::Bad(BadReason::OutOfRange)),
             (ValueKind::Int | ValueKind::Uint | ValueKind::Float, Some(x)) => {
@@ -233,6 +285,14 @@ fn parts(scale: f64) -> Option<f64> {
 
 fn wrong(raw: &Value) -> (Value, Quality) {
     (raw.clone(), Quality::Bad(BadReason::WrongType))
+}
+
+/// What is no number is none of its values.
+fn worth(value: &Value) -> Quality {
+    match value {
+        Value::Float(x) if !x.is_finite() => Quality::Bad(BadReason::DeviceSays),
+        _ => Quality::Good,
+    }
 }
 
 /// A whole number is the nearest one.

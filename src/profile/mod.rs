@@ -16,6 +16,7 @@ pub mod example;
 pub mod inherit;
 mod marks;
 mod order;
+mod rests;
 mod score;
 pub mod sections;
 mod shaped;

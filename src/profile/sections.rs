@@ -108,7 +108,8 @@ section! {
         difference: Option<Placed<Vec<Placed<PointPath>>>> = None, like "[\"meter.in\", \"meter.out\"]";
         /// It is what this power came to over time: W becomes Wh or kWh.
         energy: Option<Placed<PointPath>> = None, like "\"meter.power\"";
-        /// Between two powers that lie further apart nothing is counted.
+        /// Between two powers that lie further apart nothing is counted, and a sum or difference is uncertain where one of
+        /// its points has no newer value.
         longest_gap: Span = Span::secs(300), from Span::secs(1), to Span::secs(DAY);
     }
 }

@@ -1,5 +1,6 @@
 //! What a profile makes of a device.
 
+mod meaning;
 mod writing;
 
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@
 //! | `meta` | name → CBOR: `format.<table>`, `journal` (its id), `boot` (the kernel's boot id and our number for it), `forgotten-to` | when made, and by the first start of a boot |
 //! | `shapes` | u32 → CBOR of `Capabilities` | when a device of a new kind comes |
 //! | `devices` | u32 → CBOR of `Device` | when a device changes, never per reading |
-//! | `totals` | u32 of the device → CBOR of `Totals` | what its profile counts, at most once a minute |
+//! | `totals` | u32 of the device → CBOR of `Totals` | what its profile counts, once a minute and where a counter begins anew |
 //! | `about` | u32 of the device → CBOR of `About` | when something new is said about a device |
 //! | `logs` | (u32 of the device, line u64) → CBOR of `Entry`; the last 32 lines, numbered without a hole | with each record of *events* about a device |
 //! | `keys` | CBOR of (kind, value) of an identity → the secret, sealed for this identity | when an administrator gives or takes a key |

@@ -62,7 +62,7 @@ impl<'a> Sorted<'a> {
             Change::Device(device) => self.devices.row(device),
             Change::Was { device, connectivity } => self.devices.was(*device, *connectivity),
             Change::About { device, about } => self.devices.about(*device, about),
-            Change::Totals { device, totals } => self.devices.totals(*device, totals),
+            Change::Totals { device, totals, .. } => self.devices.totals(*device, totals),
             Change::ForgetDevice(no) => self.devices.forget(*no),
             Change::Command(command) => self.commands.push((command.no.0, Some(command))),
             Change::Forget { no, forgotten_to } => {

@@ -171,7 +171,8 @@ impl Run {
             8 => {
                 let count = Count { base: self.dice.below(9) as f64, last: 1.0, doubt: None };
                 let counts = [(format!("a.{salt}.b").parse().unwrap(), count)].into();
-                Change::Totals { device, totals: Arc::new(Totals { counts, ..Totals::default() }) }
+                let totals = Arc::new(Totals { counts, ..Totals::default() });
+                Change::Totals { device, totals, at_once: self.dice.below(2) == 0 }
             }
             _ => Change::Record(Entry { at: self.now(), of: Some(device), record: up(self.dice.next()) }),
         }

@@ -37,7 +37,7 @@ impl Witness {
                 let known = self.about.entry(device.0).or_default();
                 known.take(about.as_ref().clone());
             }
-            Change::Totals { device, totals } => drop(self.totals.insert(device.0, totals.clone())),
+            Change::Totals { device, totals, .. } => drop(self.totals.insert(device.0, totals.clone())),
             Change::Was { device, connectivity } => {
                 let row = self.devices.get_mut(&device.0);
                 row.into_iter().for_each(|row| Arc::make_mut(row).was = *connectivity);

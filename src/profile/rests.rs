@@ -1,0 +1,59 @@
+//! What a total rests on. Where the profile takes it from something else, the total stands, and what is counted from then
+//! on is added; where only the unit of the power is another, it is converted.
+
+use super::energy::Energy;
+use super::sections::{Counter, Known};
+use super::shaped::Shaped;
+use super::unit;
+use crate::model::Totals;
+pub use crate::model::totals::{Count, Rests};
+
+/// What is there of a total when a profile begins to work.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Kept {
+    pub count: Option<Count>,
+    pub energy: Option<Energy>,
+    /// What it came to where it rested on something else.
+    pub carried: Option<f64>,
+}
+
+impl Shaped {
+    pub(super) fn rests(&self, no: usize) -> Rests {
+        let (path, known) = &self.points[no];
+        let range = known.counter.as_ref().map(Counter::range);
+        let of: Vec<String> = self.raw_of(path).iter().map(ToString::to_string).collect();
+        let source = crc32c::crc32c(format!("{} {range:?}", of.join(" ")).as_bytes());
+        Rests {
+            source,
+            unit: self.power_of(known).and_then(|power| power.unit.as_ref()).map(|unit| unit.value.clone()),
+        }
+    }
+
+    fn power_of(&self, known: &Known) -> Option<&Known> {
+        self.known(&known.energy.as_ref()?.value)
+    }
+
+    pub(super) fn kept(&self, no: usize, totals: &Totals) -> Kept {
+        let (path, known) = &self.points[no];
+        let count = totals.counts.get(path).filter(|_| known.counter.is_some()).copied();
+        let energy = totals.energies.get(path).filter(|_| known.energy.is_some()).copied();
+        // A row of a former version does not say what it rested on: then nothing has changed.
+        let Some(before) = totals.rests.get(path) else { return Kept { count, energy, carried: None } };
+        let now = self.rests(no);
+        let energy = energy.zip(factor(before, &now));
+        let energy = energy.map(|(of, by)| Energy { power: of.power * by, total: of.total * by, ..of });
+        if before.source == now.source {
+            return Kept { count, energy, carried: None };
+        }
+        let carried = count.map(|count| count.base + count.last).or(energy.map(|energy| energy.total));
+        Kept { carried, ..Kept::default() }
+    }
+}
+
+/// From the unit before to the one now. None: what was counted is something else.
+fn factor(before: &Rests, now: &Rests) -> Option<f64> {
+    match (&before.unit, &now.unit) {
+        (before, now) if before == now => Some(1.0),
+        (before, now) => unit::power_in(before.as_ref()?, now.as_ref()?),
+    }
+}

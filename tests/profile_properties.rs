@@ -15,7 +15,7 @@ const LINK: LinkNo = LinkNo(0);
 const RAW: [&str; 4] = ["a.x", "a.y", "b.x", "b.y"];
 /// What profiles call them, among it names that devices use too.
 const SEEN: [&str; 5] = ["a.x", "b.x", "s.x", "s.y", "s.z"];
-const SCALES: [f64; 4] = [1.0, 0.5, -2.0, 0.1];
+const SCALES: [f64; 5] = [1.0, 0.5, -2.0, 0.1, 10.0];
 const DEVICES: u32 = 2;
 
 /// One point of a profile: what of, its scale, its least and most, whether it is counted.
@@ -38,7 +38,7 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let row = (0..RAW.len(), 0..SCALES.len(), any::<i8>(), any::<u8>(), prop::bool::weighted(0.2));
+    let row = (0..RAW.len(), 0..SCALES.len(), -8i8..8, 0u8..12, prop::bool::weighted(0.2));
     let profile = prop::collection::btree_map(0..SEEN.len(), row, 0..4);
     let profiles = prop::collection::btree_map(0u8..3, profile, 0..3);
     let device = 0..DEVICES;
@@ -47,7 +47,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => profiles.clone().prop_map(Act::Profiles),
         1 => (device.clone(), prop::option::of(0u8..3)).prop_map(|(who, name)| Act::Assign(who, name)),
         4 => (device.clone(), 0..RAW.len(), any::<u16>()).prop_map(|(who, point, value)| Act::Hear(who, point, value)),
-        4 => (device.clone(), 0..SEEN.len(), -300i16..300).prop_map(|(who, point, value)| Act::Write(who, point, value)),
+        4 => (device.clone(), 0..SEEN.len(), -12i16..20).prop_map(|(who, point, value)| Act::Write(who, point, value)),
         2 => (device, 0..SEEN.len()).prop_map(|(who, point)| Act::Read(who, point)),
         5 => (any::<bool>(), any::<u16>()).prop_map(|(fine, value)| Act::Answer(fine, value)),
         1 => any::<u16>().prop_map(Act::Pass),

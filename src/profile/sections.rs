@@ -79,7 +79,8 @@ section! {
         unit: Option<Placed<String>> = None, like "\"V\"";
         /// read, write or read-write.
         access: Option<Placed<Access>> = None, like "\"read\"";
-        /// What may be written, in the unit above: least, most, and whole steps from the least.
+        /// What may be written, in the unit above: least, most, and whole steps from the least. Range and steps of the
+        /// device itself hold beside.
         min: Option<f64> = None, like "0.0";
         max: Option<Placed<f64>> = None, like "60.0";
         step: Option<Placed<f64>> = None, like "0.5";

@@ -24,8 +24,11 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// What names are in the folder of this file.
 pub fn sync_folder(of: &Path) -> io::Result<()> {
-    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    File::open(folder(of))?.sync_all()
+}
+
+pub fn folder(of: &Path) -> &Path {
+    of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

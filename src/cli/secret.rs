@@ -4,7 +4,7 @@
 //! by every user of the machine.
 
 use std::io::{IsTerminal, Read, Stdin, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::termios::{LocalFlags, SetArg, SpecialCharacterIndices, Termios, tcgetattr, tcsetattr};
@@ -16,16 +16,16 @@ use super::client::Client;
 use super::table::print;
 use super::{CliError, Exit, print_json};
 use crate::api::shown::Status;
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PATH};
 use crate::model::Secret;
-use crate::seal::{IN_SETTINGS, KeyError, LONGEST_SECRET, Seal, credentials};
+use crate::seal::{CREDENTIALS_OF_UNIT, IN_SETTINGS, KeyError, LONGEST_SECRET, Seal, credentials};
 
 pub const HELP: &str = "What is printed stands in the settings for the secret, and only this gateway can open it:
-  password = { sealed = \"dmgw1:…\" }
+  key = { sealed = \"dmgw1:…\" }
 
 Examples:
   sudo dmgw secret seal
-  sudo dmgw secret seal < password.txt
+  sudo dmgw secret seal < feeder-1.key
   sudo dmgw secret seal --key /mnt/other-gateway/seal.key";
 
 /// Ctrl-C.
@@ -63,7 +63,12 @@ fn key_of(args: &Args, key: Option<&Path>) -> Result<Seal, CliError> {
         says: error.to_string(),
         hint: "they say where the key lies; use sudo if they are for other eyes, or name the key with --key".into(),
     })?;
-    Seal::that_is_there(config.store.folder(), credentials().as_deref()).map_err(failed)
+    Seal::that_is_there(config.store.folder(), credentials().or(of_unit(&args.config)).as_deref()).map_err(failed)
+}
+
+/// Settings that lie elsewhere are those of another gateway.
+fn of_unit(config: &Path) -> Option<PathBuf> {
+    (config == Path::new(DEFAULT_PATH)).then(|| CREDENTIALS_OF_UNIT.into())
 }
 
 /// Without the end of its last line.
@@ -134,6 +139,21 @@ impl Drop for Silent<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_credential_of_the_unit_seals_for_its_settings_and_for_no_others() {
+        assert_eq!(of_unit(Path::new("/etc/dmgw/dmgw.toml")), Some("/run/credentials/dmgw.service".into()));
+        assert_eq!(of_unit(Path::new("/srv/other/dmgw.toml")), None);
+    }
+
+    #[test]
+    fn the_help_writes_a_key_that_there_is() {
+        let line = HELP.lines().find(|line| line.contains("sealed =")).unwrap();
+        let sealed = Seal::new(&[1; 32]).seal(&Secret::new("x".into()), IN_SETTINGS).unwrap().to_string();
+        let device =
+            format!("[device.a]\nidentities = [\"serial:a:1\"]\n{}\n", line.trim().replace("dmgw1:…", &sealed));
+        Config::parse(Path::new("dmgw.toml"), &device).unwrap();
+    }
 
     #[test]
     fn a_secret_is_what_stands_there_without_the_end_of_its_line() {

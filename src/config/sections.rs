@@ -112,7 +112,7 @@ section! {
 impl Store {
     /// Where its keys lie beside it.
     pub fn folder(&self) -> &Path {
-        self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+        crate::disk::folder(&self.path)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -26,6 +26,12 @@ pub enum FileError {
         path = .path.display()
     )]
     Others { path: PathBuf, fit: Fit },
+    #[error(
+        "{path} holds a secret and belongs to user {owner}, who may change it: chown it to root, or to the user of dmgw, \
+         and take another secret",
+        path = .path.display()
+    )]
+    Owner { path: PathBuf, owner: u32 },
     #[error("{path} is larger than {most} bytes; that is not a secret", path = .path.display())]
     TooLarge { path: PathBuf, most: usize },
     #[error("cannot make {path}: {source}; see to its folder and its disk", path = .path.display())]
@@ -79,6 +85,9 @@ pub fn read(path: &Path, most: usize, fit: Fit) -> Result<Zeroizing<Vec<u8>>, Fi
     if fit.forbids(there.permissions().mode()) {
         return Err(FileError::Others { path: path.to_owned(), fit });
     }
+    if !is_trusted(there.uid(), path) {
+        return Err(FileError::Owner { path: path.to_owned(), owner: there.uid() });
+    }
     // With room for all and the look past its end, so that no copy is left behind where it grows.
     let room = usize::try_from(there.len()).unwrap_or(most).min(most) + 64;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
@@ -87,6 +96,13 @@ pub fn read(path: &Path, most: usize, fit: Fit) -> Result<Zeroizing<Vec<u8>>, Fi
         return Err(FileError::TooLarge { path: path.to_owned(), most });
     }
     Ok(bytes)
+}
+
+/// Root reads what the gateway's user has, too: whoever owns the folder could put another file there anyway.
+fn is_trusted(owner: u32, path: &Path) -> bool {
+    let ours = nix::unistd::geteuid();
+    let of_folder = || disk::folder(path).metadata().is_ok_and(|folder| folder.uid() == owner);
+    owner == 0 || owner == ours.as_raw() || ours.is_root() && of_folder()
 }
 
 /// Leaves what is there as it is: then another process was faster.
@@ -150,6 +166,26 @@ mod tests {
         ] {
             assert!(refused(mode, fit).unwrap().contains(says), "{mode:o}");
         }
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_refused_but_root_reads_what_the_owner_of_the_folder_has() {
+        if !nix::unistd::geteuid().is_root() {
+            println!("SKIP a_file_of_somebody_else_is_refused: only root may give files to another user");
+            return;
+        }
+        const SOMEBODY: u32 = 65_534;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.key");
+        make(&path, b"one").unwrap();
+        let give = |path: &Path| std::os::unix::fs::chown(path, Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        give(&path);
+        for fit in [Fit::Owner, Fit::Group, Fit::Anybody] {
+            let error = read(&path, 10, fit).unwrap_err().to_string();
+            assert!(error.contains("belongs to user 65534") && error.contains("chown"), "{error}");
+        }
+        give(folder.path());
+        assert_eq!(read(&path, 10, Fit::Owner).unwrap().as_slice(), b"one");
     }
 
     #[test]

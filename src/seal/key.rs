@@ -26,13 +26,16 @@ pub enum KeyError {
     )]
     Length { path: PathBuf, found: usize },
     #[error(
-        "there is no key {path}: the daemon makes it at its first start; or name another with --key",
-        path = .path.display()
+        "there is no key {path}{given}: the daemon makes it at its first start; or name another with --key",
+        path = .path.display(), given = .given.as_ref().map(|given| format!(" and no {}", given.display())).unwrap_or_default()
     )]
-    None { path: PathBuf },
+    None { path: PathBuf, given: Option<PathBuf> },
     #[error(transparent)]
     Random(SealError),
 }
+
+/// Where root finds those of the daemon, while it runs.
+pub const CREDENTIALS_OF_UNIT: &str = "/run/credentials/dmgw.service";
 
 /// Where systemd puts the credentials of this service.
 pub fn credentials() -> Option<PathBuf> {
@@ -43,7 +46,7 @@ impl Seal {
     /// The daemon's, with its store in this folder. Makes a key where there is none.
     pub fn of_gateway(folder: &Path, credentials: Option<&Path>) -> Result<Seal, KeyError> {
         match Seal::that_is_there(folder, credentials) {
-            Err(KeyError::None { path }) => made(&path),
+            Err(KeyError::None { path, .. }) => made(&path),
             found => found,
         }
     }
@@ -52,16 +55,18 @@ impl Seal {
     pub fn that_is_there(folder: &Path, credentials: Option<&Path>) -> Result<Seal, KeyError> {
         let path = folder.join(KEY_FILE);
         let file = there(&path, Fit::Owner)?;
-        let given = credentials.map(|folder| there(&folder.join(CREDENTIAL), Fit::Anybody)).transpose()?.flatten();
+        let credential = credentials.map(|folder| folder.join(CREDENTIAL));
+        let given = credential.as_ref().map(|path| there(path, Fit::Anybody)).transpose()?.flatten();
         match (given, file) {
             (Some(given), Some(file)) => Ok(given.opening_too(file)),
             (Some(one), None) | (None, Some(one)) => Ok(one),
-            (None, None) => Err(KeyError::None { path }),
+            (None, None) => Err(KeyError::None { path, given: credential }),
         }
     }
 
+    /// One that somebody names: a credential too, which systemd shows to the group.
     pub fn in_file(path: &Path) -> Result<Seal, KeyError> {
-        there(path, Fit::Owner)?.ok_or_else(|| KeyError::None { path: path.to_owned() })
+        there(path, Fit::Group)?.ok_or_else(|| KeyError::None { path: path.to_owned(), given: None })
     }
 }
 
@@ -76,6 +81,8 @@ fn there(path: &Path, fit: Fit) -> Result<Option<Seal>, KeyError> {
 
 fn key(path: &Path, bytes: &[u8]) -> Result<Seal, KeyError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
+    // What a shell or an editor adds to a credential.
+    let bytes = bytes.strip_suffix(b"\n").filter(|key| key.len() == KEY_BYTES).unwrap_or(bytes);
     if bytes.len() != KEY_BYTES {
         return Err(KeyError::Length { path: path.to_owned(), found: bytes.len() });
     }
@@ -130,6 +137,28 @@ mod tests {
         let seal = Seal::of_gateway(alone.path(), Some(given.path())).unwrap();
         assert_eq!(seal.open(&new, "config"), Ok(secret()));
         assert!(!alone.path().join(KEY_FILE).exists());
+    }
+
+    #[test]
+    fn a_credential_is_used_as_systemd_shows_it_and_what_was_looked_for_is_told() {
+        let (folder, given) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let path = given.path().join(CREDENTIAL);
+        let says = Seal::that_is_there(folder.path(), Some(given.path())).unwrap_err().to_string();
+        assert!(says.contains("seal.key") && says.contains(&path.display().to_string()), "{says}");
+        let sealed = Seal::new(&[7; KEY_BYTES]).seal(&secret(), "config").unwrap();
+        for bytes in [vec![7; KEY_BYTES], [&[7; KEY_BYTES][..], b"\n"].concat()] {
+            std::fs::write(&path, bytes).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o440)).unwrap();
+            for seal in [Seal::that_is_there(folder.path(), Some(given.path())), Seal::in_file(&path)] {
+                assert_eq!(seal.unwrap().open(&sealed, "config"), Ok(secret()));
+            }
+            std::fs::remove_file(&path).unwrap();
+        }
+        std::fs::write(&path, [7; KEY_BYTES]).unwrap();
+        for mode in [0o444, 0o460] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert!(Seal::in_file(&path).is_err(), "{mode:o}");
+        }
     }
 
     #[test]

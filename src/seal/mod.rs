@@ -16,7 +16,7 @@ mod sealed;
 mod source;
 
 pub use file::FileError;
-pub use key::{KEY_FILE, KeyError, credentials};
+pub use key::{CREDENTIALS_OF_UNIT, KEY_FILE, KeyError, credentials};
 pub use memory::guard_memory;
 pub use own::{OwnError, OwnKey};
 pub use sealed::{LONGEST_SECRET, Seal, SealError, Sealed};

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::BASE64;
 use super::file::{self, FileError, Fit};
 use super::sealed::{Seal, SealError, Sealed, random};
+use crate::disk;
 use crate::model::Secret;
 
 const FILE: &str = "gateway.key";
@@ -47,7 +48,11 @@ impl OwnKey {
         match file::read(&path, LARGEST_FILE, Fit::Owner) {
             Err(FileError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => made(&path, seal),
             Err(error) => Err(error.into()),
-            Ok(bytes) => opened(&bytes, seal).map_err(|source| OwnError::Closed { path, source }),
+            Ok(bytes) => {
+                let own = opened(&bytes, seal).map_err(|source| OwnError::Closed { path: path.clone(), source })?;
+                seal_anew(&path, &bytes, seal);
+                Ok(own)
+            }
         }
     }
 
@@ -66,10 +71,26 @@ impl OwnKey {
     }
 }
 
+/// So that it needs no former key any more. Where that fails it opens as before, and the next start tries again.
+fn seal_anew(path: &Path, bytes: &[u8], seal: &Seal) {
+    let Ok(sealed) = sealed(bytes) else { return };
+    if !seal.is_former(&sealed) {
+        return;
+    }
+    let anew = seal.open(&sealed, PURPOSE).and_then(|seed| seal.seal(&seed, PURPOSE));
+    let kept = anew.map_err(std::io::Error::other).and_then(|anew| disk::replace(path, format!("{anew}\n").as_bytes()));
+    match kept {
+        Ok(()) => tracing::info!(path = %path.display(), "the gateway's own key is sealed with the newer key now"),
+        Err(error) => tracing::warn!(%error, path = %path.display(), "the gateway's own key cannot be sealed anew"),
+    }
+}
+
+fn sealed(bytes: &[u8]) -> Result<Sealed, SealError> {
+    std::str::from_utf8(bytes).map_err(|_| SealError::NotSealed)?.trim_end().parse()
+}
+
 fn opened(bytes: &[u8], seal: &Seal) -> Result<OwnKey, SealError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| SealError::NotSealed)?;
-    let sealed: Sealed = text.trim_end().parse()?;
-    let seed = seal.open(&sealed, PURPOSE)?;
+    let seed = seal.open(&sealed(bytes)?, PURPOSE)?;
     let mut bytes = Zeroizing::new([0; SEED + 3]);
     let length = BASE64.decode_slice(seed.reveal(), &mut bytes[..]).map_err(|_| SealError::Changed)?;
     Ed25519KeyPair::from_seed_unchecked(&bytes[..length]).map(OwnKey).map_err(|_| SealError::Changed)
@@ -102,6 +123,15 @@ mod tests {
         let signed = again.sign(b"it was me");
         let public = UnparsedPublicKey::new(&ED25519, first.public());
         assert!(public.verify(b"it was me", &signed).is_ok() && public.verify(b"it was you", &signed).is_err());
+    }
+
+    #[test]
+    fn a_key_that_a_former_key_opens_is_sealed_anew() {
+        let (folder, former, newer) = (tempfile::tempdir().unwrap(), Seal::new(&[1; 32]), Seal::new(&[2; 32]));
+        let public = OwnKey::of_gateway(folder.path(), &former).unwrap().public_text();
+        for seal in [newer.opening_too(former), Seal::new(&[2; 32])] {
+            assert_eq!(OwnKey::of_gateway(folder.path(), &seal).unwrap().public_text(), public);
+        }
     }
 
     #[test]

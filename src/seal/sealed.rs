@@ -87,6 +87,22 @@ impl Seal {
         Ok(Sealed(bytes))
     }
 
+    /// Whether it was closed with a former key.
+    pub fn is_former(&self, sealed: &Sealed) -> bool {
+        !sealed.0.starts_with(&self.key.id())
+    }
+
+    /// Shows whether a secret is the same as before, and nothing else to whoever does not have the key. Under another key
+    /// of the seal it is another.
+    pub fn mark(&self, secret: &Secret) -> u64 {
+        let of_marks = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.key.0), b"dmgw: marks of secrets");
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, of_marks.as_ref()), secret.reveal().as_bytes());
+        let mut mark = [0; 8];
+        mark.copy_from_slice(&tag.as_ref()[..8]);
+        // 0 stands for none.
+        u64::from_be_bytes(mark).max(1)
+    }
+
     pub fn open(&self, sealed: &Sealed, purpose: &str) -> Result<Secret, SealError> {
         let (id, rest) = sealed.0.split_first_chunk::<ID>().ok_or(SealError::NotSealed)?;
         let (nonce, closed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(SealError::NotSealed)?;
@@ -196,6 +212,16 @@ mod tests {
         assert_eq!(both.open(&sealed, "config").unwrap().reveal(), "hunter22");
         let anew = both.seal(&secret("x"), "config").unwrap();
         assert_eq!(Seal { former: Vec::new(), ..both }.open(&anew, "config").unwrap().reveal(), "x");
+    }
+
+    #[test]
+    fn a_mark_is_of_one_secret_under_one_key() {
+        let (one, other) = (Seal::new(&[1; KEY_BYTES]), Seal::new(&[2; KEY_BYTES]));
+        let marks = [&one, &other].map(|seal| ["hunter22", "hunter23"].map(|text| seal.mark(&secret(text))));
+        let all: std::collections::BTreeSet<u64> = marks.concat().into_iter().collect();
+        assert_eq!((all.len(), one.mark(&secret("hunter22"))), (4, marks[0][0]));
+        let later = other.opening_too(one);
+        assert_eq!(later.mark(&secret("hunter22")), marks[1][0], "as the key that seals now has it");
     }
 
     #[test]

@@ -48,6 +48,15 @@ fn systemd_finds_no_fault_in_the_unit_and_would_find_one() {
 }
 
 #[test]
+fn the_unit_reloads_by_a_command_that_there_is() {
+    let unit = std::fs::read_to_string(file("dmgw.service")).unwrap();
+    let reload = unit.lines().find_map(|line| line.strip_prefix("ExecReload=/usr/bin/dmgw ")).expect("a way to reload");
+    let words: Vec<&str> = reload.split(' ').chain(["--help"]).collect();
+    let said = Command::new(env!("CARGO_BIN_EXE_dmgw")).args(&words).output().unwrap();
+    assert!(said.status.success(), "{words:?}");
+}
+
+#[test]
 fn the_unit_leaves_little_to_attack() {
     let test = "the_unit_leaves_little_to_attack";
     let folder = tempfile::tempdir().unwrap();

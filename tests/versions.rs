@@ -4,6 +4,9 @@ mod support;
 
 use std::time::Duration;
 
+use dmgw::config::{Inputs, kept, probation};
+use dmgw::document::{Origin, Sources};
+use dmgw::model::layer::OnProbation;
 use serde_json::{Value, json};
 use support::disk::Disk;
 use support::{Gateway, eventually, file, told};
@@ -195,6 +198,78 @@ fn a_version_with_which_the_daemon_fails_is_taken_back_by_the_second_start() {
     gateway.kill();
     gateway.start();
     assert_eq!(gateway.get("/v1/config/versions").body["layers"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_version_is_taken_back_where_nobody_can_say_whether_it_is_on_probation() {
+    let mut gateway = gateway();
+    let change = file(&gateway, "change.toml", "[link.a]\nevery = \"7s\"\nsim = {}\n");
+    done(&gateway, &["config", "change", &change]);
+    let other = file(&gateway, "other.toml", "[link.a]\nevery = \"9s\"\nsim = {}\n");
+    done(&gateway, &["config", "change", &other, "--confirm-within", "1h"]);
+    gateway.kill();
+    file(&gateway, "probation", "{\"vers");
+    gateway.start();
+    assert_eq!(every(&gateway, "a"), json!("\"7s\""));
+    assert!(gateway.log().contains("says what is on probation, cannot be read"), "{}", gateway.log());
+    gateway.kill();
+    gateway.start();
+    assert_eq!(every(&gateway, "a"), json!("\"7s\""), "and it is over");
+}
+
+#[test]
+fn what_is_left_of_a_probation_that_never_began_takes_no_later_version_back() {
+    let mut gateway = gateway();
+    file(&gateway, "probation", &json!({ "version": 1, "back_to": 0, "within": 60, "starts": 1 }).to_string());
+    let change = file(&gateway, "change.toml", "[link.a]\nevery = \"7s\"\nsim = {}\n");
+    done(&gateway, &["config", "change", &change]);
+    gateway.kill();
+    gateway.start();
+    assert_eq!(every(&gateway, "a"), json!("\"7s\""));
+    assert!(gateway.get("/v1/config/versions").body["probation"].is_null());
+}
+
+#[test]
+fn two_stores_do_not_share_a_folder() {
+    let (first, second) = (gateway(), Gateway::new(FILE));
+    let mut second = second;
+    let other = first.folder.path().join("other.redb");
+    second.configure(&format!("{FILE}[store]\npath = {other:?}\n"));
+    second.launch();
+    assert!(!second.wait().success());
+    assert!(second.log().contains("another dmgw has its store in") && second.log().contains("other.redb"));
+    assert!(!other.exists(), "nothing is made there");
+}
+
+/// The disk loses what was not synced, and keeps what was.
+#[test]
+fn what_lies_beside_the_store_is_there_whole_after_a_power_cut() {
+    let Some(disk) = Disk::mount("what_lies_beside_the_store_is_there_whole_after_a_power_cut", 16) else { return };
+    let store = disk.path().join("state.redb");
+    let (probation, copy) = (probation::place(&store), kept::place(&store));
+    let on = |version| OnProbation { version, back_to: 0, within: 60, starts: 0 };
+    let inputs = |text: &str| {
+        let mut sources = Sources::default();
+        sources.add(Origin::File("/etc/dmgw/dmgw.toml".into()), text.into());
+        Inputs { sources, files: vec![0], ..Inputs::default() }
+    };
+    for version in 1..=5 {
+        let text = format!("# {version}\n").repeat(3_000);
+        probation::write(&probation, &on(version)).unwrap();
+        kept::write(&copy, &inputs(&text)).unwrap();
+        std::fs::write(disk.path().join("unsynced"), &text).unwrap();
+        disk.cut_power();
+        disk.power_up();
+        assert_eq!(probation::read(&probation).unwrap(), Some(on(version)));
+        let kept = kept::read(&copy, std::iter::empty()).unwrap();
+        assert_eq!(kept.sources.get(0).unwrap().text, text);
+        let unsynced = std::fs::read_to_string(disk.path().join("unsynced")).unwrap_or_default();
+        assert_ne!(unsynced, text, "this disk loses nothing, so it shows nothing");
+        probation::end(&probation).unwrap();
+        disk.cut_power();
+        disk.power_up();
+        assert_eq!(probation::read(&probation).unwrap(), None, "it is over");
+    }
 }
 
 /// Wherever the power goes, the gateway runs with the old or with the new; never without its links, and never with a new

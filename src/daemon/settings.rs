@@ -146,9 +146,9 @@ async fn put(
     }
     if let Some(on) = &on {
         probation::write(&running.files.probation, on).map_err(|error| format!("a probation cannot begin: {error}"))?;
-    } else if running.files.watched.is_none() {
-        // One that was left over would watch over this version.
-        probation::end(&running.files.probation).map_err(|error| format!("the folder takes no change: {error}"))?;
+    } else {
+        probation::clear(&running.files.probation, version)
+            .map_err(|error| format!("a probation that never began cannot be taken away: {error}"))?;
     }
     let applied = apply(running, Next { inputs, reading, before, versions, says, files_are_right: false }).await;
     if applied.is_err() && on.is_none() {

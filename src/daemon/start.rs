@@ -1,13 +1,14 @@
 //! Puts the parts together, in the order in which they must not fail: store (and its lock), socket, loop, links, api.
 
 use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::Thread;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -53,11 +54,14 @@ pub struct Running {
     pub loop_ended: oneshot::Receiver<Result<(), StoreError>>,
     /// Opens the secrets of the settings.
     pub seal: Arc<Seal>,
+    /// Nobody else has its files beside a store in the same folder.
+    _folder: File,
 }
 
 pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Running, Config)> {
     let mut clock = Clock::new(found.config.clock.trust);
     make_folder(&found.config.store.path, 0o700)?;
+    let folder = lock_folder(&found.config)?;
     let seal = Seal::of_gateway(found.config.store.folder(), seal::credentials().as_deref());
     let seal = Arc::new(seal.context("the key of the secrets cannot be used")?);
     let (store, opened) = open(&found.config, &mut clock, seal.clone())?;
@@ -84,16 +88,10 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
     let engine_settings = engine::Settings { seed: seed()?, ..config.engine() };
     let keys = keys(store.snapshots());
     let mut turn = Turn::new(engine_settings.clone(), store, opened.state, &opened.now);
-    if let Some(layer) = went_back {
-        let says = format!(
-            "version {}: {}, for the daemon started twice without anybody confirming",
-            layer.version, layer.note
-        );
-        turn.configure(
-            &opened.now,
-            engine_settings,
-            event_loop::kept(&opened.now, vec![Versioned::Put(layer)], Some(says)),
-        );
+    if let Some((layer, why)) = went_back {
+        let says = format!("version {}: {}, for {why}", layer.version, layer.note);
+        let changes = event_loop::kept(&opened.now, vec![Versioned::Put(layer)], Some(says));
+        turn.configure(&opened.now, engine_settings, changes);
     }
 
     let (events, taken) = mpsc::channel(config.limits.event_queue);
@@ -124,7 +122,8 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         own: Vec::new(),
     };
     event_loop.begin()?;
-    if files.watched.is_none() {
+    // The way back counts only once it is on disk; until then the next start has to go it again.
+    if files.watched.is_none() && event_loop.turn.is_settled() {
         probation::end(&files.probation).context("the file of a probation that is over cannot be taken away")?;
     }
     let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
@@ -145,20 +144,27 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         loop_thread,
         loop_ended,
         seal,
+        _folder: folder,
     };
     Ok((running, config))
 }
 
+/// The version that goes back, and why it does.
+type WentBack = (Layer, String);
+
 /// With what was changed through doors, unless a version is on probation and the daemon started with it once too often:
 /// then as before, and a version that says so.
-fn with_versions(main: &Path, found: Found, snapshots: Snapshots) -> anyhow::Result<(Started, Files, Option<Layer>)> {
+fn with_versions(
+    main: &Path,
+    found: Found,
+    snapshots: Snapshots,
+) -> anyhow::Result<(Started, Files, Option<WentBack>)> {
     let store = &found.config.store.path;
     let mut files = Files::new(main.to_owned(), store, snapshots);
     let mut layers =
         files.layers().map_err(anyhow::Error::msg).context("the versions of the settings cannot be read")?;
-    let newest = layers.last().map_or(0, |last| last.version);
     let at_start =
-        probation::at_start(&files.probation, newest).context("the file of a probation cannot be written")?;
+        probation::at_start(&files.probation, &layers).context("the file of a probation cannot be written")?;
     let mut went_back = None;
     match at_start {
         AtStart::Nothing => {}
@@ -166,17 +172,13 @@ fn with_versions(main: &Path, found: Found, snapshots: Snapshots) -> anyhow::Res
             tracing::warn!(version = of.version, "this version of the settings is on probation");
             files.watch(Some(of));
         }
-        AtStart::Back(of) => {
+        AtStart::Back(of, why) => {
             let note = format!("back to version {}", of.back_to);
             let layer = config::layers::back_to(&layers, of.back_to, &settings::gateway(), &Now::default(), &note);
             let layer = layer.map_err(anyhow::Error::msg)?;
-            tracing::error!(
-                version = of.version,
-                back_to = of.back_to,
-                "started twice with settings that nobody confirmed; going back"
-            );
+            tracing::error!(version = of.version, back_to = of.back_to, "{why}; going back");
             layers.push(layer.clone());
-            went_back = Some(layer);
+            went_back = Some((layer, why));
         }
     }
     let started = found.start(&layers)?;
@@ -224,6 +226,21 @@ fn make_folder(of: &Path, mode: u32) -> anyhow::Result<()> {
     let Some(folder) = of.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
     let made = std::fs::DirBuilder::new().recursive(true).mode(mode).create(folder);
     made.with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// What lies beside the store (its keys, the last good copy, the probation) has the same names for every store.
+fn lock_folder(config: &Config) -> anyhow::Result<File> {
+    let (folder, store) = (config.store.folder().display(), config.store.path.display());
+    let open = File::open(config.store.folder()).with_context(|| format!("cannot open the folder {folder}"))?;
+    match open.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            bail!("another dmgw has its store in {folder}; stop it, or give {store} a folder of its own (store.path)")
+        }
+        // A file system without locks.
+        Err(TryLockError::Error(error)) => tracing::warn!(%error, "whether another dmgw uses {folder} cannot be seen"),
+    }
+    Ok(open)
 }
 
 /// Another one at each start: what the engine makes hard to guess rests on it.

@@ -42,6 +42,7 @@ fn register(engine: &mut Engine, at: u64, key: &str) -> Vec<Registered> {
     let device = Registration {
         identities: vec![serial(Proof::Claimed)],
         key: Some(Secret::new(key.into())),
+        key_mark: Some(key.bytes().map(u64::from).sum()),
         ..Default::default()
     };
     let ask = Ask::Register { devices: vec![device] };

@@ -6,7 +6,7 @@ mod support;
 use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
-use support::{Gateway, Plant, eventually, planted, told, told_with};
+use support::{Gateway, Plant, eventually, file, planted, told, told_with};
 
 const PLANT: &str = r#"
 socket = "plant.sock"
@@ -115,12 +115,71 @@ fn a_rule_of_admission_looks_at_what_a_newcomer_tells() {
 #[test]
 fn what_cannot_be_registered_is_told_and_hinders_nobody() {
     let plant = Plant::start(PLANT);
-    let bad = "[device.broken]\nidentities = [\"serial:acme:lamp-3\"]\nkey = { file = \"/nowhere/key\" }\n";
-    let gateway = start(&plant, &format!("{TWO}{bad}"));
+    let bad = "[device.broken]\nidentities = [\"serial:acme:lamp-3\", \"serial:other:valve\"]\n";
+    let gateway = start(&plant, TWO);
+    eventually("both were met", || (serials(&gateway, "life=pending").len() == 2).then_some(()));
+    gateway.configure(&settings(&plant, &format!("{TWO}{bad}")));
     eventually("lamp 1 is up", || (lamp(&gateway, 1)["connectivity"] == "up").then_some(()));
-    assert!(gateway.log().contains("device.broken: its key: "), "{}", gateway.log());
     let (code, says) = told(&gateway, &["config", "reload"]);
-    assert!(code == 0 && says.contains("Not registered: device.broken: its key"), "{says}");
+    assert!(code == 0 && says.contains("Not registered: device.broken: "), "{says}");
+    assert!(gateway.log().contains("device.broken: its identities name"), "{}", gateway.log());
+}
+
+fn key_file(gateway: &Gateway, name: &str, holds: &str) -> String {
+    let path = file(gateway, name, holds);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+#[test]
+fn a_device_whose_key_cannot_be_read_is_nobody_and_the_status_says_why() {
+    let plant = Plant::start(PLANT);
+    let mut gateway = Gateway::new("# nothing yet\n");
+    let key = key_file(&gateway, "lamp.key", "short");
+    let known = "[device.hall]\nidentities = [\"serial:acme:lamp-1\"]\nkey = { file = \"{dir}/lamp.key\" }\n\
+        [device.stairs]\nidentities = [\"serial:acme:lamp-2\"]\nkey = { file = \"{dir}/nowhere.key\" }\n";
+    gateway.configure(&settings(&plant, known).replace("\"hold\"", "\"accept\""));
+    gateway.start();
+    eventually("lamp 3 is let in", || (lamp(&gateway, 3)["connectivity"] == "up").then_some(()));
+    for no in [1, 2] {
+        eventually("it is turned away", || {
+            told(&gateway, &["attempts"]).1.contains(&format!("lamp-{no}")).then_some(())
+        });
+        let device = lamp(&gateway, no);
+        assert!(device["connectivity"] != "up" && device["detail"]["keyed"] == true, "{device}");
+    }
+    let wrong = gateway.get("/v1/status").body["wrong"].to_string();
+    assert!(wrong.contains("device.hall: its key: a key has 8 to 128 bytes"), "{wrong}");
+    assert!(
+        wrong.contains("device.stairs: its key: cannot read ") && wrong.contains("nobody is this device"),
+        "{wrong}"
+    );
+    assert!(told(&gateway, &["status"]).1.contains("device.stairs: its key"));
+    std::fs::write(&key, "long enough").unwrap();
+    std::fs::copy(&key, gateway.folder.path().join("nowhere.key")).unwrap();
+    let (code, says) = told(&gateway, &["config", "reload"]);
+    assert!(code == 0 && !says.contains("its key"), "{says}");
+    assert!(gateway.get("/v1/status").body["wrong"].is_null());
+    assert_ne!(lamp(&gateway, 1)["connectivity"], "up", "it has not shown it");
+}
+
+#[test]
+fn a_name_that_two_devices_have_is_told() {
+    let plant = Plant::start(PLANT);
+    let gateway = start(&plant, TWO);
+    gateway.configure(&settings(&plant, &TWO.replace("lamp-1", "lamp-3")));
+    let (code, says) = told(&gateway, &["config", "reload"]);
+    let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        code == 0 && says.contains("device.hall: several devices have this name: ") && says.contains("lamp-1, "),
+        "{says}"
+    );
+    assert!(gateway.get("/v1/status").body["wrong"][0].to_string().contains("rename"));
+    let (code, says) =
+        told(&gateway, &["ask", "urn:dev:dmgw:serial:acme:lamp-1", "rename", "old-hall", "--wait", "5s"]);
+    assert_eq!(code, 0, "{says}");
+    let (code, says) = told(&gateway, &["config", "reload"]);
+    assert!(code == 0 && !says.contains("several"), "{says}");
 }
 
 #[test]
@@ -141,9 +200,7 @@ fn a_key_of_the_settings_proves_who_is_who_whichever_way_it_is_named() {
     gateway.start();
     let sealed = told_with(&gateway, &["secret", "seal"], &keys[0]);
     assert!(gateway.terminate().0.success());
-    let file = gateway.folder.path().join("d1.key");
-    std::fs::write(&file, format!("{}\n", keys[1])).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let file = key_file(&gateway, "d1.key", &format!("{}\n", keys[1]));
     let known = |no: usize, key: &str| format!("[device.k{no}]\nidentities = [\"serial:acme:d{no}\"]\nkey = {key}\n");
     let all =
         [known(0, &sealed), known(1, &format!("{{ file = {file:?} }}")), known(2, &format!("{{ file = {file:?} }}"))];
@@ -157,4 +214,14 @@ fn a_key_of_the_settings_proves_who_is_who_whichever_way_it_is_named() {
     }
     eventually("d2 was turned away", || told(&gateway, &["attempts"]).1.contains("acme:d2").then_some(()));
     assert_ne!(gateway.get("/v1/devices/k2").body["connectivity"], "up");
+    // The key of the seal is lost: what the settings can still tell is sealed anew, and what they cannot is named.
+    assert!(gateway.terminate().0.success());
+    for name in ["seal.key", "gateway.key"] {
+        std::fs::remove_file(gateway.folder.path().join(name)).unwrap();
+    }
+    gateway.start();
+    eventually("d1 is up", || (gateway.get("/v1/devices/k1").body["connectivity"] == "up").then_some(()));
+    assert_ne!(gateway.get("/v1/devices/k0").body["connectivity"], "up");
+    let wrong = gateway.get("/v1/status").body["wrong"].to_string();
+    assert!(wrong.contains("device.k0: its key: ") && wrong.contains("dmgw secret seal"), "{wrong}");
 }

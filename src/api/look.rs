@@ -50,6 +50,7 @@ pub async fn status(State(door): Here) -> Json<Status> {
     let health = door.view.health();
     let now = (door.mono)();
     let all = door.view.devices(None, usize::MAX);
+    let wrong = door.wrong.borrow().clone();
     Json(Status {
         gateway: door.gateway.clone(),
         public_key: door.public_key.clone(),
@@ -58,6 +59,7 @@ pub async fn status(State(door): Here) -> Json<Status> {
         health: if health.degraded.is_some() { "degraded" } else { "ok" }.into(),
         reason: health.degraded.clone(),
         settings: health.settings.clone(),
+        wrong,
         clock: ClockShown { time: health.now.wall_at(now), quality: health.now.quality, boot: health.now.boot },
         devices: counts(&all),
         commands: door.view.count_commands(),

@@ -49,6 +49,8 @@ pub struct Door {
     pub view: Arc<View>,
     pub asks: Arc<Asks>,
     pub control: mpsc::Sender<Control>,
+    /// What is wrong with devices of the settings.
+    pub wrong: watch::Receiver<Vec<String>>,
     pub snapshots: Snapshots,
     pub readers: Vec<Name>,
     pub limits: Bounds,

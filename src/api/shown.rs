@@ -29,6 +29,9 @@ pub struct Status {
     /// What is wrong with the settings files: they are used in part, or not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<String>,
+    /// What is wrong with devices of the settings: the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wrong: Vec<String>,
     pub clock: ClockShown,
     pub devices: Counts,
     pub commands: usize,

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::*;
 use crate::model::*;
@@ -42,6 +42,7 @@ fn world() -> World {
         view: Arc::new(View::default()),
         asks: Arc::new(Asks::new(sender, 4)),
         control: mpsc::channel(1).0,
+        wrong: watch::channel(Vec::new()).1,
         snapshots: store.snapshots(),
         readers: Vec::new(),
         limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, page: 10 },

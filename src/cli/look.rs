@@ -30,6 +30,7 @@ pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
     if let Some(trouble) = &status.settings {
         print(&format!("settings  {trouble}; dmgw check shows where"));
     }
+    status.wrong.iter().for_each(|why| print(&format!("settings  {why}")));
     print(&format!("clock     {}  ({})", time(status.clock.time), status.clock.quality));
     print(&format!(
         "devices   {}: {} up, {} degraded, {} silent, {} gone, {} not heard yet{}",

@@ -13,7 +13,7 @@ use super::checks::no_such;
 use crate::document::{Fault, Faults, Placed, part};
 use crate::model::about::{About, Location, LocationSource, PowerSource};
 use crate::model::registration::MOST_GROUPS;
-use crate::model::{Address, Identity, IdentityKind, LifeCycle, Name, Proof, Registration, Wall};
+use crate::model::{Address, Identity, IdentityKind, LifeCycle, Name, Proof, Registration, Secret, Wall, check_key};
 use crate::nearest::nearest;
 use crate::seal::{Seal, SecretSource};
 use crate::section;
@@ -138,8 +138,8 @@ impl KnownDevice {
         }
     }
 
-    fn registration(&self, name: &Name, seal: &Seal, credentials: Option<&Path>) -> Result<Registration, String> {
-        let key = self.key.as_ref().map(|key| key.value.resolve(seal, credentials));
+    /// Without its key.
+    fn registration(&self, name: &Name) -> Registration {
         let plain = Registration {
             identities: self.identities.iter().map(|said| said.value.0.clone()).collect(),
             link: self.link.as_ref().map(|link| link.value.clone()),
@@ -147,25 +147,37 @@ impl KnownDevice {
             name: Some(name.clone()),
             groups: self.groups.clone(),
             about: self.about(),
-            key: None,
             profile: self.profile.as_ref().map(|profile| profile.value.clone()),
             life: self.life.as_ref().map(|life| life.value),
-            mark: None,
+            ..Registration::default()
         };
-        let mark = Some(plain.mark_of());
-        Ok(Registration { key: key.transpose().map_err(|error| format!("its key: {error}"))?, mark, ..plain })
+        Registration { mark: Some(plain.mark_of()), ..plain }
+    }
+
+    fn key(&self, seal: &Seal, credentials: Option<&Path>) -> Result<Option<Secret>, String> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let key = key.value.resolve(seal, credentials).map_err(|error| error.to_string())?;
+        check_key(&key)?;
+        Ok(Some(key))
     }
 }
 
 impl Config {
-    /// All of them, and why some cannot be registered.
+    /// All of them, and what is wrong with some. One whose key cannot be had is registered all the same: who has no key to
+    /// show must not be let in as somebody who needs none.
     pub fn registrations(&self, seal: &Seal, credentials: Option<&Path>) -> (Vec<(Name, Registration)>, Vec<String>) {
         let (mut all, mut wrong) = (Vec::new(), Vec::new());
         for (name, device) in &self.device {
-            match device.registration(name, seal, credentials) {
-                Ok(registration) => all.push((name.clone(), registration)),
-                Err(why) => wrong.push(format!("device.{name}: {why}")),
+            let mut registration = device.registration(name);
+            match device.key(seal, credentials) {
+                Ok(key) => registration.key = key,
+                Err(why) => {
+                    registration.key_missing = true;
+                    let until = "until it can be read, nobody is this device without the key that it had before";
+                    wrong.push(format!("device.{name}: its key: {why}; {until}"));
+                }
             }
+            all.push((name.clone(), registration));
         }
         (all, wrong)
     }

@@ -19,8 +19,10 @@ use crate::links::{self, mono};
 use crate::model::device::DeviceNow;
 use crate::model::record::Entry;
 use crate::model::{
-    Change, Command, CommandState, Event, Layer, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome, Record, Whom,
+    Ask, Change, Command, CommandState, Event, Layer, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome, Record,
+    Whom,
 };
+use crate::seal::Seal;
 use crate::store::StoreError;
 use crate::turn::Turn;
 use crate::view::{Health, LinkNow, LinkState, View};
@@ -62,6 +64,8 @@ pub struct EventLoop {
     /// As last published.
     pub health: Health,
     pub beat: Mono,
+    /// Marks the keys that are given, for the engine knows no secret of its own.
+    pub seal: Arc<Seal>,
     /// What the loop itself has to say: orders that could not be sent, logs that were looked up.
     pub own: Vec<Event>,
 }
@@ -106,8 +110,9 @@ impl EventLoop {
     }
 
     fn turn_once(&mut self, now: &Now, batch: &mut Vec<Event>) -> Result<(), StoreError> {
-        for event in batch.drain(..) {
+        for mut event in batch.drain(..) {
             note(&mut self.links, now, &event);
+            mark_keys(&self.seal, &mut event);
             self.turn.take(now, event);
         }
         let others: Vec<Configure> = self.configure.try_iter().collect();
@@ -248,6 +253,12 @@ pub fn link_now(link: &Known, before: Option<LinkNow>, now: &Now) -> Option<Link
         rejected: 0,
         dropped: 0,
     }))
+}
+
+/// Whichever door they come through.
+fn mark_keys(seal: &Seal, event: &mut Event) {
+    let Event::Ask { ask: Ask::Register { devices }, .. } = event else { return };
+    devices.iter_mut().for_each(|device| device.key_mark = device.key.as_ref().map(|key| seal.mark(key)));
 }
 
 /// What readers are told of links stands in the events that pass.

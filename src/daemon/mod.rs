@@ -115,7 +115,7 @@ async fn serve(main: &Path, found: Found) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let notify = Notify::from_env();
     let (mut running, config) = start::start(main, found, notify.clone())?;
-    known::tell(&config, &running.seal, &running.asks).await;
+    known::tell(&config, &running).await;
     running.links.start();
     drop(config);
     let giving_back = tokio::spawn(give_back());

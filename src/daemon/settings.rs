@@ -184,11 +184,12 @@ async fn apply(running: &mut Running, next: Next) -> Result<Reloaded, String> {
     // The loop may wait for an event; this is one.
     let _ = running.events.send(Event::Wake).await;
     let settled = tokio::time::timeout(TAKEN_WITHIN, &mut taken).await;
+    // Before new links begin: whoever has a key must show it from the first moment.
+    let refused = known::tell(&config, running).await;
     running.links.start();
     if given.is_err() || matches!(settled, Ok(Err(_))) {
         return Err("the daemon is stopping".into());
     }
-    let refused = known::tell(&config, &running.seal, &running.asks).await;
     running.files.left_out.clear();
     running.files.keep(inputs);
     if settled.is_err() {

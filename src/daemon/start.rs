@@ -54,6 +54,8 @@ pub struct Running {
     pub loop_ended: oneshot::Receiver<Result<(), StoreError>>,
     /// Opens the secrets of the settings.
     pub seal: Arc<Seal>,
+    /// What is wrong with devices of the settings, for whoever looks.
+    pub wrong: watch::Sender<Vec<String>>,
     /// Nobody else has its files beside a store in the same folder.
     _folder: File,
 }
@@ -104,7 +106,8 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
     let stopping = Arc::new(AtomicBool::new(false));
     let (control, controls) = mpsc::channel(CONTROLS);
     let own = own_key(&config, &seal);
-    let api_door = door(&config, &turn, &view, &asks, control, own.as_ref());
+    let wrong = watch::Sender::default();
+    let api_door = door(&config, &turn, &view, &asks, control, own.as_ref(), wrong.subscribe());
     let mut event_loop = EventLoop {
         turn,
         clock,
@@ -119,6 +122,7 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         stopping: stopping.clone(),
         health: Health { settings: trouble.map(|trouble| trouble.says), ..Health::default() },
         beat: mono(),
+        seal: seal.clone(),
         own: Vec::new(),
     };
     event_loop.begin()?;
@@ -144,6 +148,7 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         loop_thread,
         loop_ended,
         seal,
+        wrong,
         _folder: folder,
     };
     Ok((running, config))
@@ -257,6 +262,7 @@ fn door(
     asks: &Arc<Asks>,
     control: mpsc::Sender<Control>,
     own: Option<&OwnKey>,
+    wrong: watch::Receiver<Vec<String>>,
 ) -> Arc<api::Door> {
     Arc::new(api::Door {
         gateway: config.gateway_id(),
@@ -265,6 +271,7 @@ fn door(
         view: view.clone(),
         asks: asks.clone(),
         control,
+        wrong,
         snapshots: turn.snapshots(),
         readers: config.journal.readers.keys().cloned().collect(),
         limits: api::Bounds {

@@ -139,7 +139,7 @@ impl Engine {
         if !access::may(by, OperationKind::Describe, &before) {
             return Err(Refusal::NotAllowed(format!("{} may not change {}", by.name, before.id)));
         }
-        if entry.key.is_some() && before.life == LifeCycle::Retired && entry.life.is_none() {
+        if entry.has_key() && before.life == LifeCycle::Retired && entry.life.is_none() {
             let says =
                 format!("{} is retired, so nobody can show its key; say as what it lives from now on", before.id);
             return Err(Refusal::BadArgument(says));
@@ -155,7 +155,7 @@ impl Engine {
         if device != *before {
             self.change_kind(now, no, &mut device, step)?;
         }
-        let other_key = (device.keyed, device.key_mark) != (before.keyed, before.key_mark);
+        let other_key = is_other_key(&before, &entry);
         let life = entry.life.filter(|life| *life != device.life);
         if let Some(life) = life {
             self.check_life(life)?;
@@ -237,15 +237,12 @@ impl Engine {
             let says = format!("{} has {most} identities already, so {} cannot be added", device.id, more.urn());
             return Err(Refusal::BadArgument(says));
         }
-        if entry.key.is_some() && real_identities(device).next().is_none() {
+        if entry.has_key() && real_identities(device).next().is_none() {
             return Err(Refusal::BadArgument("a key belongs to an identity; a place has none".into()));
         }
-        if let Some(key) = &entry.key {
-            let mark = mark(key, device.no);
-            if !device.keyed || device.key_mark != mark {
-                begin_key(device);
-                device.key_mark = mark;
-            }
+        if is_other_key(device, entry) {
+            begin_key(device);
+            device.key_mark = entry.key_mark.unwrap_or_default();
         }
         if let Some(name) = entry.profile.as_ref().filter(|name| !is_assigned(device, name)) {
             device.profile = Some(Box::new(Profiled { name: name.clone(), assigned: true, raw: None }));
@@ -275,10 +272,12 @@ impl Engine {
     }
 }
 
-/// Enough to see that a key is another one, and too little to find it by.
-fn mark(key: &Secret, no: DeviceNo) -> u16 {
-    let salted = crc32c::crc32c_append(crc32c::crc32c(&no.0.to_le_bytes()), key.reveal().as_bytes());
-    (salted >> 16) as u16
+/// A key that cannot be had now may well be the one that is known.
+fn is_other_key(device: &Device, entry: &Registration) -> bool {
+    match &entry.key {
+        Some(_) => !device.keyed || entry.key_mark != Some(device.key_mark),
+        None => entry.key_missing && !device.keyed,
+    }
 }
 
 fn is_assigned(device: &Device, name: &Name) -> bool {
@@ -287,8 +286,7 @@ fn is_assigned(device: &Device, name: &Name) -> bool {
 
 /// The settings say what they said the last time; what people have changed since stays.
 fn said_before(device: &Device, entry: &Registration) -> bool {
-    let key = entry.key.as_ref().is_none_or(|key| device.keyed && device.key_mark == mark(key, device.no));
-    key && entry.mark == Some(device.settings_mark)
+    !is_other_key(device, entry) && entry.mark == Some(device.settings_mark)
 }
 
 fn place_of(entry: &Registration) -> Option<Identity> {
@@ -389,6 +387,33 @@ mod tests {
         let replaced = |change: &Change| matches!(change, Change::Record(entry) if matches!(entry.record, Record::DeviceReplaced { .. }));
         assert_eq!((keys, changes.iter().filter(|change| replaced(change)).count()), (2, 1));
         assert!(engine.device(DeviceNo(0)).unwrap().device.keyed);
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_had_is_missed_and_one_that_is_known_goes_on() {
+        let mut engine = engine(9, 9);
+        let missing = || Registration { key_missing: true, mark: Some(7), ..serial(0) };
+        let has = |mark| {
+            let (key, key_mark) = (Some(Secret::new("0123456789".into())), Some(mark));
+            Registration { key, key_mark, mark: Some(7), ..serial(0) }
+        };
+        let keys = |changes: &[Change]| changes.iter().filter(|change| matches!(change, Change::Key { .. })).count();
+        let (told, changes) = register(&mut engine, vec![missing()]);
+        assert!(matches!(&told[..], [Registered::New(_)]) && keys(&changes) == 0);
+        assert!(engine.device(DeviceNo(0)).unwrap().device.keyed, "who shows no key is somebody else");
+        // It is there, it is gone again, it is the same again, it is another one.
+        for (entry, changed) in [(has(1), 1), (missing(), 0), (has(1), 0), (has(1 << 40 | 1), 1), (missing(), 0)] {
+            assert_eq!(keys(&register(&mut engine, vec![entry]).1), changed);
+            let device = &engine.device(DeviceNo(0)).unwrap().device;
+            assert!(device.keyed && device.key_mark > 0);
+        }
+        let place = Registration {
+            link: Some(Name::new("plant").unwrap()),
+            address: Some(Address::new("7").unwrap()),
+            key_missing: true,
+            ..Registration::default()
+        };
+        assert!(refused(&register(&mut engine, vec![place]).0).contains("belongs to an identity"));
     }
 
     #[test]

@@ -126,9 +126,10 @@ pub struct Device {
     /// It has a key: who does not hold it is somebody else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keyed: bool,
-    /// A mark of that key, to see whether another one is given.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub key_mark: u16,
+    /// A mark of that key, to see whether another one is given. A former version had a shorter one, under a name of its
+    /// own, which is not read any more.
+    #[serde(default, skip_serializing_if = "is_zero", rename = "mark_of_key")]
+    pub key_mark: u64,
     /// A mark of what the settings last said of it, to see whether they say something else.
     #[serde(default, skip_serializing_if = "is_none_yet")]
     pub settings_mark: u32,
@@ -158,7 +159,7 @@ fn is_none_yet(mark: &u32) -> bool {
     *mark == 0
 }
 
-fn is_zero(number: &u16) -> bool {
+fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 

@@ -50,7 +50,7 @@ pub use point::{Access, Component, Limits, Point, PointPath, ValueKind};
 pub use principal::{Principal, Role, Scope};
 pub use reading::{BadReason, Heard, Quality, Reading};
 pub use record::{Gap, GapReason, Record, Stream};
-pub use registration::{Registered, Registration};
+pub use registration::{Registered, Registration, check_key};
 pub use secret::Secret;
 pub use state::State;
 pub use totals::Totals;

@@ -35,6 +35,12 @@ pub struct Registration {
     /// Nobody who does not hold it is this device.
     #[serde(serialize_with = "super::secret::hidden", skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
+    /// The daemon's mark of that key, to see whether it is another one. Without it, it is.
+    #[serde(skip)]
+    pub key_mark: Option<u64>,
+    /// It has a key that cannot be had now: until it can, nobody is this device.
+    #[serde(skip)]
+    pub key_missing: bool,
     /// Which kind of device it is, whatever it shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Name>,
@@ -80,9 +86,18 @@ impl Registration {
         if self.groups.len() > MOST_GROUPS {
             return Err(format!("a device is in at most {MOST_GROUPS} groups; there are {}", self.groups.len()));
         }
-        if self.key.as_ref().is_some_and(|key| !KEY_BYTES.contains(&key.reveal().len())) {
-            return Err(format!("a key has {} to {} bytes", KEY_BYTES.start(), KEY_BYTES.end()));
-        }
+        self.key.as_ref().map_or(Ok(()), check_key)?;
         self.about.check()
+    }
+
+    pub fn has_key(&self) -> bool {
+        self.key.is_some() || self.key_missing
+    }
+}
+
+pub fn check_key(key: &Secret) -> Result<(), String> {
+    match KEY_BYTES.contains(&key.reveal().len()) {
+        true => Ok(()),
+        false => Err(format!("a key has {} to {} bytes", KEY_BYTES.start(), KEY_BYTES.end())),
     }
 }

@@ -154,6 +154,24 @@ pub(super) fn put_meta(txn: &WriteTransaction, name: &str, value: &impl Serializ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Device, DeviceId, DeviceNo, LifeCycle, Now};
+
+    #[test]
+    fn a_device_of_a_former_version_has_no_mark_of_its_key_any_more_and_is_whole() {
+        let id = DeviceId::new("urn:dev:dmgw:serial:acme:1").unwrap();
+        let device = Device::new(DeviceNo(1), id, LifeCycle::Managed, &Now::default());
+        let device = Device { keyed: true, key_mark: u64::MAX, settings_mark: 7, ..device };
+        let row = pack(&1u32, &device).unwrap();
+        assert_eq!(unpack::<Device>(&1u32, &row), Some(device.clone()));
+        // A mark of sixteen bits stood under a name of its own.
+        let now = [&[0x60 | 11][..], b"mark_of_key", &[0x1b], &[0xff; 8]].concat();
+        let then = [&[0x60 | 8][..], b"key_mark", &[0x19, 0xab, 0xcd]].concat();
+        let payload = unseal(&1u32, &row).unwrap();
+        let at = payload.windows(now.len()).position(|there| there == now).unwrap();
+        let former = [&payload[..at], &then[..], &payload[at + now.len()..]].concat();
+        let read: Device = unpack(&1u32, &seal(&1u32, former)).unwrap();
+        assert_eq!(read, Device { key_mark: 0, ..device });
+    }
 
     #[test]
     fn a_row_is_believed_only_whole_and_under_its_own_key() {

@@ -1,6 +1,7 @@
 //! Secrets stay secret: what was planted is searched for in all that a gateway ever wrote and said.
 
 mod kept;
+mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 mod typed;

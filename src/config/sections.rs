@@ -86,7 +86,7 @@ section! {
     /// What is kept on disk, and when it is written.
     pub struct Store {
         /// The one file whose loss is an accident: devices, commands and what nobody has fetched yet. Put it on storage
-        /// that survives a power cut. One dmgw at a time holds it.
+        /// that survives a power cut, in a folder of its own: keys and copies lie beside it. One dmgw at a time holds it.
         path: PathBuf = PathBuf::from("/var/lib/dmgw/state.redb");
         /// Memory for pages of that file. More helps only with many thousand devices.
         cache: Size = Size(4 << 20), from Size(64 << 10), to Size(1 << 30);

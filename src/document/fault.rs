@@ -17,6 +17,8 @@ pub struct Fault {
     pub at: At,
     pub says: String,
     pub meant: Option<String>,
+    /// What is meant stands within a text and is shown as it is to be written there, without quotes around it.
+    pub within: bool,
     /// Another place that has to do with it, and what is there.
     pub also: Option<(At, String)>,
     /// The text that stands there and the bytes of it that are meant, until [`Faults::settle`] looks for them.
@@ -33,7 +35,7 @@ pub struct Hidden(Vec<At>);
 
 impl Fault {
     pub fn new(at: At, says: String) -> Fault {
-        Fault { at, says, meant: None, also: None, part: None, lost: false, hidden: None }
+        Fault { at, says, meant: None, within: false, also: None, part: None, lost: false, hidden: None }
     }
 
     /// With the nearest of the words that would have been right.
@@ -53,8 +55,7 @@ impl Fault {
             shown = format!("{shown}\n{}", self.place(*at, says, sources));
         }
         match &self.meant {
-            // With quotes of its own, it is shown as it is to be written.
-            Some(meant) if meant.contains('"') => format!("{shown}\nDid you mean '{}'?", mask::plain(meant)),
+            Some(meant) if self.within => format!("{shown}\nDid you mean: {}", mask::plain(meant)),
             Some(meant) => format!("{shown}\nDid you mean {meant:?}?"),
             None => shown,
         }

@@ -18,7 +18,7 @@ pub fn leaf<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> 
         Ok(value) => Some(value),
         Err(wrong) => {
             let fault = Fault::new(wrong.at.unwrap_or(node.at), wrong.says);
-            faults.add(Fault { meant: wrong.meant, part: wrong.inside, ..fault });
+            faults.add(Fault { meant: wrong.meant, within: wrong.inside.is_some(), part: wrong.inside, ..fault });
             None
         }
     }
@@ -46,11 +46,9 @@ impl Wrong {
         // What lies below is wrong as a whole.
         let bytes = part.bytes.clone().filter(|_| part.path.is_empty());
         let inside = below.text().map(str::to_owned).zip(bytes).filter(|(text, bytes)| bytes.end <= text.len());
-        // The quotes that are there already need not be told.
-        let quoted = inside
-            .as_ref()
-            .is_none_or(|(text, bytes): &(String, Range<usize>)| text[bytes.start..].starts_with(['"', '\'']));
-        let meant = self.meant.map(|meant| if quoted { meant.trim_matches('"').to_owned() } else { meant });
+        // All of a value has its quotes already.
+        let all = inside.is_none();
+        let meant = self.meant.map(|meant| if all { meant.trim_matches('"').to_owned() } else { meant });
         Wrong { at: Some(below.at), inside: inside.map(Box::new), meant, ..self }
     }
 }

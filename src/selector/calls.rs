@@ -16,7 +16,11 @@ impl<'a> Reader<'a> {
         b: &'a Expr<'a>,
     ) -> Result<Test, BadSelector> {
         let equality = matches!(compare, Compare::Equal | Compare::NotEqual);
-        match (self.part(a)?, self.part(b)?) {
+        let parts = (self.part(a)?, self.part(b)?);
+        if let (false, Some(which)) = (equality, [(a, &parts.0), (b, &parts.1)].into_iter().find(|it| it.1.is_entry())) {
+            return Err(check::no_order(which.0.shown(self.text), expr.sign.clone()));
+        }
+        match parts {
             (Part::Text(x, x_of), Part::Text(y, y_of)) => {
                 if equality {
                     self.spelled(x_of, &y, b)?;

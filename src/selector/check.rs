@@ -62,6 +62,15 @@ pub fn no_call(call: &Expr<'_>, name: &str) -> BadSelector {
     }
 }
 
+/// Of labels and versions nobody can say what comes first: as texts, 10 comes before 3.
+pub fn no_order(shown: String, at: Range<usize>) -> BadSelector {
+    let says = format!(
+        "{shown} is a text and has no order (as texts, \"10\" comes before \"3\"); \
+         ask by == or in, such as {shown} in [\"3\", \"4\"]"
+    );
+    BadSelector::new(says, at)
+}
+
 /// Refuses a text that the fact, or one of its texts, can never be. Gives the name where it is one of a group, link or
 /// profile.
 pub fn spelled(of: Fact, text: &str, at: Range<usize>) -> Result<Option<Name>, BadSelector> {

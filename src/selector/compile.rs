@@ -37,6 +37,11 @@ impl Part {
         };
         kind.called()
     }
+
+    /// A label or a version.
+    pub fn is_entry(&self) -> bool {
+        matches!(self, Part::Text(Text::Entry(..), _))
+    }
 }
 
 impl<'a> Reader<'a> {

@@ -1,7 +1,9 @@
-//! Settings with one mistake each, `tests/settings/bad/*.toml`: the mistake is told where it stands, with words that help.
+//! Settings with mistakes, `tests/settings/bad/*.toml`: each is told where it stands, with words that help, and nothing
+//! else is told.
 //!
-//! The first line of a file, `# hint: …`, says what the message must contain. A comment with a `^`, directly under the
-//! line with the mistake, points at its first character. To add one: write the file.
+//! The first lines of a file, `# hint: …`, say what each message must contain. A comment with a `^`, directly under the
+//! line with a mistake, points at its first character; there are as many of them as hints, in the same order. Most files
+//! have one mistake. To add one: write the file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,25 +11,29 @@ use std::path::{Path, PathBuf};
 use dmgw::config::{Inputs, read};
 use dmgw::document::{Origin, Sources};
 
-/// What the file says of its own mistake.
-struct Expected {
-    hint: String,
+/// What the file says of one of its mistakes.
+struct Expected<'a> {
+    hint: &'a str,
     line: usize,
     column: usize,
 }
 
-fn expected(text: &str) -> Option<Expected> {
-    let hint = text.lines().next()?.strip_prefix("# hint: ")?.to_owned();
+/// None where it does not say as many places as hints, or none at all.
+fn expected(text: &str) -> Option<Vec<Expected<'_>>> {
+    let hints: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("# hint: ")).collect();
     let is_mark = |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.trim_start().starts_with('^'));
-    let (line, mark) = text.lines().enumerate().find(|(_, line)| is_mark(line))?;
-    let column = mark.chars().position(|c| c == '^')? + 1;
-    Some(Expected { hint, line, column })
+    let marks: Vec<(usize, &str)> = text.lines().enumerate().filter(|(_, line)| is_mark(line)).collect();
+    let pairs = hints.iter().zip(&marks);
+    let found: Option<Vec<Expected<'_>>> = pairs
+        .map(|(hint, (line, mark))| Some(Expected { hint, line: *line, column: mark.chars().position(|c| c == '^')? + 1 }))
+        .collect();
+    found.filter(|found| !found.is_empty() && (hints.len(), marks.len()) == (found.len(), found.len()))
 }
 
 /// What is wrong with how the file is refused.
 fn fault(path: &Path, text: &str) -> Option<String> {
-    let Some(Expected { hint, line, column }) = expected(text) else {
-        return Some("it has no `# hint: …` in its first line, or no mark `^`".into());
+    let Some(expected) = expected(text) else {
+        return Some("it has no `# hint: …` in its first line, or not as many marks `^`".into());
     };
     let mut sources = Sources::default();
     let main = sources.add(Origin::File(path.to_owned()), text.to_owned());
@@ -36,11 +42,18 @@ fn fault(path: &Path, text: &str) -> Option<String> {
     if faults.is_empty() {
         return Some("it is taken as if nothing were wrong".into());
     }
-    let fits = faults.iter().any(|fault| {
+    let lost = expected.iter().zip(faults.iter()).find(|(Expected { hint, line, column }, fault)| {
         let place = inputs.sources.line(fault.at).map(|(line, column, _)| (line, column));
-        place == Some((line, column)) && fault.show(&inputs.sources).contains(&hint)
+        place != Some((*line, *column)) || !fault.show(&inputs.sources).contains(hint)
     });
-    (!fits).then(|| format!("nothing with {hint:?} is told at {line}:{column}, but:\n{}", faults.show(&inputs.sources)))
+    let told = faults.show(&inputs.sources);
+    match lost {
+        Some((Expected { hint, line, column }, _)) => Some(format!("{hint:?} is not told at {line}:{column}, but:\n{told}")),
+        None if faults.len() != expected.len() => {
+            Some(format!("{} mistakes are told, not {}:\n{told}", faults.len(), expected.len()))
+        }
+        None => None,
+    }
 }
 
 fn bad() -> Vec<PathBuf> {
@@ -68,9 +81,11 @@ fn a_file_that_is_right_or_refused_elsewhere_is_found() {
     let right = "# hint: x\n[gateway]\nid = \"a\"\n#    ^ here\n";
     assert!(fault(Path::new("a.toml"), right).unwrap().contains("as if nothing were wrong"));
     let elsewhere = "# hint: unknown key\n[gateway]\n  idd = \"a\"\n#        ^ here\n";
-    assert!(fault(Path::new("a.toml"), elsewhere).unwrap().contains("is told at 3:10"));
+    assert!(fault(Path::new("a.toml"), elsewhere).unwrap().contains("is not told at 3:10"));
     let other_words = "# hint: something else\n[gateway]\n  idd = \"a\"\n# ^ here\n";
     assert!(fault(Path::new("a.toml"), other_words).is_some());
     assert!(fault(Path::new("a.toml"), &other_words.replace("something else", "unknown key")).is_none());
-    assert!(fault(Path::new("a.toml"), "[gateway]\nidd = 1\n").unwrap().contains("no mark"));
+    assert!(fault(Path::new("a.toml"), "[gateway]\nidd = 1\n").unwrap().contains("not as many marks"));
+    let more = format!("{}asks = 1\n", other_words.replace("something else", "unknown key"));
+    assert!(fault(Path::new("a.toml"), &more).unwrap().contains("2 mistakes are told, not 1"));
 }

@@ -352,6 +352,27 @@ fn a_key_in_clear_is_told_and_shown_by_nobody() {
         "key = \"hunter22hunter22",
         "key = hunter22hunter22",
         "key = { file = \"a\" }\nkey = \"hunter22hunter22\"",
+        "key.clear = \"hunter22\"",
+        "key.sealed = \"hunter22\"",
+        "kye.sealed = \"hunter22\"",
+        "[device.a.key]\nsealed = \"hunter22\" x",
+        "[device.a.key]\nsealed = hunter22",
+        "[device.a.key]\nsealed = \"hunter22\"",
+        "[device.a.kye]\nsealed = \"hunter22\"",
+        "key \"hunter22\"",
+        "key : \"hunter22\"",
+        "key =\n\"hunter22\"",
+        "key =\nhunter22 = 5",
+        "key = \"hunter11\nhunter22\"",
+        "key = \"hunter11\nhunter22 = 5\n\"",
+        "key = \"\"\"hunter11\nhunter22",
+        "key = \'\'\'\nhunter11\nhunter22\n[limits]\nhunter = 22",
+        "key = { sealed = \"hunter22\"\n[link.a]\nsim = hunter22",
+        "psk = \"hunter22\"",
+        "secret = \"hunter22\"",
+        "api_token = \"hunter22\"",
+        "Password = [\"hunter22\", { a = \"hunter22\" }]",
+        "credentials = { of = { me = \"hunter22\" } }",
     ] {
         folder.write("devices.d/a.toml", &format!("{device}{line}\n"));
         for words in [&["check"][..], &["check", "--json"], &["config", "show"]] {
@@ -360,8 +381,11 @@ fn a_key_in_clear_is_told_and_shown_by_nobody() {
             assert!(!says.contains("hunter") && !says.contains("2222"), "{line}: {says}");
         }
     }
-    let (_, says) = folder.dmgw(&[("DMGW_DEVICE__A__KEY", "hunter22hunter22")], &["check"]);
-    assert!(says.contains("$DMGW_DEVICE__A__KEY:1:1") && !says.contains("hunter"), "{says}");
+    folder.write("devices.d/a.toml", device);
+    for name in ["DMGW_DEVICE__A__KEY", "DMGW_DEVICE__A__KYE", "DMGW_DEVICE__A__PSK"] {
+        let (code, says) = folder.dmgw(&[(name, "hunter22hunter22")], &["check"]);
+        assert!(code == 1 && says.contains(&format!("${name}:1:1")) && !says.contains("hunter"), "{says}");
+    }
 }
 
 /// `limits.asks`, `link.every`, `link.sim.lanes`: every key that there is.

@@ -99,8 +99,7 @@ fn told(main: &Path, inputs: &Inputs, Reading { config, faults, .. }: &Reading) 
     };
     match config.as_ref().filter(|_| faults.is_empty()) {
         Some(config) => format!("right: {files}; {}", counts(config)),
-        None if faults.len() == 1 => format!("{}\n\n1 mistake in {files}", faults.show(&inputs.sources)),
-        None => format!("{}\n\n{} mistakes in {files}", faults.show(&inputs.sources), faults.len()),
+        None => format!("{}\n\n{} in {files}", faults.show(&inputs.sources), faults.count()),
     }
 }
 

@@ -1,13 +1,14 @@
 //! What no single key can show: names that lead nowhere, keys that contradict each other, more than there may be.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::devices;
-use super::sections::{Config, Link};
-use crate::document::{At, Fault, Faults, Node, Placed, Section, Table};
+use super::sections::{Commands, Config, Link, Store};
+use crate::document::{At, Fault, Faults, Key, KeyDoc, Nested, Node, Placed, Section, Table, section};
 use crate::model::Name;
-use crate::profile::MOST_PROFILES;
+use crate::profile::{MOST_PROFILES, Profile};
 use crate::selector::For;
 
 /// The kernel's bound on the path of a Unix socket, without the ending zero.
@@ -20,7 +21,8 @@ const MOST_GROUPS: usize = 1_000;
 const MOST_READERS: usize = 16;
 
 pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
-    let mut look = Look { config, root, faults };
+    let all_right = faults.is_empty();
+    let mut look = Look { config, root, faults, all_right };
     look.socket();
     look.order_of_spans();
     look.links();
@@ -29,7 +31,7 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     look.members();
     look.profiles();
     look.counts();
-    devices::check(config, faults);
+    devices::check(config, root, faults, all_right);
 }
 
 /// A name that leads nowhere.
@@ -47,13 +49,24 @@ fn placed(name: &Name) -> Placed<Name> {
     Placed { value: name.clone(), at: At::NOWHERE }
 }
 
+fn is_driver(key: &KeyDoc) -> bool {
+    matches!(key.nested, Nested::Within(_))
+}
+
 struct Look<'a> {
     config: &'a Config,
     root: &'a Table,
     faults: &'a mut Faults,
+    /// Every key could be read.
+    all_right: bool,
 }
 
 impl Look<'_> {
+    /// True where nothing is wrong with the keys of that table.
+    fn is_right<T: Section>(&self, path: &[&str]) -> bool {
+        self.all_right || self.root.follow(path).is_none_or(|(_, node)| section::is_right::<T>(node))
+    }
+
     /// Where that key stands, or else the table that should have it.
     fn at(&self, path: &[&str]) -> At {
         self.root.follow(path).map_or(At::NOWHERE, |(_, node)| node.at)
@@ -80,14 +93,14 @@ impl Look<'_> {
 
     fn order_of_spans(&mut self) {
         let Config { store, commands, .. } = self.config;
-        if store.flush_busy > store.flush_idle {
+        if store.flush_busy > store.flush_idle && self.is_right::<Store>(&["store"]) {
             let says = format!(
                 "flush_busy is {}, longer than flush_idle, {}; it is the shorter of the two",
                 store.flush_busy, store.flush_idle
             );
             self.say(&self.written("store", "flush_busy", "flush_idle"), says);
         }
-        if commands.expiry > commands.longest_expiry {
+        if commands.expiry > commands.longest_expiry && self.is_right::<Commands>(&["commands"]) {
             let says =
                 format!("expiry is {}, longer than longest_expiry, {}", commands.expiry, commands.longest_expiry);
             self.say(&self.written("commands", "expiry", "longest_expiry"), says);
@@ -99,8 +112,9 @@ impl Look<'_> {
         for (name, _) in self.config.link.iter().filter(|(_, link)| link.driver().is_none()) {
             let written = self.root.get("link").and_then(Node::table).and_then(|links| links.get(name.as_str()));
             let mut keys = written.and_then(Node::table).into_iter().flat_map(|table| &table.0);
-            // A driver that is not known was told of already.
-            if keys.all(|(key, _)| Link::KEYS.iter().any(|known| known.name == key.text)) {
+            // A driver that is not known, or that could not be read, was told of already.
+            let is_none = |key: &Key| Link::KEYS.iter().any(|known| known.name == key.text && !is_driver(known));
+            if keys.all(|(key, _)| is_none(key)) {
                 without.push(name);
             }
         }
@@ -160,9 +174,14 @@ impl Look<'_> {
     }
 
     fn profiles(&mut self) {
-        if let Some(written) = self.root.get("profile").and_then(Node::table) {
-            crate::profile::checks::check(&self.config.profile, written, self.faults);
-        }
+        let Some(written) = self.root.get("profile").and_then(Node::table) else { return };
+        let right = |name: &Name| written.get(name.as_str()).is_some_and(section::is_right::<Profile>);
+        let profiles = match self.all_right {
+            true => Cow::Borrowed(&self.config.profile),
+            // One of which a key could not be read would seem to lack it.
+            false => Cow::Owned(self.config.profile.clone().into_iter().filter(|(name, _)| right(name)).collect()),
+        };
+        crate::profile::checks::check(&profiles, written, self.faults);
     }
 
     fn counts(&mut self) {

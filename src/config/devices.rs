@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 use super::checks::no_such;
-use crate::document::{Fault, Faults, Placed, part};
+use crate::document::{At, Fault, Faults, Key, Node, Placed, Table, part, section};
 use crate::model::about::{About, Location, LocationSource, PowerSource};
 use crate::model::registration::MOST_GROUPS;
 use crate::model::{Address, Identity, IdentityKind, LifeCycle, Name, Proof, Registration, Secret, Wall, check_key};
@@ -76,47 +76,106 @@ impl From<Said> for String {
     }
 }
 
-/// What no table can show alone.
-pub fn check(config: &Config, faults: &mut Faults) {
-    let mut known: BTreeMap<String, crate::document::At> = BTreeMap::new();
-    for device in config.device.values() {
-        if let Some(link) = device.link.as_ref().filter(|link| !config.link.contains_key(&link.value)) {
-            faults.add(Fault { lost: true, ..no_such("link", link, &config.link) });
+/// What no table can show alone. `all_right`: every key could be read.
+pub fn check(config: &Config, root: &Table, faults: &mut Faults, all_right: bool) {
+    let (mut known, mut places) = (BTreeMap::new(), BTreeMap::new());
+    let tables = root.get("device").and_then(Node::table);
+    for (name, device) in &config.device {
+        let Some((Key { at, .. }, node)) = tables.and_then(|tables| tables.find(name.as_str())) else { continue };
+        device.leads_somewhere(config, faults);
+        device.is_no_other(name, *at, &mut known, faults);
+        device.has_its_place(name, *at, &mut places, faults);
+        // What is missing, a key with a mistake may have been meant to say.
+        if all_right || section::is_right::<KnownDevice>(node) {
+            device.says_who_it_is(*at, faults);
         }
-        if let Some(profile) = device.profile.as_ref().filter(|name| !config.profile.contains_key(&name.value)) {
-            faults.add(Fault { lost: true, ..no_such("profile", profile, &config.profile) });
-        }
-        for Placed { value: Said(identity), at } in &device.identities {
-            if let Some(first) = known.insert(identity.to_string(), *at) {
-                let says = format!("{identity} is another device already; an identity names one");
-                faults.add(Fault::new(*at, says).also(first, "it is here first"));
-            }
-        }
-        if let Some(life) = device.life.as_ref().filter(|life| life.value == LifeCycle::Retired) {
-            faults.say(life.at, "nobody begins as retired: take the table out, and retire the device");
-        }
-        device.check(faults);
+        device.keeps_bounds(node, faults);
+    }
+    let (count, most) = (config.device.len(), config.limits.devices);
+    if count > most {
+        let at = root.follow(&["limits", "devices"]).map_or(At::NOWHERE, |(_, node)| node.at);
+        faults.say(at, format!("the settings name {count} devices; with devices = {most} the rest is turned away"));
     }
 }
 
 impl KnownDevice {
-    fn check(&self, faults: &mut Faults) {
-        let places = self.address.as_ref().map(|address| address.at).or(self.link.as_ref().map(|link| link.at));
+    fn leads_somewhere(&self, config: &Config, faults: &mut Faults) {
+        if let Some(link) = self.link.as_ref().filter(|link| !config.link.contains_key(&link.value)) {
+            faults.add(Fault { lost: true, ..no_such("link", link, &config.link) });
+        }
+        if let Some(profile) = self.profile.as_ref().filter(|name| !config.profile.contains_key(&name.value)) {
+            faults.add(Fault { lost: true, ..no_such("profile", profile, &config.profile) });
+        }
+    }
+
+    fn is_no_other(&self, name: &Name, table: At, known: &mut BTreeMap<String, (At, At)>, faults: &mut Faults) {
+        for Placed { value: Said(identity), at } in &self.identities {
+            if let Some((of, first)) = known.insert(identity.to_string(), (table, *at)) {
+                let says = match of == table {
+                    true => format!("{identity} is there twice"),
+                    false => format!("{identity} is another device already, not {name}; an identity names one"),
+                };
+                faults.add(Fault::new(*at, says).also(first, "it is here first"));
+            }
+        }
+    }
+
+    fn has_its_place<'a>(
+        &'a self,
+        name: &Name,
+        table: At,
+        places: &mut BTreeMap<(&'a Name, &'a Address), (At, At)>,
+        faults: &mut Faults,
+    ) {
+        let Some((link, address)) = self.link.as_ref().zip(self.address.as_ref()) else { return };
+        if let Some((first, written)) = places.insert((&link.value, &address.value), (table, address.at)) {
+            let says = format!("another device is on link {} at {} already, not {name}", link.value, address.value);
+            // It may be written once, in a template that both take.
+            let at = if written == address.at { table } else { address.at };
+            faults.add(Fault::new(at, says).also(first, "it is this one"));
+        }
+    }
+
+    fn says_who_it_is(&self, table: At, faults: &mut Faults) {
+        let nobody = self.identities.is_empty();
         if let (Some(address), None) = (&self.address, &self.link) {
             faults.say(address.at, "an address says nothing without its link");
-        } else if let (Some(at), true, None) = (places, self.identities.is_empty(), &self.address) {
+        } else if nobody && self.address.is_none() {
+            let at = self.link.as_ref().map_or(table, |link| link.at);
             faults.say(at, "say who it is: identities, or a link and an address");
         }
-        if let (Some(key), true) = (&self.key, self.identities.is_empty()) {
+        if let (Some(key), true) = (&self.key, nobody) {
             faults.say(key.at, "a key belongs to an identity; a place has none");
         }
-        let at = self.key.as_ref().map(|key| key.at).or(places).or(self.identities.first().map(|said| said.at));
-        if let (Some(at), Err(says)) = (at, self.about().check()) {
-            faults.say(at, says);
+    }
+
+    /// Each where it is written.
+    fn keeps_bounds(&self, node: &Node, faults: &mut Faults) {
+        let at = |key: &str| node.table().and_then(|table| table.get(key)).map_or(node.at, |node| node.at);
+        for (key, about) in self.about_by_key() {
+            if let Err(says) = about.check() {
+                faults.say(at(key), format!("{key}: {says}"));
+            }
         }
-        if let (Some(at), true) = (at, self.groups.len() > MOST_GROUPS) {
-            faults.say(at, format!("a device is in at most {MOST_GROUPS} groups; there are {}", self.groups.len()));
+        if self.groups.len() > MOST_GROUPS {
+            let says = format!("a device is in at most {MOST_GROUPS} groups; there are {}", self.groups.len());
+            faults.say(at("groups"), says);
         }
+        if let Some(life) = self.life.as_ref().filter(|life| life.value == LifeCycle::Retired) {
+            faults.say(life.at, "nobody begins as retired: take the table out, and retire the device");
+        }
+    }
+
+    fn about_by_key(&self) -> [(&'static str, About); 6] {
+        let About { labels, location, application, hardware, security, access, .. } = self.about();
+        [
+            ("label", About { labels, ..About::default() }),
+            ("location", About { location, ..About::default() }),
+            ("application", About { application, ..About::default() }),
+            ("hardware", About { hardware, ..About::default() }),
+            ("security", About { security, ..About::default() }),
+            ("access", About { access, ..About::default() }),
+        ]
     }
 
     fn about(&self) -> About {

@@ -3,10 +3,11 @@
 
 use super::gather::Inputs;
 use super::{Config, checks, layers, overlay, variables};
-use crate::document::{At, Faults, Nested, Section, Table, parse, section};
+use crate::document::{At, Faults, Nested, Section, Table, parse};
 use crate::profile::inherit;
 
-/// What came out. `config` is there where every key could be read, even if the whole makes no sense.
+/// What came out. Where a key is wrong, `config` has its default in that place, so that the whole can be checked: it is
+/// worth nothing while there are faults.
 pub struct Reading {
     pub config: Option<Config>,
     /// All that was written, as it holds: each value with its place.
@@ -38,7 +39,7 @@ pub fn read(inputs: &Inputs) -> Reading {
     if let Some(config) = &config {
         checks::check(config, &root, &mut faults);
     }
-    faults.settle(sources, &section::secrets(Config::KEYS));
+    faults.settle(sources);
     Reading { config, root, faults, covered }
 }
 

@@ -82,11 +82,12 @@ fn an_unknown_key_is_shown_where_it_stands_with_the_one_that_was_meant() {
 fn all_that_is_wrong_is_told_at_once() {
     let error = parse("[log]\nlevel = \"inof\"\n[limits]\nasks = 0\nbodi = 1\n[link.a]\nevery = 30\n").unwrap_err();
     let at: Vec<&str> = error.lines().filter(|line| line.starts_with("dmgw.toml:")).collect();
-    assert_eq!(at.len(), 4, "{error}");
+    assert_eq!(at.len(), 5, "{error}");
     for (line, says) in at.iter().zip([
         "2:9: \"inof\" is none of",
         "4:8: asks is 0",
         "5:1: unknown key",
+        "6:1: link a has no driver",
         "7:9: the number 30 stands where a span",
     ]) {
         assert!(line.starts_with(&format!("dmgw.toml:{says}")), "{line}");

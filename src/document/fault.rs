@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::tree::{At, Sources};
+use super::tree::{At, Origin, Sources};
 use super::{mask, part};
 use crate::nearest;
 
@@ -27,6 +27,8 @@ pub struct Fault {
     pub lost: bool,
     /// Places that are not to be shown.
     pub hidden: Option<Box<Hidden>>,
+    /// No line is shown: nobody can say where in it a secret begins.
+    pub dark: bool,
 }
 
 /// Places of which only stars are shown.
@@ -35,7 +37,7 @@ pub struct Hidden(Vec<At>);
 
 impl Fault {
     pub fn new(at: At, says: String) -> Fault {
-        Fault { at, says, meant: None, within: false, also: None, part: None, lost: false, hidden: None }
+        Fault { at, says, meant: None, within: false, also: None, part: None, lost: false, hidden: None, dark: false }
     }
 
     /// With the nearest of the words that would have been right.
@@ -68,6 +70,10 @@ impl Fault {
         else {
             return says;
         };
+        let origin = mask::plain(&source.origin.to_string());
+        if self.dark {
+            return format!("{origin}:{no}:{column}: {says}");
+        }
         let hidden: Vec<&At> =
             self.hidden.iter().flat_map(|all| &all.0).filter(|hidden| hidden.source == at.source).collect();
         let cells = mask::cells(line, begin, &hidden);
@@ -77,8 +83,10 @@ impl Fault {
         let from = place.saturating_sub(LONGEST_LINE / 2) * usize::from(place >= LONGEST_LINE);
         let text: String = cells.iter().skip(from).take(LONGEST_LINE).map(|(_, c)| c).collect();
         let wide = wide.min(LONGEST_LINE - (place - from));
-        let (origin, marks) = (mask::plain(&source.origin.to_string()), "^".repeat(wide));
-        format!("{origin}:{no}:{column}: {says}\n{no:>5} | {text}\n      | {:1$}{marks}", "", place - from)
+        let columns = |from: usize, count: usize| cells.iter().skip(from).take(count).map(|(_, c)| mask::columns(*c)).sum();
+        let before: usize = columns(from, place - from);
+        let marks = "^".repeat(columns(place, wide).max(1));
+        format!("{origin}:{no}:{column}: {says}\n{no:>5} | {text}\n      | {:1$}{marks}", "", before)
     }
 
     fn settle(&mut self, sources: &Sources) {
@@ -87,14 +95,14 @@ impl Fault {
         }
     }
 
-    /// What must not be shown of the places that it shows.
-    fn mask(&mut self, sources: &Sources, hidden: &[At], keys: &[&str]) {
-        let places: Vec<At> = [Some(self.at), self.also.as_ref().map(|(at, _)| *at)].into_iter().flatten().collect();
-        let near = hidden.iter().filter(|hidden| places.iter().any(|at| at.source == hidden.source));
-        let known = |line: &At| hidden.iter().any(|at| (at.source, at.start) == (line.source, line.start));
-        let lines = places.iter().filter_map(|at| mask::after_keys(sources, *at, keys)).filter(|line| !known(line));
-        let hidden: Vec<At> = near.copied().chain(lines).collect();
+    /// What must not be shown of the lines that it shows.
+    fn mask(&mut self, sources: &Sources, hidden: &[At]) {
+        let places = [Some(self.at), self.also.as_ref().map(|(at, _)| *at)];
+        let lines: Vec<At> = places.into_iter().flatten().filter_map(|at| sources.line_at(at)).collect();
+        let shown = |hidden: &&At| lines.iter().any(|line| line.meets(hidden));
+        let hidden: Vec<At> = hidden.iter().filter(shown).copied().collect();
         self.hidden = (!hidden.is_empty()).then(|| Box::new(Hidden(hidden)));
+        self.dark |= matches!(sources.origin(self.at), Some(Origin::Env(name)) if mask::is_secret(name));
     }
 }
 
@@ -102,7 +110,11 @@ impl Fault {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     all: Vec<Fault>,
+    /// There were more than are kept.
+    more: bool,
     hidden: Vec<At>,
+    /// What could not be read, and how many were found before that was known.
+    unread: Vec<(At, usize)>,
     /// So many were found before anything was read from the tree.
     early: usize,
 }
@@ -110,7 +122,11 @@ pub struct Faults {
 impl Faults {
     pub fn add(&mut self, fault: Fault) {
         // The same part may be read twice: a template is, for each who uses it.
-        if self.all.len() < MOST && !self.all.contains(&fault) {
+        if self.all.contains(&fault) {
+            return;
+        }
+        self.more |= self.all.len() == MOST;
+        if self.all.len() < MOST {
             self.all.push(fault);
         }
     }
@@ -136,26 +152,40 @@ impl Faults {
         self.hidden.push(at);
     }
 
-    /// What is found from here on and lies around one of those before only says the same once more.
+    /// How many there are, for people: "1 mistake", "1000 mistakes and more".
+    pub fn count(&self) -> String {
+        let (mistakes, more) = (if self.len() == 1 { "" } else { "s" }, if self.more { " and more" } else { "" });
+        format!("{} mistake{mistakes}{more}", self.len())
+    }
+
+    /// Nothing there was read as it was meant: what else is found in it is worth nothing.
+    pub fn not_read(&mut self, at: At) {
+        self.unread.push((at, self.all.len()));
+    }
+
+    /// What is found from here on of a value that is wrong already only says the same once more.
     pub fn tree_is_made(&mut self) {
         self.early = self.all.len();
     }
 
-    fn drop_echoes(&mut self) {
-        let late = self.all.split_off(self.early);
-        let lies_around =
-            |late: &At, early: &At| early.source == late.source && late.start <= early.start && early.end <= late.end;
-        let echo = |fault: &Fault| self.all.iter().any(|early| lies_around(&fault.at, &early.at));
-        let late: Vec<Fault> = late.into_iter().filter(|fault| !echo(fault)).collect();
-        self.all.extend(late);
+    fn drop_echoes(&mut self, sources: &Sources) {
+        let is_unread = |no: usize, fault: &Fault| {
+            self.unread.iter().any(|(at, before)| no >= *before && at.has(&At { end: fault.at.start, ..fault.at }))
+        };
+        let again = |no: usize, fault: &Fault| {
+            let early = &self.all[..self.early.min(no)];
+            early.iter().any(|early| fault.at == early.at || fault.at.has(&early.at) && sources.is_plain(fault.at))
+        };
+        let echo = |(no, fault): &(usize, &Fault)| is_unread(*no, fault) || *no >= self.early && again(*no, fault);
+        self.all = self.all.iter().enumerate().filter(|it| !echo(it)).map(|(_, fault)| fault.clone()).collect();
     }
 
-    /// In the order of their places, each as exact as its source allows. What follows one of these keys is not shown.
-    pub fn settle(&mut self, sources: &Sources, secrets: &[&str]) {
-        self.drop_echoes();
+    /// In the order of their places, each as exact as its source allows, and without secrets.
+    pub fn settle(&mut self, sources: &Sources) {
+        self.drop_echoes(sources);
         for fault in &mut self.all {
             fault.settle(sources);
-            fault.mask(sources, &self.hidden, secrets);
+            fault.mask(sources, &self.hidden);
         }
         self.sort();
     }
@@ -166,6 +196,8 @@ impl Faults {
 
     /// All of them, with an empty line between two.
     pub fn show(&self, sources: &Sources) -> String {
-        self.all.iter().map(|fault| fault.show(sources)).collect::<Vec<_>>().join("\n\n")
+        let mut shown: Vec<String> = self.all.iter().map(|fault| fault.show(sources)).collect();
+        shown.extend(self.more.then(|| format!("and more: only the first {MOST} are told")));
+        shown.join("\n\n")
     }
 }

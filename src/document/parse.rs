@@ -1,17 +1,21 @@
 //! From text to tree. What is no TOML is told, and the rest is read all the same.
 
+use std::ops::Range;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
 use super::tree::{At, Key, Node, Sources, Table, Val};
-use super::twice;
+use super::{mask, twice};
 
 /// Of one source; a text with more is not TOML at all.
 const MOST_FAULTS: usize = 20;
 /// In the words of the parser.
 const TWICE: &str = "duplicate key";
 const NO_TEXT: &str = "string values must be quoted";
+/// What follows belongs to nobody knows which table.
+const NO_HEADER: [&str; 2] = ["unclosed table", "unclosed array table"];
 /// How messages of the parser begin, and what is told in their place: it speaks of its grammar.
 const WORDS: [(&str, &str); 9] = [
     (NO_TEXT, "this is no value; a text stands in quotes"),
@@ -31,14 +35,39 @@ pub fn parse(sources: &Sources, source: u32, faults: &mut Faults) -> Table {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut of_values = Faults::default();
     let table = to_table(source, table.into_inner(), &mut of_values);
-    for error in errors.iter().take(MOST_FAULTS) {
-        faults.add(no_toml(error, source, text, &table));
-    }
+    mask::secrets(&table, faults);
+    let unread = told(&errors, source, text, &table, faults);
     // What the parser could not read has no value to look at.
     let read =
         |fault: &&Fault| errors.iter().all(|error| error.span().unwrap_or_default().start != fault.at.start as usize);
     of_values.iter().filter(read).for_each(|fault| faults.add(fault.clone()));
+    unread.into_iter().for_each(|section| faults.not_read(at(source, section)));
     table
+}
+
+/// Tells them. Gives back where the rest was not read as it was meant, so that nobody shall judge it.
+fn told(errors: &[toml::de::Error], source: u32, text: &str, table: &Table, faults: &mut Faults) -> Vec<Range<usize>> {
+    let (mut unread, mut again) = (Vec::new(), Vec::<Range<usize>>::new());
+    for error in errors.iter().take(MOST_FAULTS) {
+        let (start, says) = (error.span().unwrap_or_default().start, error.message());
+        let (twice, section) = (says == TWICE, twice::section_of(text, start));
+        // Of a table that is there twice, what it holds need not be told too.
+        if twice && again.iter().any(|section| section.contains(&start)) {
+            continue;
+        }
+        let dark = mask::speaks_of_secrets(&text[..section.end]);
+        faults.add(Fault { dark, ..no_toml(error, source, text, table) });
+        if twice && twice::is_header(text, start) {
+            let line = text[section.clone()].lines().next().map_or(0, str::len);
+            unread.push(section.start..section.start + line);
+            again.push(section);
+        } else if !twice && mask::speaks_of_secrets(&text[section.clone()])
+            || NO_HEADER.iter().any(|theirs| says.starts_with(theirs))
+        {
+            unread.push(section);
+        }
+    }
+    unread
 }
 
 fn no_toml(error: &toml::de::Error, source: u32, text: &str, table: &Table) -> Fault {
@@ -71,7 +100,7 @@ pub fn value(sources: &Sources, source: u32) -> Node {
     }
 }
 
-fn at(source: u32, span: std::ops::Range<usize>) -> At {
+fn at(source: u32, span: Range<usize>) -> At {
     At { source, start: span.start as u32, end: span.end as u32 }
 }
 

@@ -72,7 +72,8 @@ impl Nested {
 pub trait Section: Sized {
     const DOC: &'static str;
     const KEYS: &'static [KeyDoc];
-    /// None, with the faults, where a key is wrong. `at` is the table itself.
+    /// With the faults, and with the default where a key is wrong; None where a key without a default is wrong or
+    /// missing. `at` is the table itself.
     fn read(table: &Table, at: At, faults: &mut Faults) -> Option<Self>;
 }
 
@@ -85,21 +86,24 @@ pub fn maybe<T: Section>(node: &Node, faults: &mut Faults) -> Option<Option<T>> 
     within(node, faults).map(Some)
 }
 
+/// True where nothing in it is wrong. Else what seems to be missing there is perhaps what was meant by the mistake.
+pub fn is_right<T: Section>(node: &Node) -> bool {
+    let mut faults = Faults::default();
+    within::<T>(node, &mut faults);
+    faults.is_empty()
+}
+
 /// A table of tables, by whatever can be read from a text. One that is wrong takes none of the others with it.
 pub fn named<K: DeserializeOwned + Ord, T: Section>(node: &Node, faults: &mut Faults) -> Option<BTreeMap<K, T>> {
-    let (mut read, mut fine) = (BTreeMap::new(), true);
+    let mut read = BTreeMap::new();
     for (key, node) in &table_of(node, faults)?.0 {
-        match (name(key, faults), within(node, faults)) {
-            (Some(name), Some(section)) => {
-                if read.insert(name, section).is_some() {
-                    faults.say(key.at, format!("{:?} is there twice, spelled in two ways", key.text));
-                    fine = false;
-                }
-            }
-            _ => fine = false,
+        if let (Some(name), Some(section)) = (name(key, faults), within(node, faults))
+            && read.insert(name, section).is_some()
+        {
+            faults.say(key.at, format!("{:?} is there twice, spelled in two ways", key.text));
         }
     }
-    fine.then_some(read)
+    Some(read)
 }
 
 fn name<K: DeserializeOwned>(key: &Key, faults: &mut Faults) -> Option<K> {
@@ -119,8 +123,7 @@ pub fn several<T: Section>(node: &Node, faults: &mut Faults) -> Option<Vec<T>> {
         faults.say(node.at, format!("{} stands where a list of tables is wanted", node.val.kind()));
         return None;
     };
-    let read: Vec<Option<T>> = nodes.iter().map(|node| within(node, faults)).collect();
-    read.into_iter().collect()
+    Some(nodes.iter().filter_map(|node| within(node, faults)).collect())
 }
 
 fn table_of<'a>(node: &'a Node, faults: &mut Faults) -> Option<&'a Table> {
@@ -141,7 +144,7 @@ pub fn only_known(table: &Table, keys: &[KeyDoc], faults: &mut Faults) {
         let says = format!("unknown key {:?}, expected {}", key.text, one_of(&names));
         let fault = Fault::new(key.at, says).meant(&key.text, names);
         if keys.iter().any(|known| known.secret && fault.meant.as_deref() == Some(known.name)) {
-            faults.hide(node.at);
+            mask::hide(node, faults);
         }
         faults.add(fault);
     }
@@ -203,17 +206,10 @@ pub fn secret<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T
         _ => leaf(&Node { val: Val::Text(String::new()), at: node.at }, &mut told),
     };
     if read.is_none() {
-        faults.hide(node.at);
+        mask::hide(node, faults);
         told.iter().for_each(|fault| faults.add(mask::without(fault.clone(), node)));
     }
     read
-}
-
-/// The keys that name secrets, in all sections below.
-pub fn secrets(keys: &[KeyDoc]) -> Vec<&'static str> {
-    let own = keys.iter().filter(|key| key.secret).map(|key| key.name);
-    let below = keys.iter().filter_map(|key| key.nested.below()).flat_map(|below| secrets(below.keys));
-    own.chain(below).collect()
 }
 
 #[macro_export]
@@ -278,7 +274,7 @@ macro_rules! section {
                         });
                     )?
                 )*
-                Some($name { $($field: $field?),* })
+                Some($name { $($field: $crate::section!(@or $field, $($default)?)),* })
             }
         }
     };
@@ -303,6 +299,8 @@ macro_rules! section {
     (@read) => { $crate::document::leaf::leaf };
     (@read named $sub:ty) => { section::named::<_, $sub> };
     (@read $how:ident $sub:ty) => { section::$how::<$sub> };
+    (@or $field:ident, $default:expr) => { $field.unwrap_or_else(|| $default) };
+    (@or $field:ident,) => { $field? };
     (@absent $at:expr, $key:expr, $faults:expr, $default:expr) => { Some($default) };
     (@absent $at:expr, $key:expr, $faults:expr,) => {{ section::missing($at, $key, $faults); None }};
     ($($rest:tt)*) => { $crate::section! { @body $($rest)* } };

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::mask;
+
 /// Where something stands: in which source, from which byte to which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct At {
@@ -12,6 +14,16 @@ pub struct At {
 
 impl At {
     pub const NOWHERE: At = At { source: u32::MAX, start: 0, end: 0 };
+
+    /// True where the other lies within it.
+    pub fn has(&self, other: &At) -> bool {
+        self.source == other.source && self.start <= other.start && other.end <= self.end
+    }
+
+    /// True where they have something in common.
+    pub fn meets(&self, other: &At) -> bool {
+        self.source == other.source && self.start < other.end && other.start < self.end
+    }
 }
 
 /// Where a text comes from.
@@ -74,7 +86,20 @@ impl Sources {
         let Source { text, lines, .. } = self.get(at.source)?;
         let (begin, start) = self.begin(at)?;
         let line = text[begin..].lines().next().unwrap_or("");
-        Some((lines.partition_point(|line| *line as usize <= begin), text[begin..start].chars().count() + 1, line))
+        let before = text[begin..start].trim_start_matches(mask::BOM).chars().count();
+        Some((lines.partition_point(|line| *line as usize <= begin), before + 1, line))
+    }
+
+    /// All of that line.
+    pub fn line_at(&self, at: At) -> Option<At> {
+        let ((begin, _), (_, _, line)) = (self.begin(at)?, self.line(at)?);
+        Some(At { source: at.source, start: begin as u32, end: (begin + line.len()) as u32 })
+    }
+
+    /// One value, and no table or list.
+    pub fn is_plain(&self, at: At) -> bool {
+        let text = self.get(at.source).and_then(|source| source.text.get(at.start as usize..at.end as usize));
+        text.is_some_and(|text| !text.starts_with(['{', '[']))
     }
 
     /// Where the line begins, and the place in it: bytes of the source.

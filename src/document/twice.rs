@@ -26,6 +26,30 @@ pub fn first(text: &str, table: &Table, again: &Range<usize>) -> Option<Range<us
         .min_by_key(|at| at.start)
 }
 
+/// From the last header at or above that byte to the next one.
+pub fn section_of(text: &str, at: usize) -> Range<usize> {
+    let line = begin_of_line(text, at);
+    let opens = |line: &str| line.trim_start().starts_with('[');
+    let (mut begin, mut end, mut from) = (0, text.len(), 0);
+    for next in text.split_inclusive('\n') {
+        match (opens(next), from <= line) {
+            (true, true) => begin = from,
+            (true, false) => {
+                end = from;
+                break;
+            }
+            (false, _) => {}
+        }
+        from += next.len();
+    }
+    begin..end
+}
+
+/// True where that byte stands in a header.
+pub fn is_header(text: &str, at: usize) -> bool {
+    text.get(begin_of_line(text, at)..).is_some_and(|rest| header(rest).is_some())
+}
+
 fn begin_of_line(text: &str, at: usize) -> usize {
     text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1)
 }

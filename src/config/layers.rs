@@ -118,15 +118,10 @@ pub fn next(layers: &[Layer], wanted: &Wanted, by: &Name, now: &Now) -> Result<L
     if note.len() > LONGEST_NOTE || note.chars().any(char::is_control) {
         return Err(format!("a note has at most {LONGEST_NOTE} bytes and no control characters"));
     }
-    for path in hide.iter().chain(lift) {
-        match split(path) {
-            Some((of, name)) if is_named(&of) && Name::new(&name).is_ok() => {}
-            _ => {
-                let of = path.split('.').next().unwrap_or_default();
-                let meant = nearest(of, named()).map_or_else(String::new, |near| format!("; {near:?} was meant?"));
-                return Err(format!("{path:?} is no named table; write it as link.NAME{meant}"));
-            }
-        }
+    hide.iter().chain(lift).try_for_each(|path| is_path(path))?;
+    let spoken_of: Vec<String> = standing(layers).into_keys().map(|(of, name)| shown(&of, &name)).collect();
+    for path in lift {
+        is_among(path, &spoken_of, "no version speaks of")?;
     }
     let version = layers.last().map_or(0, |last| last.version) + 1;
     let (text, hide, lift, note) = (text.clone(), hide.clone(), lift.clone(), note.clone());
@@ -139,6 +134,35 @@ pub fn next(layers: &[Layer], wanted: &Wanted, by: &Name, now: &Now) -> Result<L
             "versions would hold tables of {bytes} bytes; {LARGEST_SUM} at most: write what stays into the files, and lift it"
         )),
     }
+}
+
+fn is_path(path: &str) -> Result<(), String> {
+    match split(path) {
+        Some((of, name)) if is_named(&of) && Name::new(&name).is_ok() => Ok(()),
+        _ => {
+            let of = path.split('.').next().unwrap_or_default();
+            let near = nearest(of, named()).filter(|near| *near != of);
+            let meant = near.map_or_else(String::new, |near| format!(". Did you mean {near:?}?"));
+            Err(format!("{path:?} is no named table; write it as {}.NAME{meant}", near.unwrap_or(of)))
+        }
+    }
+}
+
+/// Nothing can be hidden that is not there. `root`: all that holds before the change.
+pub fn can_be_hidden(hide: &[String], root: &Table) -> Result<(), String> {
+    let tables = root.0.iter().filter(|(of, _)| is_named(&of.text)).filter_map(|(of, node)| Some((of, node.table()?)));
+    let there = tables.flat_map(|(of, table)| table.0.iter().map(|(name, _)| shown(&of.text, &name.text)));
+    let there: Vec<String> = there.collect();
+    hide.iter().try_for_each(|path| is_among(path, &there, "there is no"))
+}
+
+fn is_among(path: &str, known: &[String], says: &str) -> Result<(), String> {
+    let spelled = split(path).map(|(of, name)| shown(&of, &name)).unwrap_or_default();
+    if known.contains(&spelled) {
+        return Ok(());
+    }
+    let meant = nearest(&spelled, known.iter().map(String::as_str));
+    Err(format!("{says} {spelled}{}", meant.map_or_else(String::new, |near| format!(". Did you mean {near:?}?"))))
 }
 
 /// A further version with which all is as it was with that one; 0: as the files say.

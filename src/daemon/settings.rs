@@ -67,6 +67,9 @@ pub async fn change(running: &mut Running, wanted: Wanted, by: &Name) -> Result<
     }
     let there = running.files.layers()?;
     let layer = layers::next(&there, &wanted, by, &Now::default())?;
+    if !wanted.hide.is_empty() {
+        layers::can_be_hidden(&wanted.hide, &read(&running.files.texts()?.with_layers(&there)).root)?;
+    }
     let on = wanted.confirm_within.map(|within| {
         let back_to = there.last().map_or(0, |last| last.version);
         OnProbation { version: layer.version, back_to, within, starts: 0 }

@@ -13,7 +13,11 @@ fn layer(version: u64, text: &str, hide: &[&str], lift: &[&str]) -> Layer {
         ..Wanted::default()
     };
     let by = Name::new("root").unwrap();
-    Layer { version, ..next(&[], &wanted, &by, &Now::default()).unwrap() }
+    // What is lifted must be spoken of.
+    let before =
+        Wanted { hide: lift.iter().chain(&["link.x"]).map(ToString::to_string).collect(), ..Wanted::default() };
+    let before = next(&[], &before, &by, &Now::default()).unwrap();
+    Layer { version, ..next(&[before], &wanted, &by, &Now::default()).unwrap() }
 }
 
 fn inputs(layers: &[Layer]) -> Inputs {
@@ -82,7 +86,8 @@ fn what_is_no_named_table_is_refused() {
     let refused = |wanted: Wanted| next(&[], &wanted, &by, &Now::default()).unwrap_err();
     assert!(refused(Wanted::default()).contains("nothing is to be otherwise"));
     let hide = |path: &str| Wanted { hide: vec![path.into()], ..Wanted::default() };
-    assert!(refused(hide("lnk.a")).contains("\"link\" was meant?"));
+    assert!(refused(hide("lnk.a")).contains("write it as link.NAME. Did you mean \"link\"?"));
+    assert!(refused(hide("group")).ends_with("\"group\" is no named table; write it as group.NAME"));
     assert!(refused(hide("store.path")).contains("is no named table"));
     assert!(refused(Wanted { text: "x".repeat(LONGEST_LAYER + 1), ..Wanted::default() }).contains("at most 65536"));
     let inputs = inputs(&[layer(1, "[store]\npath = \"/x\"\n", &[], &[])]);
@@ -111,4 +116,20 @@ fn versions_hold_no_more_than_settings_would() {
         next(&layers, &wanted(0), &by, &Now::default()).is_ok(),
         "one that takes the place of another is none more"
     );
+}
+
+#[test]
+fn what_is_not_there_can_be_neither_hidden_nor_lifted() {
+    let by = Name::new("root").unwrap();
+    let lift = |path: &str| Wanted { lift: vec![path.into()], ..Wanted::default() };
+    let layers = [layer(1, "[link.c]\nsim = {}\n", &["link.b"], &[])];
+    let lifted = |path: &str| next(&layers, &lift(path), &by, &Now::default()).map(|layer| layer.lift);
+    assert_eq!(lifted("link.b"), Ok(vec!["link.b".into()]));
+    assert_eq!(lifted("link.\"c\"").map(|lift| lift.len()), Ok(1));
+    assert_eq!(lifted("link.bb"), Err("no version speaks of link.bb. Did you mean \"link.b\"?".into()));
+    let root = read(&inputs(&layers)).root;
+    let hidden = |path: &str| can_be_hidden(&[path.into()], &root);
+    assert_eq!((hidden("link.a"), hidden("link.\"c\"")), (Ok(()), Ok(())));
+    assert_eq!(hidden("link.b"), Err("there is no link.b. Did you mean \"link.a\"?".into()));
+    assert_eq!(hidden("group.nosuch"), Err("there is no group.nosuch".into()));
 }

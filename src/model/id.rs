@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// The longest id that anybody may give.
 pub const LONGEST_ID: usize = 128;
@@ -165,8 +165,30 @@ impl<'de> Deserialize<'de> for Identity {
             #[serde(default)]
             proof: Proof,
         }
-        let plain = Plain::deserialize(from)?;
-        Identity::new(plain.kind, plain.value.as_str(), plain.proof).map_err(serde::de::Error::custom)
+        fn of<E: de::Error>(Plain { kind, value, proof }: Plain) -> Result<Identity, E> {
+            Identity::new(kind, value.as_str(), proof).map_err(E::custom)
+        }
+        /// People write `kind:value` too.
+        struct Either;
+        impl<'de> de::Visitor<'de> for Either {
+            type Value = Identity;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an identity, { kind = \"serial\", value = \"acme:17\" } or \"serial:acme:17\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Identity, E> {
+                let wrong = || E::custom(format!("{text:?} is no identity; write KIND:VALUE, such as serial:acme:17"));
+                let (kind, value) = text.split_once(':').ok_or_else(wrong)?;
+                let kind = IdentityKind::deserialize(de::value::StrDeserializer::<E>::new(kind))?;
+                Identity::new(kind, value, Proof::Claimed).map_err(E::custom)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Identity, A::Error> {
+                of(Plain::deserialize(de::value::MapAccessDeserializer::new(map))?)
+            }
+        }
+        match from.is_human_readable() {
+            true => from.deserialize_any(Either),
+            false => of(Plain::deserialize(from)?),
+        }
     }
 }
 

@@ -19,6 +19,18 @@ fn whole(line: &Line) -> &Registration {
 }
 
 #[test]
+fn a_list_in_toml_may_spell_identities_as_the_settings_do() {
+    let text = "[[device]]\nidentities = [\"serial:acme:1\", { kind = \"eui\", value = \"00:24:BE\" }]\n";
+    let lines = list::toml(text).map_err(|(says, _)| says).unwrap();
+    let identities: Vec<String> = whole(&lines[0]).identities.iter().map(ToString::to_string).collect();
+    assert_eq!(identities, ["serial:acme:1", "eui:0024be"]);
+    let wrong = |text: &str| list::toml(text).err().map(|(says, hint)| format!("{says}; {hint}")).unwrap();
+    let says = wrong("[[device]]\nidentities = [\"seral:acme:1\"]\n");
+    assert!(says.contains("seral") && says.contains("serial"), "{says}");
+    assert!(wrong("[[device]]\nidentities = [\"acme\"]\n").contains("write KIND:VALUE"));
+}
+
+#[test]
 fn columns_stand_in_any_order_and_fields_may_be_quoted() {
     let text = "name,identity,groups,labels,life,location,key,application\n\
                 pump-3,serial:acme:17 eui:00:24:BE:FF,line-a  night,\"row=3; side = left\",quarantined,\"46.5, 7.25\",\

@@ -289,7 +289,7 @@ impl Link {
 
 section! {
     /// Groups that are no lists: whoever fits is in it, and leaves it when it fits no more. (A device is put into others
-    /// by hand: `dmgw ask DEVICE group add=NAME`.)
+    /// by hand: `dmgw ask DEVICE group +NAME`.)
     pub struct Group {
         /// Who is in it. In plain words, of which all must hold: id, name, link, profile, group, identity, life,
         /// connectivity, application, hardware, location, power, label.NAME, version.NAME, each one text or a list of which any will

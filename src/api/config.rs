@@ -46,6 +46,7 @@ fn bad_settings(says: String) -> Fault {
 }
 
 pub async fn reload(State(door): Here) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+    may_configure(Principal::local_root())?;
     door.apply(Asked::Reload).await
 }
 

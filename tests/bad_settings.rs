@@ -25,7 +25,9 @@ fn expected(text: &str) -> Option<Vec<Expected<'_>>> {
     let marks: Vec<(usize, &str)> = text.lines().enumerate().filter(|(_, line)| is_mark(line)).collect();
     let pairs = hints.iter().zip(&marks);
     let found: Option<Vec<Expected<'_>>> = pairs
-        .map(|(hint, (line, mark))| Some(Expected { hint, line: *line, column: mark.chars().position(|c| c == '^')? + 1 }))
+        .map(|(hint, (line, mark))| {
+            Some(Expected { hint, line: *line, column: mark.chars().position(|c| c == '^')? + 1 })
+        })
         .collect();
     found.filter(|found| !found.is_empty() && (hints.len(), marks.len()) == (found.len(), found.len()))
 }
@@ -48,7 +50,9 @@ fn fault(path: &Path, text: &str) -> Option<String> {
     });
     let told = faults.show(&inputs.sources);
     match lost {
-        Some((Expected { hint, line, column }, _)) => Some(format!("{hint:?} is not told at {line}:{column}, but:\n{told}")),
+        Some((Expected { hint, line, column }, _)) => {
+            Some(format!("{hint:?} is not told at {line}:{column}, but:\n{told}"))
+        }
         None if faults.len() != expected.len() => {
             Some(format!("{} mistakes are told, not {}:\n{told}", faults.len(), expected.len()))
         }

@@ -175,7 +175,7 @@ impl Look<'_> {
 
     fn profiles(&mut self) {
         let Some(written) = self.root.get("profile").and_then(Node::table) else { return };
-        let right = |name: &Name| written.get(name.as_str()).is_some_and(section::is_right::<Profile>);
+        let right = |name: &Name| written.get(name.as_str()).is_some_and(section::could_be_read::<Profile>);
         let profiles = match self.all_right {
             true => Cow::Borrowed(&self.config.profile),
             // One of which a key could not be read would seem to lack it.

@@ -83,7 +83,8 @@ impl Fault {
         let from = place.saturating_sub(LONGEST_LINE / 2) * usize::from(place >= LONGEST_LINE);
         let text: String = cells.iter().skip(from).take(LONGEST_LINE).map(|(_, c)| c).collect();
         let wide = wide.min(LONGEST_LINE - (place - from));
-        let columns = |from: usize, count: usize| cells.iter().skip(from).take(count).map(|(_, c)| mask::columns(*c)).sum();
+        let columns =
+            |from: usize, count: usize| cells.iter().skip(from).take(count).map(|(_, c)| mask::columns(*c)).sum();
         let before: usize = columns(from, place - from);
         let marks = "^".repeat(columns(place, wide).max(1));
         format!("{origin}:{no}:{column}: {says}\n{no:>5} | {text}\n      | {:1$}{marks}", "", before)

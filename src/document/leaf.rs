@@ -68,6 +68,15 @@ impl de::Error for Wrong {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, wanted: &dyn de::Expected) -> Wrong {
+        let wanted_so = plain(&wanted.to_string());
+        match found {
+            de::Unexpected::Float(number) if is_whole(number) && wanted_so.starts_with(WHOLE) => {
+                return de::Error::custom(format!(
+                    "a number with a point or an exponent stands where {wanted_so} is wanted; write {number}"
+                ));
+            }
+            _ => {}
+        }
         de::Error::custom(format!("{} stands where {} is wanted", named(&found), plain(&wanted.to_string())))
     }
 
@@ -95,6 +104,13 @@ impl de::Error for Wrong {
 
 fn meant(word: &str, right: &[&str]) -> Option<String> {
     nearest::nearest(word, right.iter().copied()).map(str::to_owned)
+}
+
+const WHOLE: &str = "a whole number";
+
+fn is_whole(number: f64) -> bool {
+    // Beyond that, neighbours are the same float.
+    number.fract() == 0.0 && number.abs() < 9e15
 }
 
 /// What was found, in the words of TOML.
@@ -143,7 +159,24 @@ impl<'de> Deserializer<'de> for Reader<'_> {
             Val::List(nodes) => visitor.visit_seq(List(nodes.iter())),
             Val::Table(table) => visitor.visit_map(Rows { rows: table.0.iter(), next: None }),
         };
-        read.map_err(|wrong| wrong.on(self.0))
+        read.map_err(|wrong| match self.0.val {
+            Val::Time(_) => Wrong { says: wrong.says.replacen("the text", "the date", 1), ..wrong }.on(self.0),
+            _ => wrong.on(self.0),
+        })
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+        match &self.0.val {
+            Val::Time(time) => {
+                let says = format!("the date {time} stands where a text is wanted; put it in quotes");
+                Err(Wrong { at: Some(self.0.at), ..de::Error::custom(says) })
+            }
+            _ => self.deserialize_any(visitor),
+        }
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
@@ -185,7 +218,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit unit_struct seq tuple
         map struct identifier ignored_any
     }
 }

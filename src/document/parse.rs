@@ -17,13 +17,17 @@ const NO_TEXT: &str = "string values must be quoted";
 /// What follows belongs to nobody knows which table.
 const NO_HEADER: [&str; 2] = ["unclosed table", "unclosed array table"];
 /// How messages of the parser begin, and what is told in their place: it speaks of its grammar.
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 13] = [
     (NO_TEXT, "this is no value; a text stands in quotes"),
     ("invalid basic string, expected `\"`", "this text has no \" at its end"),
     ("invalid literal string, expected `'`", "this text has no ' at its end"),
     ("invalid basic string", "such a character cannot stand in a text; write \\t, \\n or \\u and four digits"),
     ("missing escaped value", "\\ begins an escape; write \\\\ for the sign itself, or the text in single quotes"),
     ("unexpected leading zero", "a number begins with no zero"),
+    ("cannot recurse further", "this nests too deep; no setting does"),
+    ("key with no value", "a key stands here without = and a value"),
+    ("missing value for key", "a value is missing here"),
+    ("invalid unquoted key", "a key has letters, digits, - and _; one with other signs stands in quotes"),
     ("unclosed table", "this header has no ] at its end"),
     ("unclosed array", "this list has no ] at its end"),
     ("unclosed inline table", "this table has no } at its end"),

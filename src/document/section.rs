@@ -106,6 +106,13 @@ pub fn named<K: DeserializeOwned + Ord, T: Section>(node: &Node, faults: &mut Fa
     Some(read)
 }
 
+/// The same, where what nobody knows may stand too: it was not meant for any key that must be there.
+pub fn could_be_read<T: Section>(node: &Node) -> bool {
+    let mut faults = Faults::default();
+    within::<T>(node, &mut faults);
+    faults.iter().all(|fault| fault.says.starts_with(UNKNOWN))
+}
+
 fn name<K: DeserializeOwned>(key: &Key, faults: &mut Faults) -> Option<K> {
     leaf(&Node { val: Val::Text(key.text.clone()), at: key.at }, faults)
 }
@@ -134,6 +141,8 @@ fn table_of<'a>(node: &'a Node, faults: &mut Faults) -> Option<&'a Table> {
     table
 }
 
+const UNKNOWN: &str = "unknown key";
+
 /// What is not among the keys is a fault.
 pub fn only_known(table: &Table, keys: &[KeyDoc], faults: &mut Faults) {
     for (key, node) in &table.0 {
@@ -141,7 +150,7 @@ pub fn only_known(table: &Table, keys: &[KeyDoc], faults: &mut Faults) {
             continue;
         }
         let names: Vec<&str> = keys.iter().map(|known| known.name).collect();
-        let says = format!("unknown key {:?}, expected {}", key.text, one_of(&names));
+        let says = format!("{UNKNOWN} {:?}, expected {}", key.text, one_of(&names));
         let fault = Fault::new(key.at, says).meant(&key.text, names);
         if keys.iter().any(|known| known.secret && fault.meant.as_deref() == Some(known.name)) {
             mask::hide(node, faults);

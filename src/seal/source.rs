@@ -126,23 +126,15 @@ impl<'de> Visitor<'de> for Ways {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<SecretSource, M::Error> {
         let mut found = None;
         while let Some(kind) = map.next_key::<String>()? {
-            let text: Text = map.next_value()?;
-            let source = SecretSource::of(&kind, text.0).map_err(M::Error::custom)?;
+            // What stands there is not repeated, whatever it is.
+            let text: Result<String, M::Error> = map.next_value();
+            let text = text.map_err(|_| M::Error::custom(format!("what names a secret is a text; write {WAYS}")))?;
+            let source = SecretSource::of(&kind, text).map_err(M::Error::custom)?;
             if found.replace(source).is_some() {
-                return Err(M::Error::custom(format!("names two secrets; write one of {WAYS}")));
+                return Err(M::Error::custom(format!("this names two secrets; write one of {WAYS}")));
             }
         }
-        found.ok_or_else(|| M::Error::custom(format!("names no secret; write {WAYS}")))
-    }
-}
-
-/// Whatever else stands there is not repeated either.
-struct Text(String);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
-        let text = String::deserialize(from).map_err(|_| D::Error::custom(format!("is no text; write {WAYS}")))?;
-        Ok(Text(text))
+        found.ok_or_else(|| M::Error::custom(format!("this names no secret; write {WAYS}")))
     }
 }
 

@@ -17,7 +17,8 @@ impl<'a> Reader<'a> {
     ) -> Result<Test, BadSelector> {
         let equality = matches!(compare, Compare::Equal | Compare::NotEqual);
         let parts = (self.part(a)?, self.part(b)?);
-        if let (false, Some(which)) = (equality, [(a, &parts.0), (b, &parts.1)].into_iter().find(|it| it.1.is_entry())) {
+        if let (false, Some(which)) = (equality, [(a, &parts.0), (b, &parts.1)].into_iter().find(|it| it.1.is_entry()))
+        {
             return Err(check::no_order(which.0.shown(self.text), expr.sign.clone()));
         }
         match parts {

@@ -122,6 +122,25 @@ fn what_there_is_only_one_of_stands_in_the_main_file() {
 }
 
 #[test]
+fn what_is_no_table_in_a_drop_in_is_told_whether_another_file_has_such_tables_or_not() {
+    let folder = Folder::new(&[("dmgw.toml", "# Nothing.\n"), ("links.d/1.toml", "link = 5\n")]);
+    let wanted = |at: &str, what: &str| {
+        [at.to_owned(), format!("{what} stands where a table is wanted"), String::new(), String::new()]
+    };
+    assert_eq!(folder.check(), [wanted("links.d/1.toml:1:8", "a whole number")]);
+    for main in ["[link.a]\nsim = {}\n", "link = 5\n"] {
+        folder.write("dmgw.toml", main);
+        let mut expected = vec![wanted("links.d/1.toml:1:8", "a whole number")];
+        if main.starts_with("link") {
+            expected.insert(0, wanted("dmgw.toml:1:8", "a whole number"));
+        }
+        assert_eq!(folder.check(), expected);
+    }
+    folder.write("links.d/1.toml", "[[link]]\nsim = {}\n");
+    assert_eq!(folder.check()[1], wanted("links.d/1.toml:1:1", "a list"));
+}
+
+#[test]
 fn one_drop_in_is_checked_with_all_that_it_is_dropped_into() {
     let folder = Folder::new(&[("dmgw.toml", "[template.slow]\nevery = \"1h\"\n"), ("links.d/b.toml", "[link.b]\n")]);
     folder.write("links.d/a.toml", "[link.a]\ntemplate = \"slow\"\nsim = {}\n");
@@ -135,6 +154,59 @@ fn one_drop_in_is_checked_with_all_that_it_is_dropped_into() {
         let (code, says) = folder.dmgw(&[], &["check", name]);
         assert!(code == 1 && says.contains(&format!("{name} is not read")) && says.contains(why), "{says}");
     }
+}
+
+/// In a folder below it, with these words alone.
+fn from_below(folder: &Folder, below: &str, words: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dmgw"));
+    command.current_dir(folder.0.path().join(below)).env("DMGW_PROFILES", "nowhere");
+    let ended = command.args(words).output().unwrap();
+    (ended.status.code().unwrap(), support::text(&ended.stdout) + &support::text(&ended.stderr))
+}
+
+#[test]
+fn a_drop_in_is_checked_with_the_settings_beside_it_whatever_they_are_called_and_from_wherever() {
+    let files =
+        [("gw.toml", "[template.slow]\nevery = \"1h\"\n"), ("links.d/a.toml", "[link.a]\ntemplate = \"slow\"\n")];
+    let folder = Folder::new(&files);
+    let wrong = "a.toml:1:1: link a has no driver";
+    for (below, words) in [
+        ("", &["--config", "gw.toml", "check", "links.d/a.toml"][..]),
+        ("links.d", &["--config", "../gw.toml", "check", "a.toml"]),
+    ] {
+        let (code, says) = from_below(&folder, below, words);
+        assert!(code == 1 && says.contains(wrong), "{words:?}: {says}");
+    }
+    folder.write("dmgw.toml", files[0].1);
+    let (code, says) = from_below(&folder, "links.d", &["check", "a.toml"]);
+    assert!(code == 1 && says.contains(wrong) && says.contains("1 mistake in "), "{says}");
+}
+
+#[test]
+fn what_is_printed_as_json_is_one_document() {
+    let folder = Folder::new(&[("dmgw.toml", "# Nothing.\n"), ("other.toml", "[limits]\nasks = 0\n")]);
+    let json = |words: &[&str]| {
+        let (_, says) = from_below(&folder, "", words);
+        serde_json::from_str::<Value>(&says).unwrap_or_else(|_| panic!("{words:?}: {says}"))
+    };
+    let told = json(&["check", "dmgw.toml", "other.toml", "--json"]);
+    assert_eq!((&told[0]["settings"], &told[0]["right"]), (&json!("dmgw.toml"), &json!(true)), "{told}");
+    assert_eq!((&told[1]["settings"], &told[1]["right"]), (&json!("other.toml"), &json!(false)), "{told}");
+    let all = json(&["config", "explain", "--json"]);
+    assert!(all.as_array().unwrap().iter().any(|key| key["key"] == "limits.asks"), "{all}");
+    let ended = Command::new(env!("CARGO_BIN_EXE_dmgw")).args(["check", "nosuch", "--json"]).output().unwrap();
+    let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert!(told["error"]["message"].as_str().unwrap().contains("cannot read the settings file nosuch"), "{told}");
+}
+
+#[test]
+fn a_key_that_is_none_is_not_shown_as_unset() {
+    let folder = Folder::new(&[("dmgw.toml", "[link.lnik]\nsim = { lanes = 3 }\n")]);
+    let (code, says) = folder.dmgw(&[], &["config", "show", "lnik"]);
+    assert!(code == 1 && says.contains("Did you mean \"link\"?"), "{says}");
+    let (code, says) = folder.dmgw(&[], &["config", "show", "limits"]);
+    assert!(code == 0 && says.contains("nothing is set here"), "{says}");
+    assert_eq!(folder.dmgw(&[], &["config", "show", "link.lnik"]), (0, "link.lnik.sim.lanes = 3\n".into()));
 }
 
 #[test]
@@ -423,6 +495,18 @@ fn every_key_is_explained_with_its_reason_and_its_default_or_an_example() {
     assert!(every["default"] == "\"10s\"" && every["bounds"] == "\"10ms\" to \"1d\"", "{every}");
     let link = explained(&folder, "link.meters");
     assert!(link["key"] == "link" && link["keys"].as_str().unwrap().starts_with("template, every"), "{link}");
+    // As `show` prints them, and as the file teaches them.
+    for (key, of) in [
+        ("variable.site", "variable"),
+        ("template.slow", "template"),
+        ("journal.readers.office", "journal.readers"),
+        ("device.x.label.row", "device.label"),
+        ("profile.acme.point.\"meter.voltage\".scale", "profile.point.scale"),
+    ] {
+        assert_eq!(explained(&folder, key)["key"], *of, "{key}");
+    }
+    let (_, says) = folder.dmgw(&[], &["config", "explain", "template"]);
+    assert!(says.contains("silent_after = \"30m\" }\n") && !says.contains('\u{fffd}'), "{says}");
     assert!(Path::new(folder.0.path()).read_dir().unwrap().next().is_none(), "it needs no files");
 }
 

@@ -81,7 +81,8 @@ pub enum Verb {
     Ack { stream: String, reader: String, seq: u64 },
     /// Look for devices on a link, now
     Discover { link: String },
-    /// Whether the settings are right: every mistake, where it stands
+    /// Whether the settings are right: every mistake, where it stands. With --json one object, or a list of them where
+    /// files of several settings are named
     Check {
         /// Settings files, or drop-ins, which are checked with all that they are dropped into [default: --config]
         file: Vec<PathBuf>,

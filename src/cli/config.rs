@@ -40,6 +40,7 @@ struct FaultShown {
 
 #[derive(Serialize)]
 struct Checked {
+    settings: PathBuf,
     right: bool,
     files: usize,
     faults: Vec<FaultShown>,
@@ -48,29 +49,41 @@ struct Checked {
 pub fn check(main: &Path, files: &[PathBuf], json: bool) -> Result<Exit, CliError> {
     let mains: BTreeSet<PathBuf> = match files {
         [] => [main.to_owned()].into(),
-        files => files.iter().map(|file| main_of(file)).collect(),
+        files => files.iter().map(|file| main_of(file, main)).collect(),
     };
-    let mut exit = Exit::Done;
-    for main in mains {
-        let inputs = gathered(&main)?;
-        all_read(files.iter().filter(|file| main_of(file) == main), &inputs)?;
+    let (mut exit, mut checked) = (Exit::Done, Vec::new());
+    for of in mains {
+        let inputs = gathered(&of)?;
+        all_read(files.iter().filter(|file| main_of(file, main) == of), &inputs)?;
         let reading = read(&inputs);
-        if !reading.faults.is_empty() {
-            exit = Exit::Failed;
-        }
+        let right = reading.faults.is_empty();
+        exit = if right { exit } else { Exit::Failed };
         if json {
             let faults = reading.faults.iter().map(|fault| shown(fault, &inputs.sources)).collect();
-            print_json(&Checked { right: reading.faults.is_empty(), files: inputs.files.len(), faults })?;
+            checked.push(Checked { settings: of, right, files: inputs.files.len(), faults });
         } else {
-            print(&told(&main, &inputs, &reading));
+            print(&told(&of, &inputs, &reading));
         }
+    }
+    match &checked[..] {
+        [] => {}
+        [one] => drop(print_json(one)?),
+        several => drop(print_json(&several)?),
     }
     Ok(exit)
 }
 
+/// One spelling for each file, from whichever folder it was named. It may be a link itself.
+fn spelled(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    folder.zip(path.file_name()).map_or_else(|| path.clone(), |(folder, name)| folder.join(name))
+}
+
 /// Somebody who names a file that nobody reads shall not hear that all is right.
 fn all_read<'a>(mut files: impl Iterator<Item = &'a PathBuf>, inputs: &Inputs) -> Result<(), CliError> {
-    let read = |file: &PathBuf| inputs.sources.iter().any(|(_, source)| source.origin == Origin::File(file.clone()));
+    let is_it = |origin: &Origin, file: &Path| matches!(origin, Origin::File(path) if spelled(path) == spelled(file));
+    let read = |file: &PathBuf| inputs.sources.iter().any(|(_, source)| is_it(&source.origin, file));
     let Some(file) = files.find(|file| !read(file)) else { return Ok(()) };
     let why = match file.exists() {
         true => "a drop-in ends in .toml and begins with no dot",
@@ -79,11 +92,13 @@ fn all_read<'a>(mut files: impl Iterator<Item = &'a PathBuf>, inputs: &Inputs) -
     Err(CliError::Failed(format!("{} is not read: {why}", file.display())))
 }
 
-/// A drop-in is checked with all that it is dropped into.
-fn main_of(file: &Path) -> PathBuf {
-    let folder = file.parent().filter(|folder| FOLDERS.iter().any(|known| folder.ends_with(known)));
-    match folder {
-        Some(folder) => folder.parent().unwrap_or(Path::new("")).join("dmgw.toml"),
+/// A drop-in is checked with all that it is dropped into: the settings that `--config` names, where it lies beside them.
+fn main_of(file: &Path, main: &Path) -> PathBuf {
+    let path = spelled(file);
+    let folder = path.parent().filter(|folder| FOLDERS.iter().any(|known| folder.ends_with(known)));
+    match folder.and_then(Path::parent) {
+        Some(beside) if spelled(main).parent() == Some(beside) => main.to_owned(),
+        Some(beside) => beside.join("dmgw.toml"),
         None => file.to_owned(),
     }
 }
@@ -135,11 +150,11 @@ pub async fn config(
 ) -> Result<Exit, CliError> {
     match verb {
         ConfigVerb::Show { key, origin, all, running: false } => {
-            show(below(of_files(main, all)?, key.as_deref()), origin, json)
+            show(below(of_files(main, all)?, key.as_deref())?, origin, json)
         }
         ConfigVerb::Show { key, origin, .. } => {
             let running: Flat = connect()?.get("/v1/config", AT_ONCE).await?;
-            show(below(running, key.as_deref()), origin, json)
+            show(below(running, key.as_deref())?, origin, json)
         }
         ConfigVerb::Diff { from: Some(from), to } => {
             let to = to.unwrap_or(from + 1);
@@ -176,6 +191,9 @@ pub async fn config(
         }
         ConfigVerb::Confirm { version } => {
             let () = connect()?.post(&format!("/v1/config/confirm/{version}"), &(), AT_ONCE).await?;
+            if json {
+                return print_json(&serde_json::json!({ "confirmed": version }));
+            }
             print(&format!("version {version} stays"));
             Ok(Exit::Done)
         }
@@ -233,11 +251,15 @@ fn of_files(main: &Path, all: bool) -> Result<Flat, CliError> {
     Ok(if all { with_defaults(&set, &reading.root) } else { set })
 }
 
-/// That key, and all below it.
-fn below(flat: Flat, key: Option<&str>) -> Flat {
-    let Some(key) = key else { return flat };
+/// That key, and all below it. Where there is nothing, it must at least be a key.
+fn below(flat: Flat, key: Option<&str>) -> Result<Flat, CliError> {
+    let Some(key) = key else { return Ok(flat) };
     let is_below = |path: &str| path == key || path.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'));
-    flat.into_iter().filter(|(path, _)| is_below(path)).collect()
+    let found: Flat = flat.into_iter().filter(|(path, _)| is_below(path)).collect();
+    if found.is_empty() {
+        teach::explain(key).map_err(CliError::Failed)?;
+    }
+    Ok(found)
 }
 
 fn show(flat: Flat, origin: bool, json: bool) -> Result<Exit, CliError> {
@@ -267,15 +289,25 @@ fn diff(differ: &[Difference], heads: &[String; 2], nothing: &str) -> Result<Exi
 }
 
 fn explain(key: Option<&str>, json: bool) -> Result<Exit, CliError> {
+    type Rows = std::collections::BTreeMap<&'static str, String>;
     let Some(key) = key else {
+        if json {
+            let explained = |path: &String| Some(teach::explain(path).ok()?.into_iter().collect());
+            return print_json(&teach::paths().iter().filter_map(explained).collect::<Vec<Rows>>());
+        }
         print(teach::file().trim_end());
         return Ok(Exit::Done);
     };
     let rows = teach::explain(key).map_err(CliError::Failed)?;
     if json {
-        return print_json(&rows.into_iter().collect::<std::collections::BTreeMap<_, _>>());
+        return print_json(&rows.into_iter().collect::<Rows>());
     }
-    print(&pairs(&rows, width()));
+    // An example may have several lines.
+    let each_line = |(what, text): (&'static str, String)| {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.into_iter().enumerate().map(move |(no, line)| (if no == 0 { what } else { "" }, line))
+    };
+    print(&pairs(&rows.into_iter().flat_map(each_line).collect::<Vec<_>>(), width()));
     Ok(Exit::Done)
 }
 

@@ -63,6 +63,16 @@ impl CliError {
         }
     }
 
+    /// For programs, as the daemon calls its own.
+    fn kind(&self) -> &str {
+        match self {
+            CliError::NotReachable { .. } => "not-reachable",
+            CliError::Told(told) => &told.kind,
+            CliError::Usage { .. } => "not-understood",
+            CliError::Failed(_) => "failed",
+        }
+    }
+
     fn hint(&self) -> &str {
         match self {
             CliError::NotReachable { hint, .. } => hint,
@@ -149,7 +159,11 @@ fn exit(ended: Result<Exit, CliError>, json: bool) -> ExitCode {
 }
 
 fn tell(error: &CliError, json: bool) {
-    if json && let CliError::Told(told) = error {
+    if json {
+        let told = match error {
+            CliError::Told(told) => serde_json::json!(told),
+            other => serde_json::json!({ "kind": other.kind(), "message": other.to_string(), "hint": other.hint() }),
+        };
         println!("{}", serde_json::json!({ "error": told }));
     }
     eprintln!("dmgw: {error}");

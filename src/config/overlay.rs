@@ -34,7 +34,11 @@ fn add(root: &mut Table, key: Key, node: Node, sources: &Sources, faults: &mut F
         }
         // What is no table is told of when the section is read.
         (true, None, val) => drop(root.put(key, Node { val, at: node.at })),
-        (true, Some(_), _) => {}
+        // The one that is there already is told of when the section is read.
+        (true, Some(_), Val::Table(_)) => {}
+        (true, Some(_), val) => {
+            faults.say(node.at, format!("{} stands where a table is wanted", val.kind()));
+        }
         _ => {
             let says =
                 format!("{} stands in the main file only; a drop-in holds {}", key.text, drop_in_keys().join(", "));

@@ -81,7 +81,7 @@ pub type Explained = Vec<(&'static str, String)>;
 
 /// What there is to say of a key, as `limits.asks` or `link.every` or `link.meters.every`.
 pub fn explain(path: &str) -> Result<Explained, String> {
-    let (mut keys, mut walked, mut parts) = (Config::KEYS, String::new(), path.split('.'));
+    let (mut keys, mut walked, mut parts) = (Config::KEYS, String::new(), split(path).into_iter());
     while let Some(part) = parts.next() {
         let at = keys.iter().position(|key| key.name == part);
         let Some(at) = at else { return Err(unknown(part, &walked, keys)) };
@@ -91,6 +91,8 @@ pub fn explain(path: &str) -> Result<Explained, String> {
         let rest: Vec<&str> = parts.clone().collect();
         match (key.nested.below(), &rest[..]) {
             (below, []) => return Ok(told(&walked, keys, at, below)),
+            // Names of the owner's choice stand below it.
+            (None, _) if (key.default)().as_deref() == Some("{}") => return Ok(told(&walked, keys, at, None)),
             (None, [further, ..]) => return Err(format!("{walked} has no key {further:?} below it")),
             (Some(below), [next, ..]) => {
                 // A name may stand there or be left out.
@@ -105,6 +107,32 @@ pub fn explain(path: &str) -> Result<Explained, String> {
         }
     }
     Err("say which key".into())
+}
+
+/// At its dots; a name in quotes may have some itself.
+fn split(path: &str) -> Vec<&str> {
+    let mut quoted = false;
+    let parts = path.split(|c: char| {
+        quoted ^= c == '"';
+        c == '.' && !quoted
+    });
+    parts.map(|part| part.trim_matches('"')).collect()
+}
+
+/// Every key that there is.
+pub fn paths() -> Vec<String> {
+    fn walk(keys: &[KeyDoc], above: &str, found: &mut Vec<String>) {
+        for key in keys {
+            let path = format!("{above}{}", key.name);
+            found.push(path.clone());
+            if let Some(below) = key.nested.below() {
+                walk(below.keys, &format!("{path}."), found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(Config::KEYS, "", &mut found);
+    found
 }
 
 /// `link.meters` is a link; `link.evry` is hardly one.

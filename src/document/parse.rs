@@ -14,6 +14,7 @@ const MOST_FAULTS: usize = 20;
 /// In the words of the parser.
 const TWICE: &str = "duplicate key";
 const NO_TEXT: &str = "string values must be quoted";
+const STOPS: [&str; 2] = ["key with no value", "missing value for key"];
 /// What follows belongs to nobody knows which table.
 const NO_HEADER: [&str; 2] = ["unclosed table", "unclosed array table"];
 /// How messages of the parser begin, and what is told in their place: it speaks of its grammar.
@@ -36,17 +37,34 @@ const WORDS: [(&str, &str); 13] = [
 /// The table that a source holds. Its number must be one of `sources`.
 pub fn parse(sources: &Sources, source: u32, faults: &mut Faults) -> Table {
     let Some(text) = sources.get(source).map(|source| source.text.as_str()) else { return Table::default() };
-    let (table, errors) = DeTable::parse_recoverable(text);
     let mut of_values = Faults::default();
-    let table = to_table(source, table.into_inner(), &mut of_values);
+    let (table, errors) = read(source, text, &mut of_values);
     mask::secrets(&table, faults);
     let unread = told(&errors, source, text, &table, faults);
     // What the parser could not read has no value to look at.
-    let read =
+    let was_read =
         |fault: &&Fault| errors.iter().all(|error| error.span().unwrap_or_default().start != fault.at.start as usize);
-    of_values.iter().filter(read).for_each(|fault| faults.add(fault.clone()));
+    of_values.iter().filter(was_read).for_each(|fault| faults.add(fault.clone()));
     unread.into_iter().for_each(|section| faults.not_read(at(source, section)));
     table
+}
+
+/// The parser reads nothing more after a key without a value. So that line is taken out, and all is read once more.
+fn read(source: u32, text: &str, faults: &mut Faults) -> (Table, Vec<toml::de::Error>) {
+    let (mut text, mut stopped) = (text.to_owned(), Vec::new());
+    loop {
+        let (table, mut errors) = DeTable::parse_recoverable(&text);
+        let stops = |error: &toml::de::Error| STOPS.iter().any(|theirs| error.message().starts_with(theirs));
+        let at = errors.iter().position(stops).filter(|_| stopped.len() < MOST_FAULTS);
+        let Some(at) = at else {
+            let table = to_table(source, table.into_inner(), faults);
+            errors.extend(stopped);
+            return (table, errors);
+        };
+        let stop = errors.swap_remove(at);
+        text = twice::without_line(&text, stop.span().unwrap_or_default().start);
+        stopped.push(stop);
+    }
 }
 
 /// Tells them. Gives back where the rest was not read as it was meant, so that nobody shall judge it.

@@ -1,4 +1,4 @@
-//! Where a key stands for the first time, for whoever wrote it twice.
+//! Lines, headers and sections of a text that is no good TOML: where a key stands for the first time, and what it is in.
 
 use std::ops::Range;
 
@@ -43,6 +43,14 @@ pub fn section_of(text: &str, at: usize) -> Range<usize> {
         from += next.len();
     }
     begin..end
+}
+
+/// With blanks in the place of the line of that byte: all other bytes stay where they are.
+pub fn without_line(text: &str, at: usize) -> String {
+    let begin = begin_of_line(text, at);
+    let (before, rest) = text.split_at(begin);
+    let end = rest.find('\n').unwrap_or(rest.len());
+    format!("{before}{}{}", " ".repeat(end), &rest[end..])
 }
 
 /// True where that byte stands in a header.

@@ -6,13 +6,13 @@
 
 pub mod fault;
 pub mod leaf;
+mod lines;
 mod mask;
 pub mod parse;
 pub mod part;
 mod placed;
 pub mod section;
 pub mod tree;
-mod twice;
 
 pub use fault::{Fault, Faults};
 pub use leaf::leaf;

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::{Fault, Faults};
 use super::tree::{At, Key, Node, Sources, Table, Val};
-use super::{mask, twice};
+use super::{lines, mask};
 
 /// Of one source; a text with more is not TOML at all.
 const MOST_FAULTS: usize = 20;
@@ -62,7 +62,7 @@ fn read(source: u32, text: &str, faults: &mut Faults) -> (Table, Vec<toml::de::E
             return (table, errors);
         };
         let stop = errors.swap_remove(at);
-        text = twice::without_line(&text, stop.span().unwrap_or_default().start);
+        text = lines::without_line(&text, stop.span().unwrap_or_default().start);
         stopped.push(stop);
     }
 }
@@ -72,14 +72,14 @@ fn told(errors: &[toml::de::Error], source: u32, text: &str, table: &Table, faul
     let (mut unread, mut again) = (Vec::new(), Vec::<Range<usize>>::new());
     for error in errors.iter().take(MOST_FAULTS) {
         let (start, says) = (error.span().unwrap_or_default().start, error.message());
-        let (twice, section) = (says == TWICE, twice::section_of(text, start));
+        let (twice, section) = (says == TWICE, lines::section_of(text, start));
         // Of a table that is there twice, what it holds need not be told too.
         if twice && again.iter().any(|section| section.contains(&start)) {
             continue;
         }
         let dark = mask::speaks_of_secrets(&text[..section.end]);
         faults.add(Fault { dark, ..no_toml(error, source, text, table) });
-        if twice && twice::is_header(text, start) {
+        if twice && lines::is_header(text, start) {
             let line = text[section.clone()].lines().next().map_or(0, str::len);
             unread.push(section.start..section.start + line);
             again.push(section);
@@ -99,7 +99,7 @@ fn no_toml(error: &toml::de::Error, source: u32, text: &str, table: &Table) -> F
     if says == TWICE {
         let says = format!("{} is there twice", text.get(span.clone()).unwrap_or_default());
         let fault = Fault::new(at(source, span.clone()), says);
-        let first = twice::first(text, table, &span);
+        let first = lines::first(text, table, &span);
         return first.map_or(fault.clone(), |first| fault.also(at(source, first), "it is here first"));
     }
     let nothing = text.get(span.clone()).is_none_or(str::is_empty);

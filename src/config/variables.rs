@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use super::devices::KnownDevice;
 use super::host_name;
 use super::sections::{Config, Link};
-use crate::document::section::{KeyDoc, secrets};
-use crate::document::{At, Fault, Faults, Key, Nested, Node, Section, Sources, Table, Val};
+use crate::document::{At, Fault, Faults, Key, KeyDoc, Nested, Node, Section, Sources, Table, Val};
 
 pub const TEMPLATE: &str = "template";
 pub const VARIABLE: &str = "variable";
@@ -188,7 +187,7 @@ impl Putting<'_> {
             }
             _ if has(Link::KEYS) => |table, at, faults| drop(Link::read(table, at, faults)),
             _ if has(KnownDevice::KEYS) => |table, at, faults| drop(KnownDevice::read(table, at, faults)),
-            _ => return self.no_key_of_a_template(key, node),
+            _ => return self.no_key_of_a_template(key),
         };
         // What each table makes of it is looked at there.
         if mentions(node, &format!("{OPENS}{NAME}}}")) {
@@ -201,14 +200,10 @@ impl Putting<'_> {
         }
     }
 
-    fn no_key_of_a_template(&mut self, key: &Key, node: &Node) {
+    fn no_key_of_a_template(&mut self, key: &Key) {
         let says = format!("unknown key {:?}; a template holds keys of [link.NAME] and [device.NAME]", key.text);
         let right = Link::KEYS.iter().chain(KnownDevice::KEYS).map(|known| known.name).filter(|name| *name != TEMPLATE);
-        let fault = Fault::new(key.at, says).meant(&key.text, right);
-        if fault.meant.as_deref().is_some_and(|meant| secrets(KnownDevice::KEYS).contains(&meant)) {
-            self.faults.hide(node.at);
-        }
-        self.faults.add(fault);
+        self.faults.add(Fault::new(key.at, says).meant(&key.text, right));
     }
 }
 

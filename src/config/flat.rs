@@ -1,9 +1,15 @@
 //! The settings key by key: what holds, where it is from, and what two readings of them differ in.
 
 use super::sections::Config;
+use super::{Inputs, read};
 use crate::document::tree::key_text;
 use crate::document::{At, KeyDoc, Nested, Node, Origin, Section, Sources, Table};
 use crate::model::setting::{Difference, Flat, Set};
+
+/// Of what these come to, right or wrong.
+pub fn of(inputs: &Inputs) -> Flat {
+    flat(&read(inputs).root, &inputs.sources)
+}
 
 pub fn flat(root: &Table, sources: &Sources) -> Flat {
     let mut flat = Flat::new();
@@ -108,6 +114,11 @@ const MADE_AT_THE_START: [&str; 14] = [
     "limits.wait",
     "limits.page",
 ];
+
+pub fn made_once(mut flat: Flat) -> Flat {
+    flat.retain(|key, _| at_next_start(key));
+    flat
+}
 
 /// A change of this key takes hold when the daemon starts anew, and not before.
 pub fn at_next_start(key: &str) -> bool {

@@ -9,12 +9,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::flat::{flat, made_once};
 use super::gather::{ENV, ENV_DOT, Inputs};
 use super::read::{read, sections};
 use super::{Config, ConfigError, kept};
 use crate::document::{Faults, Node, Origin, Table};
 use crate::engine::Admission;
 use crate::model::layer::Layer;
+use crate::model::setting::Flat;
 
 /// Where the store lies if the settings cannot say.
 const STATE_FOLDER: &str = "STATE_DIRECTORY";
@@ -33,6 +35,8 @@ pub struct Started {
     pub config: Config,
     /// What `config` was read from.
     pub inputs: Inputs,
+    /// The keys of what is made once, as they were then.
+    pub made_by: Flat,
     /// What is wrong with the files as they lie there, if anything is.
     pub trouble: Option<Trouble>,
 }
@@ -72,9 +76,9 @@ impl Found {
         let (as_much, _) = copy.map_err(|why| told(faults.clone(), &self.copy, &why))?;
         let place = self.copy.place.display();
         let says = format!("the settings cannot be used; those of the last good start hold ({place})");
-        let Started { config, inputs, trouble } = as_much.started(String::new());
-        let says = trouble.map_or(says.clone(), |also| format!("{says}; {}", also.says));
-        Ok(Started { config, inputs, trouble: Some(Trouble { says, faults }) })
+        let started = as_much.started(String::new());
+        let says = started.trouble.map_or(says.clone(), |also| format!("{says}; {}", also.says));
+        Ok(Started { trouble: Some(Trouble { says, faults }), ..started })
     }
 }
 
@@ -90,6 +94,7 @@ fn told(faults: String, copy: &LastGood, why: &str) -> ConfigError {
 struct AsMuch {
     config: Config,
     inputs: Inputs,
+    made_by: Flat,
     left_out: Vec<String>,
     /// Rules of admission were changed.
     held: bool,
@@ -97,7 +102,7 @@ struct AsMuch {
 
 impl AsMuch {
     fn started(self, faults: String) -> Started {
-        let AsMuch { config, inputs, left_out, held } = self;
+        let AsMuch { config, inputs, made_by, left_out, held } = self;
         let says = [
             (!left_out.is_empty())
                 .then(|| format!("settings are left out, for with them there are mistakes: {}", left_out.join(", "))),
@@ -105,7 +110,7 @@ impl AsMuch {
         ];
         let says = says.into_iter().flatten().collect::<Vec<_>>().join("; ");
         let trouble = (!says.is_empty()).then_some(Trouble { says, faults });
-        Started { config, inputs, trouble }
+        Started { config, inputs, made_by, trouble }
     }
 }
 
@@ -143,7 +148,8 @@ fn as_much_as_holds(mut inputs: Inputs, mut bad: BTreeSet<u32>, ran: bool) -> (O
         let fine = reading.faults.iter().all(|fault| may_be_lost && fault.lost);
         if let Some(mut config) = reading.config.filter(|_| fine) {
             let held = hold_where_the_profile_is_lost(&mut config);
-            return (Some(AsMuch { config, inputs, left_out, held }), faults);
+            let made_by = made_once(flat(&reading.root, &inputs.sources));
+            return (Some(AsMuch { config, inputs, made_by, left_out, held }), faults);
         }
         match bad_ones(&inputs, &reading.faults) {
             Some(more) => bad = more,

@@ -12,9 +12,8 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
-use crate::config::flat::{at_next_start, flat};
-use crate::config::{Inputs, kept, layers, probation, read};
-use crate::document::Table;
+use crate::config::flat::{self, at_next_start};
+use crate::config::{Inputs, kept, layers, probation};
 use crate::model::layer::{Layer, OnProbation, Versions};
 use crate::model::setting::Flat;
 use crate::store::Snapshots;
@@ -57,8 +56,8 @@ impl Files {
     }
 
     /// The daemon was made by these.
-    pub fn begin(&mut self, inputs: Inputs, root: &Table) {
-        self.made_by = flat(root, &inputs.sources).into_iter().filter(|(key, _)| at_next_start(key)).collect();
+    pub fn begin(&mut self, inputs: Inputs, made_by: Flat) {
+        self.made_by = made_by;
         self.keep(inputs);
     }
 
@@ -120,7 +119,7 @@ impl Files {
         let mut layers = self.layers()?;
         layers.retain(|layer| !self.left_out.contains(&layer.version));
         let inputs = self.texts()?.with_layers(&layers);
-        let mut running = flat(&read(&inputs).root, &inputs.sources);
+        let mut running = flat::of(&inputs);
         running.retain(|key, _| !at_next_start(key) || self.made_by.contains_key(key));
         for (key, made_by) in &self.made_by {
             // One that says the same may stand in another line by now.
@@ -139,6 +138,6 @@ impl Files {
         }
         let upto = layers.partition_point(|layer| layer.version <= version);
         let inputs = self.texts()?.with_layers(&layers[..upto]);
-        Ok(flat(&read(&inputs).root, &inputs.sources))
+        Ok(flat::of(&inputs))
     }
 }

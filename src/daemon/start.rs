@@ -80,12 +80,10 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
             return Err(error);
         }
     };
-    let Started { config, inputs, trouble } = started;
+    let Started { config, inputs, made_by, trouble } = started;
     let socket = config.socket.path.value.clone();
     tell(&opened);
-    let root = config::read(&inputs).root;
-    files.begin(inputs, &root);
-    drop(root);
+    files.begin(inputs, made_by);
     assert!(!config.debug.values().any(|debug| debug.panic_at_start), "debug.NAME.panic_at_start is set");
     let engine_settings = engine::Settings { seed: seed()?, ..config.engine() };
     let keys = keys(store.snapshots());

@@ -121,7 +121,7 @@ fn what_cannot_be_registered_is_told_and_hinders_nobody() {
     gateway.configure(&settings(&plant, &format!("{TWO}{bad}")));
     eventually("lamp 1 is up", || (lamp(&gateway, 1)["connectivity"] == "up").then_some(()));
     let (code, says) = told(&gateway, &["config", "reload"]);
-    assert!(code == 0 && says.contains("Not registered: device.broken: "), "{says}");
+    assert!(code == 0 && says.contains("Not as the settings say: device.broken: "), "{says}");
     assert!(gateway.log().contains("device.broken: its identities name"), "{}", gateway.log());
 }
 

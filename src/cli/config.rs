@@ -324,7 +324,7 @@ fn told_of_reload(reloaded: &Reloaded) -> Result<Exit, CliError> {
         print(&format!("\nOf these a version holds, and not the files: {}", covered.join(", ")));
     }
     for why in refused {
-        print(&format!("\nNot registered: {why}"));
+        print(&format!("\nNot as the settings say: {why}"));
     }
     if !next_start.is_empty() {
         print(&format!("\nWaits for the next start: {}", next_start.join(", ")));

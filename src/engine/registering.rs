@@ -390,6 +390,31 @@ mod tests {
     }
 
     #[test]
+    fn what_people_have_changed_stays_until_the_settings_say_something_else() {
+        let mut engine = engine(9, 9);
+        let name = |text: &str| Some(Name::new(text).unwrap());
+        let said = |mark| Registration { mark: Some(mark), name: name("said"), ..serial(0) };
+        register(&mut engine, vec![said(7)]);
+        register(&mut engine, vec![Registration { name: name("by-hand"), ..serial(0) }]);
+        let mut named_after = |mark| {
+            register(&mut engine, vec![said(mark)]);
+            engine.device(DeviceNo(0)).unwrap().device.name.clone()
+        };
+        assert_eq!([named_after(7), named_after(8)], [name("by-hand"), name("said")]);
+    }
+
+    #[test]
+    fn of_another_profile_that_is_said_it_is_from_then_on() {
+        let mut engine = engine(9, 9);
+        engine.settings.profiles = crate::profile::text::ready("[profile.a]\n[profile.b]\n").unwrap();
+        for profile in ["a", "b", "b", "a"] {
+            let profile = Name::new(profile).unwrap();
+            register(&mut engine, vec![Registration { profile: Some(profile.clone()), ..serial(0) }]);
+            assert_eq!(engine.device(DeviceNo(0)).unwrap().device.profile_name(), Some(&profile));
+        }
+    }
+
+    #[test]
     fn a_key_that_cannot_be_had_is_missed_and_one_that_is_known_goes_on() {
         let mut engine = engine(9, 9);
         let missing = || Registration { key_missing: true, mark: Some(7), ..serial(0) };

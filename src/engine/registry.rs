@@ -474,3 +474,6 @@ fn content(capabilities: &Capabilities) -> Vec<u8> {
     // Plain data in bounded lists: it always has bytes. Were it otherwise, shapes would only be shared too rarely.
     minicbor_serde::to_vec(capabilities).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn as_many_bytes_are_held_as_there_is_room_for() {
+        let room = 2 * weight(&heard(1, 0, 10));
+        for (held_bytes, held) in [(room, 20), (room - 1, 10)] {
+            let settings = Settings { held_bytes, ..Settings::default() };
+            let mut gathered = Gathered::new(1);
+            (0..2).for_each(|i| drop(gathered.add(&at(i), heard(1, i, 10), &settings)));
+            assert_eq!(gathered.len(), held);
+        }
+    }
+
+    #[test]
     fn beyond_the_bound_the_oldest_go_and_their_gap_is_exact() {
         let settings = Settings { held: 25, ..Settings::default() };
         let mut gathered = Gathered::new(1);

@@ -65,7 +65,12 @@ pub async fn confirm(State(door): Here, Path(version): Path<u64>) -> Result<Json
     may_configure(Principal::local_root())?;
     let confirmed = door.control(|to| Control::Confirm(version, to)).await?;
     confirmed.map(Json).map_err(|why| {
-        Fault::new(StatusCode::CONFLICT, "bad-argument", why, "GET /v1/config/versions shows what is on probation")
+        Fault::new(
+            StatusCode::CONFLICT,
+            "bad-argument",
+            why,
+            "dmgw config versions (GET /v1/config/versions) shows what is on probation",
+        )
     })
 }
 
@@ -95,7 +100,12 @@ impl Door {
         })?;
         let late = || {
             let says = "the daemon did not answer in time; its settings may or may not be others by now";
-            Fault::new(StatusCode::GATEWAY_TIMEOUT, "not-known", says, "GET /v1/config shows which hold")
+            Fault::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "not-known",
+                says,
+                "dmgw config show --running (GET /v1/config) shows which hold",
+            )
         };
         tokio::time::timeout(self.limits.wait, answer).await.ok().and_then(Result::ok).ok_or_else(late)
     }

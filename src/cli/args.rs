@@ -104,7 +104,7 @@ pub enum Verb {
 
 #[derive(Debug, Subcommand)]
 pub enum ConfigVerb {
-    /// What the files say, key by key
+    /// What the files say, key by key; with --running what holds, with the versions over them
     Show {
         /// Only this key and what is below it: link.meters
         key: Option<String>,

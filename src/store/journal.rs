@@ -216,3 +216,17 @@ fn earlier(a: Now, b: Now) -> Now {
 fn later(a: Now, b: Now) -> Now {
     if (b.boot, b.mono) > (a.boot, a.mono) { b } else { a }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_record_that_cannot_be_read_the_gap_takes_all_numbers_up_to_the_next() {
+        let mut span = Span::default();
+        span.add(Stream::Vital, 5, Some(b"nonsense"), 9, 1);
+        assert_eq!((span.rows, span.last, span.count, span.guessed), (1, 8, 4, true));
+        span.add(Stream::Vital, 9, None, 10, 1);
+        assert_eq!((span.rows, span.last, span.count), (2, 9, 5));
+    }
+}

@@ -292,3 +292,17 @@ impl<'a, const N: usize> Planes<'a, N> {
         Ok(row)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_one_kind_take_the_code_of_that_kind() {
+        let code = |series: &[Value]| code_for(&mut Column::new(), &series.iter().collect::<Vec<_>>());
+        assert_eq!(code(&[Value::Int(1), Value::Int(2)]), INT);
+        assert_eq!(code(&[Value::Bool(true), Value::Bool(false)]), BOOL);
+        assert_eq!(code(&[Value::Float(0.5), Value::Float(1.5)]), DECIMAL + 1);
+        assert_eq!(code(&[Value::Int(1), Value::Uint(2)]), ANY);
+    }
+}

@@ -208,7 +208,8 @@ mod tests {
         for (held_bytes, held) in [(room, 20), (room - 1, 10)] {
             let settings = Settings { held_bytes, ..Settings::default() };
             let mut gathered = Gathered::new(1);
-            (0..2).for_each(|i| drop(gathered.add(&at(i), heard(1, i, 10), &settings)));
+            gathered.add(&at(0), heard(1, 0, 10), &settings);
+            gathered.add(&at(1), heard(1, 1, 10), &settings);
             assert_eq!(gathered.len(), held);
         }
     }

@@ -256,3 +256,14 @@ fn unencoded(now: &Now, first: u64, next: u64) -> Gap {
     let (stream, why, exact) = (Stream::Telemetry, GapReason::Corrupt, true);
     Gap { stream, why, first, last: next - 1, count: next - first, exact, from: *now, to: *now }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_for_readings_that_cannot_be_written_names_each_of_them() {
+        let gap = unencoded(&Now::default(), 10, 13);
+        assert_eq!((gap.first, gap.last, gap.count, gap.exact), (10, 12, 3, true));
+    }
+}

@@ -179,6 +179,40 @@ fn while_the_disk_takes_nothing_a_change_holds_and_the_next_one_waits() {
     asks.join().unwrap();
 }
 
+/// A version that a start left out is nothing to go back to, and nothing to confirm.
+#[test]
+fn what_was_left_out_at_the_start_is_not_gone_back_to() {
+    let mut gateway = gateway();
+    let links = gateway.folder.path().join("links.d");
+    std::fs::create_dir_all(&links).unwrap();
+    std::fs::write(links.join("extra.toml"), "[link.extra]\nsim = { socket = \"/nowhere/x\" }\n").unwrap();
+    done(&gateway, &["config", "reload"]);
+    let named = |link: &str| json!({ "text": format!("[device.d]\nlink = {link:?}\naddress = \"1\"\n"), "confirm_within": 3600 });
+    assert_eq!(gateway.post("/v1/config/change", &named("extra")).status, 200);
+    std::fs::remove_file(links.join("extra.toml")).unwrap();
+    gateway.kill();
+    gateway.start();
+    let (code, says) = told(&gateway, &["config", "confirm", "1"]);
+    assert!(code == 1 && says.contains("was left out at the start"), "{says}");
+    assert!(done(&gateway, &["config", "versions"]).contains("left out at the start"));
+    done(&gateway, &["config", "back", "0"]);
+    // Again, and this time it was confirmed before the link went away.
+    std::fs::write(links.join("extra.toml"), "[link.extra]\nsim = { socket = \"/nowhere/x\" }\n").unwrap();
+    done(&gateway, &["config", "reload"]);
+    assert_eq!(gateway.post("/v1/config/change", &named("extra")).status, 200);
+    done(&gateway, &["config", "confirm", "3"]);
+    std::fs::remove_file(links.join("extra.toml")).unwrap();
+    gateway.kill();
+    gateway.start();
+    let short = json!({ "text": "[device.d]\nlink = \"a\"\naddress = \"1\"\n", "confirm_within": 1 });
+    assert_eq!(gateway.post("/v1/config/change", &short).status, 200);
+    eventually("it goes back to what ran", || {
+        let versions = gateway.get("/v1/config/versions").body;
+        (versions["probation"].is_null() && versions["layers"][4]["by"] == "gateway").then_some(())
+    });
+    assert!(gateway.get("/v1/config").body["device.d.link"].is_null());
+}
+
 /// Somebody who is not there any more cannot confirm; the second start takes back what the first one failed with.
 #[test]
 fn a_version_with_which_the_daemon_fails_is_taken_back_by_the_second_start() {

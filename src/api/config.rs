@@ -42,7 +42,12 @@ pub async fn diff(State(door): Here, between: AskedFor<Between>) -> Result<Json<
 }
 
 fn bad_settings(says: String) -> Fault {
-    Fault::new(StatusCode::CONFLICT, "bad-settings", says, "mend it; `dmgw check` tells when the files are right")
+    Fault::new(
+        StatusCode::CONFLICT,
+        "bad-settings",
+        says,
+        "mend it; `dmgw check` tells when the files are right, and `dmgw config back` undoes a version",
+    )
 }
 
 pub async fn reload(State(door): Here) -> Result<(StatusCode, Json<Reloaded>), Fault> {

@@ -223,17 +223,23 @@ fn unreadable(file: &Path, error: &std::io::Error) -> CliError {
     CliError::Failed(format!("cannot read {}: {error}", file.display()))
 }
 
-fn told_of_versions(Versions { layers, probation }: &Versions) -> Result<Exit, CliError> {
+fn told_of_versions(Versions { layers, probation, left_out }: &Versions) -> Result<Exit, CliError> {
     if layers.is_empty() {
         print("there are none: all is as the files say");
         return Ok(Exit::Done);
     }
     let row = |layer: &Layer| {
         let on = probation.as_ref().is_some_and(|on| on.version == layer.version);
+        let out = left_out.contains(&layer.version);
         let tables = layer.text.lines().filter(|line| line.starts_with('[')).map(str::to_owned);
         let hidden = layer.hide.iter().map(|path| format!("hides {path}"));
         let lifted = layer.lift.iter().map(|path| format!("lifts {path}"));
-        let what: Vec<String> = tables.chain(hidden).chain(lifted).chain(on.then(|| "on probation".into())).collect();
+        let what: Vec<String> = tables
+            .chain(hidden)
+            .chain(lifted)
+            .chain(on.then(|| "on probation".into()))
+            .chain(out.then(|| "left out at the start".into()))
+            .collect();
         vec![layer.version.to_string(), time(layer.at.wall), layer.by.to_string(), layer.note.clone(), what.join(", ")]
     };
     let rows: Vec<Vec<String>> = layers.iter().map(row).collect();

@@ -145,7 +145,7 @@ fn as_much_as_holds(mut inputs: Inputs, mut bad: BTreeSet<u32>, ran: bool) -> (O
         reading.faults.iter().for_each(|fault| faults.add(fault.clone()));
         // What leads to something that was left out stays: it does no harm, and whoever wrote it did nothing wrong.
         let may_be_lost = ran || round > 0;
-        let fine = reading.faults.iter().all(|fault| may_be_lost && fault.lost);
+        let fine = !reading.faults.is_cut() && reading.faults.iter().all(|fault| may_be_lost && fault.lost);
         if let Some(mut config) = reading.config.filter(|_| fine) {
             let held = hold_where_the_profile_is_lost(&mut config);
             let made_by = made_once(flat(&reading.root, &inputs.sources));

@@ -81,7 +81,8 @@ impl Files {
     }
 
     pub fn versions(&self) -> Result<Versions, String> {
-        Ok(Versions { layers: self.layers()?, probation: self.watched.as_ref().map(|(of, _)| of.clone()) })
+        let probation = self.watched.as_ref().map(|(of, _)| of.clone());
+        Ok(Versions { layers: self.layers()?, probation, left_out: self.left_out.iter().copied().collect() })
     }
 
     /// A change rests on the one before.

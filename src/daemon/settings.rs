@@ -71,7 +71,9 @@ pub async fn change(running: &mut Running, wanted: Wanted, by: &Name) -> Result<
         layers::can_be_hidden(&wanted.hide, &read(&running.files.texts()?.with_layers(&there)).root)?;
     }
     let on = wanted.confirm_within.map(|within| {
-        let back_to = there.last().map_or(0, |last| last.version);
+        // One that the start left out was not what ran.
+        let held = there.iter().rev().find(|layer| !running.files.left_out.contains(&layer.version));
+        let back_to = held.map_or(0, |layer| layer.version);
         OnProbation { version: layer.version, back_to, within, starts: 0 }
     });
     put(running, there, layer, on).await
@@ -93,18 +95,26 @@ pub async fn back(running: &mut Running, version: u64, by: &Name) -> Result<Relo
 pub async fn go_back(running: &mut Running) {
     let Some((of, _)) = running.files.watched.clone() else { return };
     tracing::warn!(version = of.version, "nobody has confirmed the settings in time; going back");
-    match back(running, of.back_to, &gateway()).await {
-        Ok(_) => tracing::info!(version = of.back_to, "the settings are as before"),
-        Err(why) => {
-            // It is tried again: the gateway may be out of reach until it works.
-            tracing::error!("cannot go back yet: {why}");
-            running.files.watched = Some((of, Instant::now() + Duration::from_secs(60)));
+    let earlier = running.files.layers().unwrap_or_default().into_iter().map(|layer| layer.version);
+    let mut earlier: Vec<u64> = [0].into_iter().chain(earlier.filter(|version| *version < of.back_to)).collect();
+    earlier.push(of.back_to);
+    earlier.dedup();
+    // The newest that still holds.
+    while let Some(version) = earlier.pop() {
+        match back(running, version, &gateway()).await {
+            Ok(_) => return tracing::info!(version, "the settings are as before"),
+            Err(why) => tracing::error!("cannot go back to version {version}: {why}"),
         }
     }
+    // It is tried again: the gateway may be out of reach until it works.
+    running.files.watched = Some((of, Instant::now() + Duration::from_secs(60)));
 }
 
 pub fn confirm(running: &mut Running, version: u64) -> Result<(), String> {
     match &running.files.watched {
+        Some((of, _)) if of.version == version && running.files.left_out.contains(&version) => {
+            Err(format!("version {version} was left out at the start, for it has mistakes: it does not hold; go back"))
+        }
         Some((of, _)) if of.version == version => {
             probation::end(&running.files.probation).map_err(|error| format!("this cannot be kept: {error}"))?;
             running.files.watched = None;

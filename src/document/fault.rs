@@ -136,6 +136,11 @@ impl Faults {
         self.add(Fault::new(at, says.into()));
     }
 
+    /// There are more than are kept.
+    pub fn is_cut(&self) -> bool {
+        self.more
+    }
+
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }

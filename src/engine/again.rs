@@ -3,6 +3,9 @@
 //! **Invariant: a command that has been out never ends as if nothing had reached its device.** While it waits for another
 //! try it is `queued`, and knows that it was sent; called back, expired or refused then, it is `unknown`.
 //!
+//! **Invariant: nothing that changes a device goes out between two tries.** What waits for another try goes first of its
+//! device; where something else has to go all the same, there is no other try: it would undo what was asked later.
+//!
 //! Only where its link has said that it does not know, or is gone: no link ever has two tries of a command. A restart of
 //! the gateway tries nothing again by itself: what was `sent` is `unknown` after it.
 
@@ -30,7 +33,7 @@ pub struct Again {
 impl Again {
     /// As a start finds it: how often it was tried, nobody knows.
     pub fn loaded(now: &Now) -> Again {
-        Again { tries: MOST_TRIES, at: now.mono }
+        Again { tries: MOST_TRIES, at: now.mono + PAUSE }
     }
 }
 
@@ -53,10 +56,32 @@ impl Engine {
     fn may_go_again(&self, now: &Now, no: CommandNo) -> Option<(DeviceNo, u32)> {
         let command = self.commands.get(no).filter(|command| command.state == CommandState::Sent)?;
         let device = command.device()?;
-        let wanted = self.kinds.shaped(device)?.profile.operation.get(&command.operation.kind())?;
         let tries = self.commands.again.get(&no).map_or(0, |again| again.tries) + 1;
-        let goes = wanted.idempotent && tries < MOST_TRIES && !command.expired(now);
-        (goes && !self.commands.is_called_back(no)).then_some((device, tries))
+        let goes = self.is_idempotent(command) && tries < MOST_TRIES && !command.expired(now);
+        // One that is only still to be seen done was answered.
+        let answered = self.kinds.checks.contains_key(&no) || self.commands.is_called_back(no);
+        (goes && !answered).then_some((device, tries))
+    }
+
+    fn is_idempotent(&self, command: &Command) -> bool {
+        let shaped = command.device().and_then(|device| self.kinds.shaped(device));
+        shaped
+            .and_then(|shaped| shaped.profile.operation.get(&command.operation.kind()))
+            .is_some_and(|of| of.idempotent)
+    }
+
+    /// Why it does not go once more after all.
+    pub(super) fn goes_no_more(&self, command: &Command) -> Option<String> {
+        let waits = self.commands.again.contains_key(&command.no);
+        (waits && !self.is_idempotent(command)).then(|| "its profile says no more that twice is as good as once".into())
+    }
+
+    /// Something goes to the device that may change it: no earlier try is repeated after that.
+    pub(super) fn give_up_tries(&mut self, now: &Now, device: DeviceNo, goes: CommandNo, step: &mut Step) {
+        for no in self.commands.tried(device).filter(|no| *no != goes).collect::<Vec<_>>() {
+            let why = "something else was sent to its device";
+            self.end(now, no, Outcome::NotSent(why.into()), step);
+        }
     }
 
     /// How a command ends that was to go again: nobody can say that nothing has reached the device.

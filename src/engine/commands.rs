@@ -116,6 +116,12 @@ impl Commands {
         Some(link)
     }
 
+    /// Those of the device that wait for another try.
+    pub(super) fn tried(&self, device: DeviceNo) -> impl Iterator<Item = CommandNo> + '_ {
+        let is_its = move |no: &CommandNo| self.get(*no).is_some_and(|command| command.device() == Some(device));
+        self.again.keys().copied().filter(is_its)
+    }
+
     pub(super) fn is_called_back(&self, no: CommandNo) -> bool {
         self.called_back.contains(&no)
     }
@@ -242,13 +248,17 @@ impl Engine {
             return None;
         }
         let device = command.device()?;
-        let operation = match self.still_fits(device, &command.operation) {
+        let fits = self.goes_no_more(&command).map_or_else(|| self.still_fits(device, &command.operation), Err);
+        let operation = match fits {
             Ok(operation) => operation,
             Err(why) => {
                 self.end(now, no, Outcome::NotSent(why).bounded(), step);
                 return None;
             }
         };
+        if !command.operation.kind().only_reads() {
+            self.give_up_tries(now, device, no, step);
+        }
         self.commands.queues.take_off(device, no, link);
         self.commands.queues.remove(device, rank(&command), Some(link));
         self.note_write(now, device, &command.operation, step);

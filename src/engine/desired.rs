@@ -66,7 +66,8 @@ impl Engine {
         let last = entry.capabilities.place(point.no).and_then(|place| entry.live.values.get(place)?.as_ref());
         // What is under way may be about to change it.
         let shown = self.as_written(entry, &point.path, value);
-        let is_so = !self.commands.is_flying(device.no) && last.is_some_and(|last| is_so(last, &shown));
+        let under_way = self.commands.is_flying(device.no) || self.commands.tried(device.no).next().is_some();
+        let is_so = !under_way && last.is_some_and(|last| is_so(last, &shown));
         if !self.may_be_asked(device, OperationKind::Write) || !entry.capabilities.can(OperationKind::Write) || is_so {
             return Ok(None);
         }

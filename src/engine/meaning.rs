@@ -120,7 +120,9 @@ impl Engine {
 
     /// The operation as the link of the device knows it; or why it cannot be.
     pub(super) fn for_the_link(&self, entry: &DeviceNow, operation: &Operation) -> Result<Operation, String> {
-        let Some(shaped) = self.kinds.shaped(entry.device.no) else { return Ok(operation.clone()) };
+        let Some(shaped) = self.kinds.shaped(entry.device.no) else {
+            return self.without_its_profile(entry, operation);
+        };
         Ok(match operation {
             Operation::Read { points } => Operation::Read { points: raw_points(shaped, points)? },
             Operation::Observe { points, on } => Operation::Observe { points: raw_points(shaped, points)?, on: *on },
@@ -144,6 +146,22 @@ impl Engine {
             Operation::Deactivate { part } => Operation::Deactivate { part: raw_part(shaped, entry, part)? },
             other => other.clone(),
         })
+    }
+}
+
+impl Engine {
+    /// One for whose profile there is no room is seen as it gives itself; but what the profile bounds or forbids nobody
+    /// could judge, so it is only read.
+    fn without_its_profile(&self, entry: &DeviceNow, operation: &Operation) -> Result<Operation, String> {
+        let profile = entry.device.profile_name().filter(|name| self.settings.profiles.contains_key(*name));
+        let kind = operation.kind();
+        match profile.filter(|_| !kind.only_reads() && !kind.by_gateway()) {
+            Some(name) => Err(format!(
+                "there is no room for the points that profile {name} gives it, so nothing that changes it is let through; \
+                 raise limits.points or shorten the profile"
+            )),
+            None => Ok(operation.clone()),
+        }
     }
 }
 

@@ -247,7 +247,9 @@ impl Engine {
         if let Some(name) = entry.profile.as_ref().filter(|name| !is_assigned(device, name)) {
             device.profile = Some(Box::new(Profiled { name: name.clone(), assigned: true, raw: None }));
         }
-        device.settings_mark = entry.mark.unwrap_or(device.settings_mark);
+        // With a key that is still missed, all of it is told again.
+        let mark = if entry.key_missing { Some(0) } else { entry.mark };
+        device.settings_mark = mark.unwrap_or(device.settings_mark);
         device.name = entry.name.clone().or(device.name.take());
         add_groups(&mut device.groups, &entry.groups).map_err(Refusal::BadArgument)
     }
@@ -432,6 +434,15 @@ mod tests {
             let device = &engine.device(DeviceNo(0)).unwrap().device;
             assert!(device.keyed && device.key_mark > 0);
         }
+        // What else was said meanwhile has the key too, as soon as it is there again.
+        let eui = Identity::new(IdentityKind::Eui, "0001", Proof::Claimed).unwrap();
+        let both = |of: Registration| Registration {
+            identities: [of.identities, vec![eui.clone()]].concat(),
+            mark: Some(8),
+            ..of
+        };
+        assert_eq!(keys(&register(&mut engine, vec![both(missing())]).1), 0);
+        assert_eq!(keys(&register(&mut engine, vec![both(has(1 << 40 | 1))]).1), 2);
         let place = Registration {
             link: Some(Name::new("plant").unwrap()),
             address: Some(Address::new("7").unwrap()),

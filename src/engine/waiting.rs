@@ -69,7 +69,9 @@ impl Engine {
             return Err(held);
         }
         let mut nothing = Held::default();
-        for rank in self.commands.queues.of(device) {
+        let tried = self.commands.queues.of(device).filter(|rank| self.commands.again.contains_key(&rank.1));
+        let others = self.commands.queues.of(device).filter(|rank| !self.commands.again.contains_key(&rank.1));
+        for rank in tried.chain(others) {
             let Some(command) = self.commands.get(rank.1) else { continue };
             let goes = !entry.device.is_inactive() || WHILE_INACTIVE.contains(&command.operation.kind());
             let goes = goes && may_go(entry, command);
@@ -78,6 +80,10 @@ impl Engine {
             }
             match self.wait(now, entry, command) {
                 None => return Ok(rank),
+                // Between two tries nothing else goes.
+                Some(Wait::Until(at)) if self.commands.again.contains_key(&rank.1) => {
+                    return Err(Held { at: Some(at), until_heard: false });
+                }
                 Some(Wait::Until(at)) => nothing.at = Some(nothing.at.map_or(at, |before| before.min(at))),
                 Some(Wait::UntilHeard) => return Err(Held { until_heard: true, ..nothing }),
             }

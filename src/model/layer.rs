@@ -68,4 +68,7 @@ pub struct Versions {
     pub layers: Vec<Layer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probation: Option<OnProbation>,
+    /// Those that the last start left out, for with them there were mistakes. They do not hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<u64>,
 }

@@ -26,6 +26,9 @@ pub struct Rests {
     /// Of the power.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// Scale and offset of what is counted, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<(f64, f64)>,
 }
 
 /// A total made from a counter that begins anew at its end.

@@ -268,6 +268,10 @@ impl Known {
         scaled + self.offset.map_or(0.0, |offset| offset.value)
     }
 
+    pub(super) fn scale_and_offset(&self) -> (f64, f64) {
+        (self.scale.map_or(1.0, |scale| scale.value), self.offset.map_or(0.0, |offset| offset.value))
+    }
+
     pub(super) fn unscaled(&self, value: f64) -> f64 {
         let from = value - self.offset.map_or(0.0, |offset| offset.value);
         self.scale.map_or(from, |scale| match parts(scale.value) {

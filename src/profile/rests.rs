@@ -26,6 +26,7 @@ impl Shaped {
         Rests {
             source,
             unit: self.power_of(known).and_then(|power| power.unit.as_ref()).map(|unit| unit.value.clone()),
+            scaled: known.is_scaled().then(|| known.scale_and_offset()),
         }
     }
 
@@ -45,7 +46,10 @@ impl Shaped {
         if before.source == now.source {
             return Kept { count, energy, carried: None };
         }
-        let carried = count.map(|count| count.base + count.last).or(energy.map(|energy| energy.total));
+        // In the numbers of the counter, as they would come to the same total.
+        let (scale, offset) = before.scaled.unwrap_or((1.0, 0.0));
+        let again = |total: f64| known.unscaled(total * scale + offset);
+        let carried = count.map(|count| again(count.base + count.last)).or(energy.map(|energy| energy.total));
         Kept { carried, ..Kept::default() }
     }
 }

@@ -231,7 +231,7 @@ pub fn waits(known: &DeviceNow, seen: &Seen) -> Option<String> {
     match known.capabilities.sleeps {
         Some(sleep) if !awake(sleep) => Some("the device sleeps; it goes when the device wakes".into()),
         _ if device.maintenance.is_some() => Some("people work on the device".into()),
-        _ => Some("others go first, or its point was written a moment ago".into()),
+        _ => Some("others go first, its point was written a moment ago, or it is tried again soon".into()),
     }
 }
 

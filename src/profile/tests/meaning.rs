@@ -101,6 +101,21 @@ fn a_total_of_another_counter_stands_and_goes_on_from_there() {
 }
 
 #[test]
+fn a_total_of_another_counter_in_another_scale_stands_too() {
+    let counted = |raw: &str, scale: f64| {
+        let counter = "counter = { bits = 16 }";
+        format!("[profile.p.point]\n\"m.t\" = {{ raw = \"{raw}\", scale = {scale:?}, {counter} }}\n")
+    };
+    let mut converter = Converter::new(shaped(&counted("m.c1", 0.1)), &Kept::default());
+    assert_eq!(take(&mut converter, 0, &[("m.c1", Value::Uint(10_000))])[0].1, Value::Float(1_000.0));
+    let mut converter = under(&converter, &counted("m.c2", 1.0));
+    let out = take(&mut converter, 1, &[("m.c2", Value::Uint(7))]);
+    assert_eq!(out, [("m.0.t".into(), Value::Float(1_000.0), Quality::Uncertain)]);
+    let out = take(&mut converter, 2, &[("m.c2", Value::Uint(9))]);
+    assert_eq!(out, [("m.0.t".into(), Value::Float(1_002.0), Quality::Good)]);
+}
+
+#[test]
 fn what_cannot_be_counted_again_is_told_when_it_begins() {
     let mut converter = Converter::new(point("counter = { bits = 16 }"), &Kept::default());
     let begins = |converter: &mut Converter, secs, raw| {

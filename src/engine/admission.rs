@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::device::{DeviceNow, Profiled};
+use crate::model::device::DeviceNow;
 use crate::model::event::MOST_IDENTITIES;
 use crate::model::order::Verdict;
 use crate::model::*;
@@ -118,7 +118,9 @@ impl Engine {
         };
         let strongest = identities.first().ok_or(Denial::Nonsense)?;
         let mut would_be = would_be(now, &settings.name, sighting, &identities, strongest.urn());
-        self.guess_kind(&mut would_be);
+        // A rule may ask for the profile that it would have.
+        let profile = self.kind_of(&would_be.device, would_be.about.as_deref(), &would_be.capabilities);
+        Arc::make_mut(&mut would_be.device).profile = profile.clone().map(Box::new);
         would_be.dynamic = self.dynamic_of(&would_be);
         let life = self.life_for(&settings, &would_be)?;
         let id = self.unused_id(strongest).ok_or(Denial::Nonsense)?;
@@ -126,7 +128,7 @@ impl Engine {
         let (no, link, address) = (self.registry.next_no(), settings.name, sighting.address.clone());
         let place = Some(Place { link: link.clone(), address: address.clone() });
         let mut device = Device { identities, place, ..Device::new(no, id.clone(), life, now) };
-        self.take_kind(&mut device, would_be.about.as_deref(), &capabilities, &Capabilities::default(), step)?;
+        self.become_kind(&mut device, profile, &capabilities, &Capabilities::default(), step)?;
         let about = sighting.about.as_ref().and_then(|about| self.told(now, &mut device, about));
         step.changes.push(record(now, no, Record::DeviceAdded { device: id, link, address, life }));
         if device.profile.is_some() {
@@ -161,15 +163,6 @@ impl Engine {
                 && is_about(&rule.of, would_be)
         });
         fitting.map_or(link.admission, |rule| rule.then)
-    }
-
-    /// A rule may ask for the profile that it would have.
-    fn guess_kind(&self, would_be: &mut DeviceNow) {
-        let name = self.found(&would_be.device, would_be.about.as_deref(), &would_be.capabilities);
-        let profile = name.map(|name| Box::new(Profiled { name, assigned: false, raw: None }));
-        if profile.is_some() {
-            Arc::make_mut(&mut would_be.device).profile = profile;
-        }
     }
 
     pub(super) fn room_for_device(&self) -> bool {

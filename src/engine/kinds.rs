@@ -28,8 +28,8 @@ const TOTALS: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub struct Kinds {
-    /// Devices with a profile at work, and only those.
-    pub(super) working: BTreeMap<DeviceNo, Working>,
+    /// Of devices with a profile at work, and only those.
+    pub(super) working: BTreeMap<DeviceNo, Converter>,
     /// What is counted, as it was written last; also where the profile is not there just now.
     totals: BTreeMap<DeviceNo, Arc<Totals>>,
     /// Commands that the device says are done, and nobody has seen it yet.
@@ -38,12 +38,11 @@ pub struct Kinds {
     pub(super) anew: BTreeSet<DeviceNo>,
 }
 
-pub struct Working {
-    pub(super) converter: Converter,
-}
+/// What is seen of a device, and what it gives by itself where a profile is at work.
+type Shapes = (ShapeNo, Option<ShapeNo>);
 
 /// What many devices of a kind come to is looked at once: from these shapes, with this profile, to those.
-type Memo = BTreeMap<(ShapeNo, Option<ShapeNo>, Name), (ShapeNo, Option<ShapeNo>)>;
+type Memo = BTreeMap<(ShapeNo, Option<ShapeNo>, Option<Name>), Shapes>;
 
 impl Kinds {
     pub fn load(totals: Vec<(DeviceNo, Arc<Totals>)>) -> Kinds {
@@ -56,12 +55,12 @@ impl Kinds {
     }
 
     pub fn shaped(&self, no: DeviceNo) -> Option<&Arc<Shaped>> {
-        self.working.get(&no).map(|working| working.converter.shaped())
+        self.working.get(&no).map(Converter::shaped)
     }
 
     /// What its profile finds wrong with it.
     pub fn unwell(&self, no: DeviceNo) -> Option<&str> {
-        self.working.get(&no)?.converter.unwell()
+        self.working.get(&no)?.unwell()
     }
 
     pub fn forget(&mut self, no: DeviceNo) {
@@ -95,9 +94,16 @@ impl Engine {
         fittest(profiles, facts).cloned()
     }
 
-    /// Makes the device what it is by these capabilities: its profile and its shapes. Where there is no room for the points
-    /// that its profile makes of it, it is seen as it gives itself; where there is none for these either, it stays as it
-    /// was.
+    /// Which profile it should have: the one that was assigned, else the one that fits.
+    pub(super) fn kind_of(&self, device: &Device, about: Option<&About>, given: &Capabilities) -> Option<Profiled> {
+        let (name, assigned) = match &device.profile {
+            Some(profile) if profile.assigned => (Some(profile.name.clone()), true),
+            _ => (self.found(device, about, given), false),
+        };
+        name.map(|name| Profiled { name, assigned, raw: None })
+    }
+
+    /// Makes the device what it is by these capabilities: its profile and its shapes.
     pub(super) fn take_kind(
         &mut self,
         device: &mut Device,
@@ -106,37 +112,38 @@ impl Engine {
         before: &Capabilities,
         step: &mut Step,
     ) -> Result<(), Denial> {
-        let Err(why) = self.take_kind_whole(device, about, given, before, step) else { return Ok(()) };
-        let Some(profile) = self.kind_of(device, about, given) else { return Err(why) };
-        (device.shape, _) = self.shapes_after(before, given, None, step)?;
-        device.profile = Some(Box::new(profile));
-        Ok(())
+        let profile = self.kind_of(device, about, given);
+        self.become_kind(device, profile, given, before, step)
     }
 
-    /// Which profile it should have: the one that was assigned, else the one that fits.
-    fn kind_of(&self, device: &Device, about: Option<&About>, given: &Capabilities) -> Option<Profiled> {
-        let (name, assigned) = match &device.profile {
-            Some(profile) if profile.assigned => (Some(profile.name.clone()), true),
-            _ => (self.found(device, about, given), false),
-        };
-        name.map(|name| Profiled { name, assigned, raw: None })
-    }
-
-    /// The same, with all that its profile makes of it or not at all.
-    fn take_kind_whole(
+    /// Where there is no room for the points that its profile makes of it, it is seen as it gives itself; where there is
+    /// none for these either, it stays as it was.
+    pub(super) fn become_kind(
         &mut self,
         device: &mut Device,
-        about: Option<&About>,
+        profile: Option<Profiled>,
         given: &Capabilities,
         before: &Capabilities,
         step: &mut Step,
     ) -> Result<(), Denial> {
-        let profile = self.kind_of(device, about, given);
-        let shaped = profile.as_ref().and_then(|profile| self.settings.profiles.get(&profile.name)).cloned();
-        let (shape, raw) = self.shapes_after(before, given, shaped.as_deref(), step)?;
-        device.shape = shape;
-        device.profile = profile.map(|profile| Box::new(Profiled { raw, ..profile }));
+        let shapes = match self.shapes_by(profile.as_ref(), given, before, step) {
+            Err(_) if profile.is_some() => self.shapes_after(before, given, None, step),
+            shapes => shapes,
+        };
+        is_of_kind(device, profile, shapes?);
         Ok(())
+    }
+
+    /// With all that the profile makes of it, or not at all.
+    fn shapes_by(
+        &mut self,
+        profile: Option<&Profiled>,
+        given: &Capabilities,
+        before: &Capabilities,
+        step: &mut Step,
+    ) -> Result<Shapes, Denial> {
+        let shaped = profile.and_then(|profile| self.settings.profiles.get(&profile.name)).cloned();
+        self.shapes_after(before, given, shaped.as_deref(), step)
     }
 
     /// What is seen of it, and what it gives by itself where that is another.
@@ -146,7 +153,7 @@ impl Engine {
         given: &Capabilities,
         shaped: Option<&Shaped>,
         step: &mut Step,
-    ) -> Result<(ShapeNo, Option<ShapeNo>), Denial> {
+    ) -> Result<Shapes, Denial> {
         let raw = given.clone().numbered_after(before).ok_or(Denial::NoRoom)?;
         let Some(shaped) = shaped else { return Ok((self.known_shape(raw, step)?, None)) };
         let all = together(before, &raw);
@@ -190,11 +197,14 @@ impl Engine {
             return;
         }
         let mut device = entry.device.as_ref().clone();
-        if self.kind_by_memo(&mut device, &entry, memo, step).is_err() {
+        let profile = self.kind_of(&device, entry.about.as_deref(), entry.wire());
+        if profile.is_some() || device.profile.is_some() {
+            let numbers = numbers_of(&entry);
+            let shapes = self.shapes_by_memo(&entry, profile.as_ref(), &numbers, memo, step);
             // As it gives it: that it has already, so there is room.
-            device.profile = device.profile.map(|profile| Box::new(Profiled { raw: None, ..*profile }));
-            let plain = self.shapes_after(&numbers_of(&entry), entry.wire(), None, step);
-            device.shape = plain.map_or(device.shape, |(shape, _)| shape);
+            let shapes = shapes.or_else(|_| self.shapes_after(&numbers, entry.wire(), None, step));
+            let as_before = (device.shape, None);
+            is_of_kind(&mut device, profile, shapes.unwrap_or(as_before));
         }
         if device != *entry.device {
             self.tell_kind(now, &entry.device, &device, step);
@@ -205,36 +215,20 @@ impl Engine {
         }
     }
 
-    fn kind_by_memo(
+    fn shapes_by_memo(
         &mut self,
-        device: &mut Device,
         entry: &DeviceNow,
+        profile: Option<&Profiled>,
+        numbers: &Capabilities,
         memo: &mut Memo,
         step: &mut Step,
-    ) -> Result<(), Denial> {
-        let assigned = device.profile.as_ref().is_some_and(|profile| profile.assigned);
-        let name = match assigned {
-            true => device.profile_name().cloned(),
-            false => self.found(device, entry.about.as_deref(), entry.wire()),
-        };
-        let Some(name) = name else {
-            if device.profile.take().is_some() {
-                (device.shape, _) = self.shapes_after(&numbers_of(entry), entry.wire(), None, step)?;
-            }
-            return Ok(());
-        };
-        let key = (entry.device.shape, entry.device.raw(), name.clone());
-        let (shape, raw) = match memo.get(&key) {
-            Some(known) => *known,
-            None => {
-                let shaped = self.settings.profiles.get(&name).cloned();
-                let shapes = self.shapes_after(&numbers_of(entry), entry.wire(), shaped.as_deref(), step)?;
-                *memo.entry(key).or_insert(shapes)
-            }
-        };
-        device.shape = shape;
-        device.profile = Some(Box::new(Profiled { name, assigned, raw }));
-        Ok(())
+    ) -> Result<Shapes, Denial> {
+        let key = (entry.device.shape, entry.device.raw(), profile.map(|profile| profile.name.clone()));
+        if let Some(known) = memo.get(&key) {
+            return Ok(*known);
+        }
+        let shapes = self.shapes_by(profile, entry.wire(), numbers, step)?;
+        Ok(*memo.entry(key).or_insert(shapes))
     }
 
     /// The row is as it was, and the profile says something else.
@@ -281,16 +275,17 @@ impl Engine {
             return true;
         };
         let kept = self.kinds.totals.get(&no).cloned().unwrap_or_default();
-        let mut converter = Converter::new(shaped.clone(), &kept);
-        if let Some(Working { converter: before }) = &before {
-            converter = converter.after(before);
-        }
-        let alike = before.as_ref().map(|before| shaped.alike(before.converter.shaped())).unwrap_or_default();
+        let alike = before.as_ref().map(|before| shaped.alike(before.shaped())).unwrap_or_default();
+        let converter = Converter::new(shaped.clone(), &kept);
+        let converter = match &before {
+            Some(before) => converter.after(before, &alike),
+            None => converter,
+        };
         self.forget_values(no, |path| {
-            let passes = |of: &Working| of.converter.shaped().passes(path) && shaped.passes(path);
+            let passes = |before: &Converter| before.shaped().passes(path) && shaped.passes(path);
             alike.contains(path) || before.as_ref().is_some_and(passes)
         });
-        self.kinds.working.insert(no, Working { converter });
+        self.kinds.working.insert(no, converter);
         true
     }
 
@@ -302,7 +297,7 @@ impl Engine {
 
     /// Something was counted: it is written within a while, and at once where it cannot be counted again.
     pub(super) fn counts(&mut self, now: &Now, no: DeviceNo, step: &mut Step) {
-        let Some(Working { converter }) = self.kinds.working.get(&no) else { return };
+        let Some(converter) = self.kinds.working.get(&no) else { return };
         if converter.has_begun() {
             self.keep_totals(no, true, step);
         } else if converter.shaped().has_totals() {
@@ -312,8 +307,8 @@ impl Engine {
 
     /// Where something was added to what was written last. What another profile counted is kept as long as there is room.
     pub(super) fn keep_totals(&mut self, no: DeviceNo, at_once: bool, step: &mut Step) {
-        let Some(working) = self.kinds.working.get(&no).filter(|of| of.converter.shaped().has_totals()) else { return };
-        let mut totals = working.converter.kept();
+        let Some(converter) = self.kinds.working.get(&no).filter(|of| of.shaped().has_totals()) else { return };
+        let mut totals = converter.kept();
         let before = self.kinds.totals.get(&no).cloned().unwrap_or_default();
         if totals.counts.len() + totals.energies.len() + before.counts.len() + before.energies.len() <= MOST_POINTS {
             let Totals { counts, energies, rests } = before.as_ref().clone();
@@ -349,10 +344,10 @@ impl Engine {
         name.map_or(Ok(()), |name| self.is_profile(name))?;
         let mut device = entry.device.as_ref().clone();
         device.profile = name.map(|name| Box::new(Profiled { name: name.clone(), assigned: true, raw: None }));
-        let kind = self.take_kind_whole(&mut device, entry.about.as_deref(), entry.wire(), &numbers_of(&entry), step);
-        kind.map_err(|_| {
-            "there is no room for the points that this profile makes of it; see limits.points".to_owned()
-        })?;
+        let profile = self.kind_of(&device, entry.about.as_deref(), entry.wire());
+        let shapes = self.shapes_by(profile.as_ref(), entry.wire(), &numbers_of(&entry), step);
+        let no_room = |_| "there is no room for the points that this profile makes of it; see limits.points".to_owned();
+        is_of_kind(&mut device, profile, shapes.map_err(no_room)?);
         if device != *entry.device {
             self.tell_kind(now, &entry.device, &device, step);
             self.change_device(now, device, step);
@@ -375,6 +370,11 @@ impl Engine {
     pub(super) fn usual_timeout(&self, no: DeviceNo, kind: OperationKind) -> Option<Duration> {
         self.kinds.shaped(no)?.profile.operation.get(&kind)?.timeout.map(|timeout| timeout.0)
     }
+}
+
+fn is_of_kind(device: &mut Device, profile: Option<Profiled>, (shape, raw): Shapes) {
+    device.shape = shape;
+    device.profile = profile.map(|profile| Box::new(Profiled { raw, ..profile }));
 }
 
 /// All numbers that are given to points of the device.

@@ -40,11 +40,11 @@ impl Engine {
 
     /// All that came at once. `all`: somebody has asked for it, so what is not new is told too.
     fn convert(&mut self, now: &Now, no: DeviceNo, raw: &[Raw<'_>], all: bool, step: &mut Step) -> Vec<Given> {
-        let Some(working) = self.kinds.working.get_mut(&no) else { return Vec::new() };
+        let Some(converter) = self.kinds.working.get_mut(&no) else { return Vec::new() };
         let mut given = Vec::new();
         match all {
-            true => working.converter.take_all(now, raw, &mut given),
-            false => working.converter.take(now, raw, &mut given),
+            true => converter.take_all(now, raw, &mut given),
+            false => converter.take(now, raw, &mut given),
         }
         self.counts(now, no, step);
         given
@@ -147,9 +147,7 @@ impl Engine {
             other => other.clone(),
         })
     }
-}
 
-impl Engine {
     /// One for whose profile there is no room is seen as it gives itself; but what the profile bounds or forbids nobody
     /// could judge, so it is only read.
     fn without_its_profile(&self, entry: &DeviceNow, operation: &Operation) -> Result<Operation, String> {

@@ -1,5 +1,6 @@
 //! From what a device gives to what it means: one [`Converter`] a device, fed with each arrival.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,10 +64,9 @@ impl Converter {
         Converter { shaped, slots, unwell: None }
     }
 
-    /// What is meant as it was goes on.
-    pub fn after(mut self, before: &Converter) -> Converter {
+    /// What is meant as it was goes on: these points.
+    pub fn after(mut self, before: &Converter, alike: &BTreeSet<&PointPath>) -> Converter {
         let (now, was) = (self.shaped.profile.health.as_ref(), before.shaped.profile.health.as_ref());
-        let alike = self.shaped.alike(&before.shaped);
         let same_point = now.and_then(|health| health.point.as_ref()).is_some_and(|point| alike.contains(&point.value));
         self.unwell = before.unwell.clone().filter(|_| now == was && same_point);
         for ((path, _), slot) in self.shaped.points.iter().zip(&mut self.slots) {

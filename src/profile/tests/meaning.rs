@@ -16,6 +16,10 @@ fn under(converter: &Converter, text: &str) -> Converter {
     Converter::new(shaped(text), &kept)
 }
 
+fn after(shaped: Arc<Shaped>, before: &Converter) -> Converter {
+    Converter::new(shaped.clone(), &Kept::default()).after(before, &shaped.alike(before.shaped()))
+}
+
 #[test]
 fn what_is_no_number_is_bad_and_so_is_what_is_computed_from_it() {
     for x in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
@@ -136,13 +140,13 @@ fn what_is_meant_as_before_goes_on_under_a_changed_profile() {
     };
     let mut before = Converter::new(shaped(&text("one", "1")), &Kept::default());
     take(&mut before, 0, &[("m.a", float(1.0)), ("m.b", float(2.0))]);
-    let mut words = Converter::new(shaped(&text("two", "1")), &Kept::default()).after(&before);
+    let mut words = after(shaped(&text("two", "1")), &before);
     assert!(words.unwell().is_some());
     let out = take(&mut words, 1, &[("m.b", float(3.0))]);
     assert_eq!(of(&out, "m.0.all"), Some((float(4.0), Quality::Good)));
     let other = shaped(&text("one", "10"));
     let alike: Vec<String> = other.alike(before.shaped()).into_iter().map(ToString::to_string).collect();
     assert_eq!(alike, ["m.0.a", "m.0.twice"]);
-    let out = take(&mut Converter::new(other, &Kept::default()).after(&before), 1, &[("m.a", float(1.0))]);
+    let out = take(&mut after(other, &before), 1, &[("m.a", float(1.0))]);
     assert_eq!(of(&out, "m.0.all"), None, "the other one has another meaning, and no value yet");
 }

@@ -45,10 +45,6 @@ fn named_in(of: &Placed<For>, at: Range<usize>, fault: Fault) -> Fault {
     Fault { at: of.at, part: Some(Box::new((of.value.0.text().to_owned(), at))), ..fault }
 }
 
-fn placed(name: &Name) -> Placed<Name> {
-    Placed { value: name.clone(), at: At::NOWHERE }
-}
-
 fn is_driver(key: &KeyDoc) -> bool {
     matches!(key.nested, Nested::Within(_))
 }
@@ -145,11 +141,14 @@ impl Look<'_> {
         for (of, is_group) in groups.chain(admission.iter().filter_map(|rule| Some((rule.of.as_ref()?, false)))) {
             let For(selector) = &of.value;
             for (name, at) in selector.links().filter(|(name, _)| !link.contains_key(*name)) {
-                faults.push(Fault { lost: true, ..named_in(of, at, no_such("link", &placed(name), link)) });
+                faults.push(Fault { lost: true, ..named_in(of, at, no_such("link", &name.clone().into(), link)) });
             }
             for (name, at) in selector.profiles().filter(|(name, _)| !profile.contains_key(*name)) {
-                // As in the rule itself.
-                faults.push(Fault { lost: is_group, ..named_in(of, at, no_such("profile", &placed(name), profile)) });
+                // Of a rule nobody could say any more whom it is about.
+                faults.push(Fault {
+                    lost: is_group,
+                    ..named_in(of, at, no_such("profile", &name.clone().into(), profile))
+                });
             }
         }
         for of in group.values().map(|group| &group.of) {

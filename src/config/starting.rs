@@ -28,6 +28,8 @@ pub struct Found {
     /// With the sections that no version can change, and no named table.
     pub config: Config,
     gathered: Result<Inputs, ConfigError>,
+    /// These sections are right in what was gathered.
+    by_gathered: bool,
     copy: LastGood,
 }
 
@@ -54,9 +56,9 @@ pub fn find(main: &Path) -> Result<Found, ConfigError> {
     let (config, root) = gathered.as_ref().map_or_else(|_| Default::default(), sections);
     let copy = LastGood::of(main, &root);
     match config {
-        Some(config) => Ok(Found { config, gathered, copy }),
+        Some(config) => Ok(Found { config, gathered, by_gathered: true, copy }),
         None => match copy.read() {
-            Ok((config, _)) => Ok(Found { config, gathered, copy }),
+            Ok((config, _)) => Ok(Found { config, gathered, by_gathered: false, copy }),
             Err(why) => Err(told(faults_of(gathered), &copy, &why)),
         },
     }
@@ -66,13 +68,13 @@ impl Found {
     /// All of it, with these versions over the files.
     pub fn start(self, versions: &[Layer]) -> Result<Started, ConfigError> {
         let faults = match self.gathered {
-            Ok(inputs) => match with_versions(&inputs, versions, false) {
+            Ok(inputs) => match with_versions(inputs, versions, self.by_gathered, false) {
                 Ok((as_much, faults)) => return Ok(as_much.started(faults)),
                 Err(faults) => faults,
             },
             Err(error) => error.to_string(),
         };
-        let copy = self.copy.read().and_then(|(_, inputs)| with_versions(&inputs, versions, true));
+        let copy = self.copy.read().and_then(|(_, inputs)| with_versions(inputs, versions, true, true));
         let (as_much, _) = copy.map_err(|why| told(faults.clone(), &self.copy, &why))?;
         let place = self.copy.place.display();
         let says = format!("the settings cannot be used; those of the last good start hold ({place})");
@@ -115,12 +117,17 @@ impl AsMuch {
 }
 
 /// With all versions, or else with the newest of them left out, one after the other. Beside it every mistake; or these only,
-/// where nothing helps. What `ran` already may have names that lead nowhere.
-fn with_versions(inputs: &Inputs, versions: &[Layer], ran: bool) -> Result<(AsMuch, String), String> {
-    let inputs = inputs.clone().with_layers(versions);
+/// where nothing helps. Where the sections that no version can change are wrong, none is to blame. What `ran` already may
+/// have names that lead nowhere.
+fn with_versions(
+    inputs: Inputs,
+    versions: &[Layer],
+    sections_are_right: bool,
+    ran: bool,
+) -> Result<(AsMuch, String), String> {
+    let inputs = inputs.with_layers(versions);
     let mut all = Faults::default();
-    // No version is to blame where it cannot have changed anything.
-    let least = if sections(&inputs).0.is_some() { 0 } else { versions.len() };
+    let least = if sections_are_right { 0 } else { versions.len() };
     for count in (least..=versions.len()).rev() {
         let newer = inputs.layers.iter().skip(count).map(|layer| layer.source).collect();
         let (as_much, faults) = as_much_as_holds(inputs.clone(), newer, ran);

@@ -117,10 +117,13 @@ impl Files {
 
     /// What runs: a version that a start left out is not in it, and what was made at the start is as it was then.
     pub fn running(&self) -> Result<Flat, String> {
-        let mut layers = self.layers()?;
+        Ok(self.running_of(self.texts()?, self.layers()?))
+    }
+
+    /// The same of the texts that run and all versions.
+    pub fn running_of(&self, texts: Inputs, mut layers: Vec<Layer>) -> Flat {
         layers.retain(|layer| !self.left_out.contains(&layer.version));
-        let inputs = self.texts()?.with_layers(&layers);
-        let mut running = flat::of(&inputs);
+        let mut running = flat::of(&texts.with_layers(&layers));
         running.retain(|key, _| !at_next_start(key) || self.made_by.contains_key(key));
         for (key, made_by) in &self.made_by {
             // One that says the same may stand in another line by now.
@@ -129,7 +132,7 @@ impl Files {
                 *there = made_by.clone();
             }
         }
-        Ok(running)
+        running
     }
 
     /// The texts that run with all versions up to that one over them.

@@ -6,6 +6,7 @@
 //! it is there before that. Runs in the main task, one at a time, and may be dropped at any point where it waits: then
 //! the daemon stops.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -99,11 +100,16 @@ pub async fn go_back(running: &mut Running) {
     let mut earlier: Vec<u64> = [0].into_iter().chain(earlier.filter(|version| *version < of.back_to)).collect();
     earlier.push(of.back_to);
     earlier.dedup();
-    // The newest that still holds.
+    // The newest that still holds. What keeps all of them from it is told once.
+    let mut told = BTreeSet::new();
     while let Some(version) = earlier.pop() {
         match back(running, version, &gateway()).await {
             Ok(_) => return tracing::info!(version, "the settings are as before"),
-            Err(why) => tracing::error!("cannot go back to version {version}: {why}"),
+            Err(why) if told.contains(&why) => {}
+            Err(why) => {
+                tracing::error!("cannot go back to version {version}: {why}");
+                told.insert(why);
+            }
         }
     }
     // It is tried again: the gateway may be out of reach until it works.
@@ -147,11 +153,12 @@ async fn put(
     layer: Layer,
     on: Option<OnProbation>,
 ) -> Result<Reloaded, String> {
-    let before = running.files.running().ok();
+    let texts = running.files.texts()?;
+    let before = running.files.running_of(texts.clone(), there.clone());
     let version = layer.version;
     let says = format!("version {version} by {}{}", layer.by, if on.is_some() { ", on probation" } else { "" });
     there.push(layer.clone());
-    let inputs = running.files.texts()?.with_layers(&there);
+    let inputs = texts.with_layers(&there);
     let reading = checked(&inputs)?;
     let mut versions = vec![Versioned::Put(layer)];
     if let Some((first, merged)) = layers::folded(&there) {
@@ -163,7 +170,8 @@ async fn put(
         probation::clear(&running.files.probation, version)
             .map_err(|error| format!("a probation that never began cannot be taken away: {error}"))?;
     }
-    let applied = apply(running, Next { inputs, reading, before, versions, says, files_are_right: false }).await;
+    let applied =
+        apply(running, Next { inputs, reading, before: Some(before), versions, says, files_are_right: false }).await;
     if applied.is_err() && on.is_none() {
         return applied;
     }

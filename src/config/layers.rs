@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Config;
 use super::gather::Inputs;
 use crate::document::tree::key_text;
-use crate::document::{Faults, KeyDoc, Nested, Node, Origin, Section, Sources, Table, Val, parse};
+use crate::document::{Faults, Node, Origin, Section, Sources, Table, Val, parse};
 use crate::model::Name;
 use crate::model::layer::{LARGEST_SUM, LONGEST_LAYER, LONGEST_NOTE, Layer, MOST_LAYERS, Wanted};
 use crate::model::now::Now;
@@ -97,13 +97,12 @@ fn split(path: &str) -> Option<Path> {
     Some((of.to_owned(), name.to_owned()))
 }
 
-fn is_named(key: &str) -> bool {
-    Config::KEYS.iter().any(|known| known.name == key && matches!(known.nested, Nested::Named(_)))
+pub fn is_named(key: &str) -> bool {
+    Config::KEYS.iter().any(|known| known.name == key && known.is_named())
 }
 
 fn named() -> Vec<&'static str> {
-    let named = |key: &&KeyDoc| matches!(key.nested, Nested::Named(_));
-    Config::KEYS.iter().filter(named).map(|key| key.name).collect()
+    Config::KEYS.iter().filter(|key| key.is_named()).map(|key| key.name).collect()
 }
 
 /// The next version, if what is wanted can be one.

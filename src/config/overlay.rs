@@ -83,7 +83,7 @@ fn drop_in_keys() -> Vec<&'static str> {
 }
 
 fn by_name(key: &KeyDoc) -> bool {
-    matches!(key.nested, Nested::Named(_)) || [TEMPLATE, VARIABLE].contains(&key.name)
+    key.is_named() || [TEMPLATE, VARIABLE].contains(&key.name)
 }
 
 /// `DMGW_LIMITS__ASKS=128`, `DMGW_LINK__METERS__EVERY=5s`: for containers, which have no file of their own.

@@ -87,7 +87,7 @@ pub fn explain(path: &str) -> Result<Explained, String> {
         let Some(at) = at else { return Err(unknown(part, &walked, keys)) };
         walked = if walked.is_empty() { part.to_owned() } else { format!("{walked}.{part}") };
         let key = &keys[at];
-        let named = matches!(key.nested, Nested::Named(_));
+        let named = key.is_named();
         let rest: Vec<&str> = parts.clone().collect();
         match (key.nested.below(), &rest[..]) {
             (below, []) => return Ok(told(&walked, keys, at, below)),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::devices::KnownDevice;
 use super::host_name;
+use super::layers::is_named;
 use super::sections::{Config, Link};
 use crate::document::{At, Fault, Faults, Key, KeyDoc, Nested, Node, Section, Sources, Table, Val};
 
@@ -118,7 +119,7 @@ pub fn put_in(root: &mut Table, sources: &Sources, made: &mut Made, faults: &mut
         putting.check_template(row, &known);
     }
     for (key, node) in root.0.iter_mut().filter(|(key, _)| ![TEMPLATE, VARIABLE].contains(&key.text.as_str())) {
-        let named = Config::KEYS.iter().any(|known| known.name == key.text && matches!(known.nested, Nested::Named(_)));
+        let named = is_named(&key.text);
         match &mut node.val {
             Val::Table(tables) if named => {
                 let of_all = known.remove(NAME);

@@ -42,6 +42,13 @@ pub struct KeyDoc {
     pub secret: bool,
 }
 
+impl KeyDoc {
+    /// Tables stand below it, by names of the owner's choice.
+    pub fn is_named(&self) -> bool {
+        matches!(self.nested, Nested::Named(_))
+    }
+}
+
 /// What stands below a key.
 pub enum Nested {
     No,

@@ -22,7 +22,7 @@ impl Engine {
         let of = |mut reading: Reading| {
             let point = entry.wire().place(reading.point).map(|place| &entry.wire().points[place])?;
             reading.value.check().ok()?;
-            reading.quality = of_kind(&mut reading.value, point.kind, reading.quality);
+            turn(&mut reading.value, &mut reading.quality, point.kind);
             Some((&point.path, reading))
         };
         let arrived: Vec<(&PointPath, Reading)> =
@@ -97,8 +97,9 @@ impl Engine {
         let no = entry.device.no;
         values.retain(|(_, value)| value.check().is_ok());
         let quality = |(path, value): &mut (PointPath, Value)| {
-            let kind = entry.wire().point(path).map_or(value.kind(), |point| point.kind);
-            of_kind(value, kind, Quality::Good)
+            let mut quality = Quality::Good;
+            turn(value, &mut quality, entry.wire().point(path).map_or(value.kind(), |point| point.kind));
+            quality
         };
         let qualities: Vec<Quality> = values.iter_mut().map(quality).collect();
         let raw: Vec<Raw<'_>> = values
@@ -184,16 +185,14 @@ fn raw_part(shaped: &Shaped, entry: &DeviceNow, part: &Part) -> Result<Part, Str
     }
 }
 
-fn of_kind(value: &mut Value, kind: ValueKind, quality: Quality) -> Quality {
+/// Into the kind of its point: many protocols know one kind of number only.
+pub fn turn(value: &mut Value, quality: &mut Quality, kind: ValueKind) {
     if value.kind() == kind {
-        return quality;
+        return;
     }
     match value.clone().into_kind(kind) {
-        Ok(fitting) => {
-            *value = fitting;
-            quality
-        }
-        Err(_) => Quality::Bad(BadReason::WrongType),
+        Ok(fitting) => *value = fitting,
+        Err(_) => *quality = Quality::Bad(BadReason::WrongType),
     }
 }
 

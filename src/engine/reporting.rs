@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::model::device::{Connectivity, LastValue, Live};
 use crate::model::*;
 
+use super::meaning::turn;
 use super::reactions::Fact;
 use super::step::Step;
 use super::timers::Timer;
@@ -214,14 +215,7 @@ fn take(capabilities: &Capabilities, live: &mut Live, at: Mono, reading: &mut Re
     if reading.value.check().is_err() {
         return false;
     }
-    let wanted = capabilities.points[place].kind;
-    if reading.value.kind() != wanted {
-        // Many protocols know one kind of number only.
-        match reading.value.clone().into_kind(wanted) {
-            Ok(value) => reading.value = value,
-            Err(_) => reading.quality = Quality::Bad(BadReason::WrongType),
-        }
-    }
+    turn(&mut reading.value, &mut reading.quality, capabilities.points[place].kind);
     if live.values.is_empty() {
         live.values = vec![None; capabilities.points.len()];
     }

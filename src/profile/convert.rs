@@ -13,6 +13,8 @@ use crate::model::{BadReason, Mono, Now, PointPath, Quality, Value, ValueKind, W
 
 /// A value within its deadband is told again after so long.
 const LONGEST_QUIET: Duration = Duration::from_secs(600);
+/// Whole numbers up to here have an exact form.
+pub(super) const MOST_WHOLE: f64 = (1u64 << 53) as f64;
 
 /// As the link gives it.
 #[derive(Clone, Copy, Debug)]
@@ -301,11 +303,11 @@ fn worth(value: &Value) -> Quality {
 
 /// A whole number is the nearest one.
 fn of_kind(x: f64, quality: Quality, kind: ValueKind) -> (Value, Quality) {
-    let (rounded, most) = (x.round(), (1u64 << 53) as f64);
+    let rounded = x.round();
     match kind {
         _ if !x.is_finite() => (Value::Float(x), Quality::Bad(BadReason::DeviceSays)),
-        ValueKind::Int if rounded.abs() <= most => (Value::Int(rounded as i64), quality),
-        ValueKind::Uint if (0.0..=most).contains(&rounded) => (Value::Uint(rounded as u64), quality),
+        ValueKind::Int if rounded.abs() <= MOST_WHOLE => (Value::Int(rounded as i64), quality),
+        ValueKind::Uint if (0.0..=MOST_WHOLE).contains(&rounded) => (Value::Uint(rounded as u64), quality),
         ValueKind::Int | ValueKind::Uint => (Value::Float(x), Quality::Bad(BadReason::OutOfRange)),
         _ => (Value::Float(x), quality),
     }

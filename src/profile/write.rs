@@ -4,6 +4,7 @@
 //! device that counts in whole steps takes the nearest one; where that one is forbidden, the next inward, as long as it is
 //! no further off than half a step.
 
+use super::convert::MOST_WHOLE;
 use super::sections::Known;
 use super::shaped::{Shaped, limits, raw_path};
 use crate::model::{Access, Capabilities, Limits, Point, PointPath, Value, ValueKind};
@@ -11,8 +12,6 @@ use crate::nearest::nearest;
 
 /// So much of a step is nothing: most have no exact binary form.
 const ALMOST: f64 = 1e-6;
-/// Whole numbers up to here have an exact form.
-const MOST_WHOLE: f64 = (1u64 << 53) as f64;
 
 impl Shaped {
     /// The point of the link and the value it takes; or why it cannot be. `given` is what the device has by itself.

@@ -26,6 +26,8 @@ crate() {
 compiler() {
   here cargo || { say "cargo is missing: install Rust 1.90 or newer from https://rustup.rs"; exit 1; }
   apt cc "gcc libc6-dev" "zstd, a library in C, is compiled into the store"
+  apt pkg-config "pkg-config" "finds libsystemd for the compiler"
+  [ -e /usr/include/systemd/sd-daemon.h ] || apt systemd-headers "libsystemd-dev" "the daemon speaks with systemd through its library"
 }
 
 deny() { crate cargo-deny 0.20.2 "checks licences, sources and banned crates" || say "no cargo-deny: that step will be skipped"; }

@@ -349,7 +349,7 @@ fn every_word_of_the_command_line_gives_json_that_parses() {
     assert_eq!(links[0]["name"], "plant");
     let refused = gateway.cli(&["ask", "relay-1", "lock", "--json"]);
     let shown: Value = serde_json::from_slice(&refused.stdout).unwrap();
-    assert_eq!((refused.status.code(), &shown["error"]["kind"]), (Some(1), &json!("unsupported")));
+    assert_eq!((refused.status.code(), &shown["type"]), (Some(1), &json!("urn:dmgw:problem:unsupported")));
 }
 
 #[test]

@@ -193,7 +193,7 @@ fn what_is_printed_as_json_is_one_document() {
     assert!(all.as_array().unwrap().iter().any(|key| key["key"] == "limits.asks"), "{all}");
     let ended = Command::new(env!("CARGO_BIN_EXE_dmgw")).args(["check", "nosuch", "--json"]).output().unwrap();
     let told: Value = serde_json::from_slice(&ended.stdout).unwrap();
-    assert!(told["error"]["message"].as_str().unwrap().contains("cannot read the settings file nosuch"), "{told}");
+    assert!(told["detail"].as_str().unwrap().contains("cannot read the settings file nosuch"), "{told}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What a request is told when it fails: `{"error": {"kind", "message", "hint"}}`, with the status that fits. The kind is
-//! for programs, the message says what happened, the hint what to do.
+//! What a request is told when it fails: a problem document (RFC 9457) with the status that fits. Its type is for
+//! programs, the detail says what happened, the remedy what to do.
 
 use std::time::Duration;
 
@@ -32,19 +32,51 @@ pub struct Guard {
     pub within: f64,
 }
 
+/// As a client hears it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Body {
-    pub error: Told,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Problem", into = "Problem")]
 pub struct Told {
     pub kind: String,
+    /// Of the answer; 0 where there was none.
+    pub status: u16,
     pub message: String,
     pub hint: String,
+    pub guard: Option<Guard>,
+}
+
+/// What stands before the kind in a problem's type.
+const URN: &str = "urn:dmgw:problem:";
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The document, member by member.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Problem {
+    /// `urn:dmgw:problem:` and the kind: not-found, not-allowed, bad-argument, …
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    status: u16,
+    /// What happened.
+    detail: String,
+    /// What to do.
+    remedy: String,
     /// Of what is dangerous: `token` and `within`.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
-    pub guard: Option<Guard>,
+    guard: Option<Guard>,
+}
+
+impl From<Problem> for Told {
+    fn from(of: Problem) -> Told {
+        let kind = of.kind.strip_prefix(URN).unwrap_or(&of.kind).to_owned();
+        Told { kind, status: of.status, message: of.detail, hint: of.remedy, guard: of.guard }
+    }
+}
+
+impl From<Told> for Problem {
+    fn from(of: Told) -> Problem {
+        let (kind, title) = (format!("{URN}{}", of.kind), of.kind.replace('-', " "));
+        Problem { kind, title, status: of.status, detail: of.message, remedy: of.hint, guard: of.guard }
+    }
 }
 
 impl Fault {
@@ -74,15 +106,16 @@ impl Fault {
         Fault { guard, ..Fault::new(StatusCode::PRECONDITION_REQUIRED, "guarded", message, hint) }
     }
 
-    pub fn body(&self) -> Body {
-        let Fault { message, hint, guard, .. } = self.clone();
-        Body { error: Told { kind: self.kind.into(), message, hint, guard } }
+    pub fn told(&self) -> Told {
+        let Fault { status, message, hint, guard, .. } = self.clone();
+        Told { kind: self.kind.into(), status: status.as_u16(), message, hint, guard }
     }
 }
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body())).into_response();
+        let mut response = (self.status, Json(self.told())).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
@@ -155,15 +188,14 @@ mod tests {
         let token = Name::new("t-1").unwrap();
         let fault = Fault::guarded("all of it would go".into(), token, Duration::from_secs(60));
         assert_eq!(fault.status, StatusCode::PRECONDITION_REQUIRED);
-        let shown = serde_json::to_value(fault.body()).unwrap();
-        let error = &shown["error"];
-        assert_eq!((&error["kind"], &error["token"]), (&"guarded".into(), &"t-1".into()));
-        assert_eq!(error["within"], 60.0);
-        assert!(error["hint"].as_str().unwrap().contains("within 1m, with \"token\": \"t-1\""), "{error}");
-        assert_eq!(serde_json::from_value::<Body>(shown).unwrap(), fault.body());
-        let plain = serde_json::to_value(Fault::bad("no", "yes").body()).unwrap();
-        assert!(plain["error"].get("token").is_none());
-        assert_eq!(serde_json::from_value::<Body>(plain).unwrap().error.guard, None);
+        let shown = serde_json::to_value(fault.told()).unwrap();
+        assert_eq!((&shown["type"], &shown["token"]), (&"urn:dmgw:problem:guarded".into(), &"t-1".into()));
+        assert_eq!((&shown["status"], &shown["within"]), (&428.into(), &60.0.into()));
+        assert!(shown["remedy"].as_str().unwrap().contains("within 1m, with \"token\": \"t-1\""), "{shown}");
+        assert_eq!(serde_json::from_value::<Told>(shown).unwrap(), fault.told());
+        let plain = serde_json::to_value(Fault::bad("no", "yes").told()).unwrap();
+        assert!(plain.get("token").is_none());
+        assert_eq!(serde_json::from_value::<Told>(plain).unwrap().guard, None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::fault::Fault;
+use super::fault::{Fault, PROBLEM_JSON};
 
 /// For whoever may not stay.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -48,9 +48,9 @@ pub fn may_enter(stream: &UnixStream) -> Result<(), Fault> {
 /// Answers whatever is asked with this, and closes. Closing at once could take the answer away from a client that is
 /// still writing its question.
 pub async fn turn_away(mut stream: UnixStream, fault: Fault) {
-    let body = serde_json::to_string(&fault.body()).unwrap_or_default();
+    let body = serde_json::to_string(&fault.told()).unwrap_or_default();
     let answer = format!(
-        "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\nretry-after: 1\r\n\r\n{body}",
+        "HTTP/1.1 {}\r\ncontent-type: {PROBLEM_JSON}\r\ncontent-length: {}\r\nconnection: close\r\nretry-after: 1\r\n\r\n{body}",
         fault.status,
         body.len()
     );

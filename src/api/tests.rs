@@ -63,7 +63,7 @@ impl World {
         let (answer, ()) = tokio::join!(ask::ask(State(self.door.clone()), wait, Body::from(ask.to_string())), answers);
         match answer {
             Ok((status, Json(answer))) => (status.as_u16(), json!(answer)),
-            Err(fault) => (fault.status.as_u16(), json!(fault.body())),
+            Err(fault) => (fault.status.as_u16(), json!(fault.told())),
         }
     }
 }
@@ -88,9 +88,12 @@ async fn what_cannot_be_undone_is_answered_with_a_token() {
     let ask = json!({ "operate": { "device": "urn:a", "operation": "factory-reset" } });
     let (status, answer) = world().ask(ask, reply).await;
     assert_eq!(status, StatusCode::PRECONDITION_REQUIRED.as_u16());
-    let error = &answer["error"];
-    assert_eq!((&error["kind"], &error["token"], &error["within"]), (&json!("guarded"), &json!("t-1"), &json!(60.0)));
-    assert!(error["message"].as_str().unwrap().contains("urn:a back to how it left its factory"), "{answer}");
+    let error = &answer;
+    assert_eq!(
+        (&error["type"], &error["token"], &error["within"]),
+        (&json!("urn:dmgw:problem:guarded"), &json!("t-1"), &json!(60.0))
+    );
+    assert!(error["detail"].as_str().unwrap().contains("urn:a back to how it left its factory"), "{answer}");
 }
 
 #[tokio::test]

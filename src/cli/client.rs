@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::CliError;
-use crate::api::fault::Body;
+use crate::api::fault::Told;
 
 /// What the daemon takes at most to answer when it is not asked to wait, and some more.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -60,8 +60,8 @@ impl Client {
         if good {
             return serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()));
         }
-        let fault: Body = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
-        Err(CliError::Told(fault.error))
+        let told: Told = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
+        Err(CliError::Told(told))
     }
 
     async fn exchange(&self, method: Method, uri: &str, body: Bytes) -> Result<(bool, Bytes), CliError> {
@@ -89,8 +89,9 @@ impl Client {
 }
 
 fn not_known(says: &str) -> CliError {
-    CliError::Told(crate::api::fault::Told {
+    CliError::Told(Told {
         kind: "not-known".into(),
+        status: 0,
         message: format!("{says}; it is not known whether this was accepted"),
         hint:
             "with an --id of your own, ask again with the same: it is carried out once at most; without one, look first"

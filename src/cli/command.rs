@@ -55,12 +55,12 @@ fn guard_of(answer: &Result<Answer, CliError>) -> Option<Guard> {
 
 /// What cannot be undone: with the line that does it.
 fn told_again(error: CliError) -> CliError {
-    let CliError::Told(Told { guard: Some(guard), kind, message, .. }) = error else { return error };
+    let CliError::Told(Told { guard: Some(guard), kind, status, message, .. }) = error else { return error };
     let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let line = again::with_token(typed, guard.token.as_str());
     let within = show_span(Duration::try_from_secs_f64(guard.within).unwrap_or_default());
     let hint = format!("nothing was done yet; to do it, type within {within}:\n      {line}");
-    CliError::Told(Told { kind, message, hint, guard: Some(guard) })
+    CliError::Told(Told { kind, status, message, hint, guard: Some(guard) })
 }
 
 async fn operate(client: &Client, args: &AskArgs, now: Wall) -> Result<Operate, CliError> {
@@ -184,7 +184,8 @@ mod tests {
     #[test]
     fn what_cannot_be_undone_is_told_with_the_line_that_does_it() {
         let guard = Some(Guard { token: Name::new("t-1").unwrap(), within: 60.0 });
-        let told = Told { kind: "guarded".into(), message: "all would go".into(), hint: String::new(), guard };
+        let told =
+            Told { kind: "guarded".into(), status: 428, message: "all would go".into(), hint: String::new(), guard };
         let CliError::Told(told) = told_again(CliError::Told(told)) else { panic!() };
         assert!(told.hint.contains("within 1m:") && told.hint.contains("\n      dmgw"), "{}", told.hint);
         assert!(guard_of(&Err(CliError::Told(told))).is_some());

@@ -161,10 +161,17 @@ fn exit(ended: Result<Exit, CliError>, json: bool) -> ExitCode {
 fn tell(error: &CliError, json: bool) {
     if json {
         let told = match error {
-            CliError::Told(told) => serde_json::json!(told),
-            other => serde_json::json!({ "kind": other.kind(), "message": other.to_string(), "hint": other.hint() }),
+            CliError::Told(told) => told.clone(),
+            // As the daemon tells its own.
+            other => Told {
+                kind: other.kind().into(),
+                status: 0,
+                message: other.to_string(),
+                hint: other.hint().into(),
+                guard: None,
+            },
         };
-        println!("{}", serde_json::json!({ "error": told }));
+        println!("{}", serde_json::json!(told));
     }
     eprintln!("dmgw: {error}");
     if !error.hint().is_empty() {

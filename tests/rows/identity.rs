@@ -78,9 +78,9 @@ fn says_unsupported(lacks_it: bool) -> Shown {
     let ask = json!({ "operate": { "device": id, "operation": "self-test" } });
     let answer = gateway.post("/v1/ask", &ask);
     ensure(answer.status == 422, || format!("answered {}", answer.status))?;
-    let error = &answer.body["error"];
-    ensure(error["kind"] == "unsupported", || format!("no unsupported: {error}"))?;
-    let says = error["message"].as_str().unwrap_or_default();
+    let error = &answer.body;
+    ensure(error["type"] == "urn:dmgw:problem:unsupported", || format!("no unsupported: {error}"))?;
+    let says = error["detail"].as_str().unwrap_or_default();
     ensure(says.contains("self-test") && says.contains("restart"), || format!("no reason: {says}"))?;
     // What the gateway does for a device that cannot: watch over it, keep its last value.
     let value = soon("a last value", || {

@@ -53,7 +53,9 @@ fn device(gateway: &Gateway, word: &str) -> Value {
 /// Asks, and waits for the end; the state in which it ended, or the kind of the refusal.
 fn end_of(gateway: &Gateway, device: &str, operation: Value) -> String {
     let answer = gateway.operate(device, operation).body;
-    let state = answer["accepted"]["state"].as_str().or(answer["error"]["kind"].as_str());
+    let state = answer["accepted"]["state"]
+        .as_str()
+        .or(answer["type"].as_str().map(|of| of.trim_start_matches("urn:dmgw:problem:")));
     state.unwrap_or_else(|| panic!("neither a state nor a refusal: {answer}")).to_owned()
 }
 

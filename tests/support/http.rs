@@ -21,8 +21,9 @@ impl Answer {
     /// Kind, message and hint of a refusal.
     #[track_caller]
     pub fn fault(&self) -> (&str, &str, &str) {
-        let part = |key: &str| self.body["error"][key].as_str().unwrap_or_else(|| panic!("no fault: {self:?}"));
-        (part("kind"), part("message"), part("hint"))
+        let part = |key: &str| self.body[key].as_str().unwrap_or_else(|| panic!("no fault: {self:?}"));
+        let kind = part("type");
+        (kind.strip_prefix("urn:dmgw:problem:").unwrap_or(kind), part("detail"), part("remedy"))
     }
 
     pub fn ok(self) -> Value {

@@ -120,7 +120,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn somebody() -> Principal {
-        Principal { name: Name::new("p").unwrap(), role: Role::Viewer, scope: Scope::All, local: true }
+        Principal { name: Name::new("p").unwrap(), role: Role::Viewer, scope: Scope::All, local: true, from: None }
     }
 
     fn something() -> Ask {

@@ -13,6 +13,7 @@
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod access;
 pub mod api;
 pub mod asks;
 pub mod cli;

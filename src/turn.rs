@@ -62,6 +62,7 @@ struct Unseen {
     forgotten: Vec<CommandId>,
     gone: Vec<DeviceNo>,
     attempts: bool,
+    tokens: bool,
 }
 
 /// The disk takes nothing.
@@ -149,6 +150,11 @@ impl Turn {
         self.engine.profiles()
     }
 
+    /// Groups that rest on a selector, with its text.
+    pub fn groups(&self) -> BTreeMap<Name, String> {
+        self.engine.groups().map(|(name, of)| (name.clone(), of.text().to_owned())).collect()
+    }
+
     /// All that somebody waits for is on disk.
     pub fn is_settled(&self) -> bool {
         !self.must_commit
@@ -188,17 +194,19 @@ impl Turn {
     /// What readers of the view may see now and have not seen: nothing that stands on disk otherwise.
     pub fn touched(&mut self) -> Touched {
         // Field by field, so that a new one is not forgotten here.
-        let Touched { devices, gone, attempts, commands, ended, forgotten } = self.engine.touched();
+        let Touched { devices, gone, attempts, tokens, commands, ended, forgotten } = self.engine.touched();
         self.unseen.devices.extend(devices);
         self.unseen.commands.extend(commands.into_iter().map(|command| (command.no, command)));
         self.unseen.ended.extend(ended);
         self.unseen.forgotten.extend(forgotten);
         self.unseen.gone.extend(gone);
         self.unseen.attempts |= attempts;
+        self.unseen.tokens |= tokens;
         if !self.must_commit {
-            let Unseen { devices, commands, ended, forgotten, gone, attempts } = std::mem::take(&mut self.unseen);
+            let Unseen { devices, commands, ended, forgotten, gone, attempts, tokens } =
+                std::mem::take(&mut self.unseen);
             let (devices, commands) = (devices.into_iter().collect(), commands.into_values().collect());
-            return Touched { devices, gone, attempts, commands, ended, forgotten };
+            return Touched { devices, gone, attempts, tokens, commands, ended, forgotten };
         }
         let held: BTreeSet<DeviceNo> = self.changes.iter().filter_map(changed_device).collect();
         let devices = self.unseen.devices.difference(&held).copied().collect();
@@ -224,7 +232,7 @@ impl Turn {
         if self.trouble.is_some() {
             self.store.reopen()?;
         }
-        let last = self.engine.last_words();
+        let last = self.engine.last_words(now);
         self.changes.extend(last);
         self.store.commit(now, &self.changes, true)?;
         if self.lost_a_link { Ok(()) } else { self.store.close(now) }

@@ -9,14 +9,16 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use crate::access::Reach;
 use crate::model::device::DeviceNow;
-use crate::model::{Attempt, Command, CommandId, CommandNo, DeviceId, DeviceNo, Mono, Name, Now};
+use crate::model::token::{Mark, Token};
+use crate::model::{Attempt, Command, CommandId, CommandNo, DeviceId, DeviceNo, Mono, Name, Now, Principal, Wall};
 use crate::nearest;
 use crate::profile::Shaped;
 
@@ -37,7 +39,10 @@ pub struct View {
     by_id: Shards<DeviceId, Slot>,
     commands: Shards<CommandId, Known>,
     attempts: ArcSwap<Vec<Attempt>>,
+    tokens: ArcSwap<BTreeMap<Mark, Arc<TokenNow>>>,
     health: ArcSwap<Health>,
+    /// Groups that rest on a selector, with its text.
+    groups: ArcSwap<BTreeMap<Name, String>>,
     /// Kinds of devices, to tell why one is of its kind.
     profiles: ArcSwap<BTreeMap<Name, Arc<Shaped>>>,
     ended: watch::Sender<u64>,
@@ -68,6 +73,37 @@ pub struct LinkNow {
     pub rejected: u64,
     /// Orders that found too many others waiting.
     pub dropped: u64,
+}
+
+/// One that lets somebody in.
+pub struct TokenNow {
+    pub token: Arc<Token>,
+    pub principal: Principal,
+    pub reach: Reach,
+    /// When it was shown last, by the wall clock in milliseconds; 0: not since the start.
+    used: AtomicU64,
+}
+
+impl TokenNow {
+    fn of(token: Arc<Token>) -> TokenNow {
+        let principal = Principal {
+            name: token.name.clone(),
+            role: token.role,
+            scope: token.scope.clone(),
+            local: false,
+            from: None,
+        };
+        let reach = Reach::of(&principal);
+        TokenNow { token, principal, reach, used: AtomicU64::new(0) }
+    }
+
+    pub fn was_used(&self, now: Wall) {
+        self.used.store(now.0, Ordering::Relaxed);
+    }
+
+    pub fn used(&self) -> Option<Wall> {
+        Some(Wall(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +161,9 @@ impl Default for View {
             by_id: Shards::new(),
             commands: Shards::new(),
             attempts: ArcSwap::default(),
+            tokens: ArcSwap::default(),
             health: ArcSwap::default(),
+            groups: ArcSwap::default(),
             profiles: ArcSwap::default(),
             ended: watch::Sender::new(0),
             released: AtomicBool::new(false),
@@ -179,8 +217,21 @@ impl View {
         self.profiles.store(Arc::new(profiles));
     }
 
+    pub fn publish_groups(&self, groups: BTreeMap<Name, String>) {
+        self.groups.store(Arc::new(groups));
+    }
+
     pub fn publish_attempts(&self, attempts: Vec<Attempt>) {
         self.attempts.store(Arc::new(attempts));
+    }
+
+    pub fn publish_tokens<'a>(&self, tokens: impl Iterator<Item = &'a Arc<Token>>) {
+        let before = self.tokens.load();
+        let now = tokens.map(|token| match before.get(&token.mark) {
+            Some(known) if known.token == *token => (token.mark, known.clone()),
+            _ => (token.mark, Arc::new(TokenNow::of(token.clone()))),
+        });
+        self.tokens.store(Arc::new(now.collect()));
     }
 
     /// Those that had ended before the start.
@@ -222,6 +273,10 @@ impl View {
         self.profiles.load_full()
     }
 
+    pub fn groups(&self) -> Arc<BTreeMap<Name, String>> {
+        self.groups.load_full()
+    }
+
     pub fn health(&self) -> Arc<Health> {
         self.health.load_full()
     }
@@ -255,6 +310,15 @@ impl View {
     /// Who was turned away.
     pub fn attempts(&self) -> Arc<Vec<Attempt>> {
         self.attempts.load_full()
+    }
+
+    /// Whoever shows what has this mark.
+    pub fn token(&self, mark: &Mark) -> Option<Arc<TokenNow>> {
+        self.tokens.load().get(mark).cloned()
+    }
+
+    pub fn tokens(&self) -> Arc<BTreeMap<Mark, Arc<TokenNow>>> {
+        self.tokens.load_full()
     }
 
     pub fn command(&self, id: &CommandId) -> Option<Known> {
@@ -296,14 +360,15 @@ impl View {
         }
     }
 
-    /// As people name a device: id, number, name, address, identity, or a part of the id that only one has.
-    pub fn find(&self, word: &str) -> Result<Arc<DeviceNow>, NoDevice> {
+    /// As people name a device: id, number, name, address, identity, or a part of the id that only one has. Those that
+    /// whoever asks does not see are not there.
+    pub fn find(&self, word: &str, reach: &Reach) -> Result<Arc<DeviceNow>, NoDevice> {
         let by_id = DeviceId::new(word).ok().and_then(|id| self.device(&id));
         let exact = by_id.or_else(|| word.parse().ok().and_then(|no| self.numbered(DeviceNo(no))));
-        if let Some(device) = exact {
+        if let Some(device) = exact.filter(|device| reach.sees(device)) {
             return Ok(device);
         }
-        let all = self.devices(None, usize::MAX);
+        let all = self.devices_that(|device| reach.sees(device), None, usize::MAX);
         let named = |device: &&Arc<DeviceNow>| device.device.name.as_ref().is_some_and(|name| name.as_str() == word);
         let placed = |known: &&Arc<DeviceNow>| known.device.is_at().is_some_and(|place| place.address.as_str() == word);
         let same: Vec<_> = all.iter().filter(named).take(5).collect();

@@ -99,7 +99,7 @@ fn a_stranger_whom_a_rule_refuses_is_listed_with_the_reason() {
     let (_plant, gateway) = plant_and_gateway(rule);
     gateway.wait_for_device("relay-1");
     let attempts = eventually("both were turned away", || {
-        let attempts = gateway.get("/v1/attempts").ok();
+        let attempts = gateway.get("/v1/attempts").ok()["attempts"].clone();
         (attempts.as_array()?.len() == 2).then_some(attempts)
     });
     assert_eq!((&attempts[0]["who"], &attempts[0]["why"]), (&json!("acme:meter-1"), &json!("rule")), "{attempts}");

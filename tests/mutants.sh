@@ -9,7 +9,7 @@ cores=$(nproc)
 jobs=${JOBS:-$((cores > 1 ? cores / 2 : 1))}
 echo "seed $seed (SEED=$seed repeats this choice)"
 
-where=(-f 'src/engine/**/*.rs' -f 'src/store/**/*.rs' -f src/model/access.rs -f src/turn.rs)
+where=(-f 'src/engine/**/*.rs' -f 'src/store/**/*.rs' -f src/access.rs -f src/turn.rs)
 # Only what is quick enough to run for every mutant.
 tests=(--lib)
 for quick in scenarios commands who_is_who upkeep turn regressions engine_properties device_properties crash; do

@@ -125,7 +125,9 @@ fn a_total_goes_on_over_the_end_of_its_counter_and_over_a_restart() {
         assert!(gateway.terminate().0.success());
         gateway.start();
         gateway.wait_for_device("box");
-        eventually("the link takes commands", || (gateway.get("/v1/links").body[0]["state"] == "up").then_some(()));
+        eventually("the link takes commands", || {
+            (gateway.get("/v1/links").body["links"][0]["state"] == "up").then_some(())
+        });
         count(&gateway, to);
         shows(&gateway, "box.0.total", json!(total));
     }

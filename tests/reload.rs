@@ -28,7 +28,7 @@ fn both_connected(plant: &Plant) -> usize {
 }
 
 fn names(gateway: &Gateway) -> Vec<String> {
-    let links = gateway.get("/v1/links").body;
+    let links = gateway.get("/v1/links").body["links"].clone();
     links.as_array().unwrap().iter().map(|link| link["name"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -54,7 +54,7 @@ fn a_link_is_added_changed_and_taken_out_and_the_others_stay_connected() {
     assert!(code == 0 && says.contains("link.other.every"), "{says}");
     assert_eq!(told(&gateway, &["config", "diff"]), (0, "the daemon runs with what the files say\n".into()));
     eventually("the new link is up", || {
-        let links = gateway.get("/v1/links").body;
+        let links = gateway.get("/v1/links").body["links"].clone();
         (links[1]["name"] == "other" && links[1]["state"] == "up").then_some(())
     });
     // Its serial numbers are those of the first plant, so these devices are contested; the link is what counts here.

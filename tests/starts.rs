@@ -19,7 +19,7 @@ fn put(gateway: &Gateway, path: &str, text: impl AsRef<[u8]>) {
 }
 
 fn names(gateway: &Gateway) -> Vec<String> {
-    let links = gateway.get("/v1/links").body;
+    let links = gateway.get("/v1/links").body["links"].clone();
     let names = links.as_array().unwrap().iter().map(|link| link["name"].as_str().unwrap().to_owned());
     let mut names: Vec<String> = names.collect();
     names.sort();

@@ -23,18 +23,20 @@ const PARTS: &[(&str, &[&str])] = &[
     ("document", &["model", "nearest"]),
     // Which devices are meant: pure, and used wherever somebody may say so.
     ("selector", &["model", "nearest"]),
+    // Who may do what.
+    ("access", &["model", "selector"]),
     // Kinds of devices, as people write them; what they mean is told to whoever asks.
     ("profile", &["model", "document", "nearest", "units"]),
     // Pure: no I/O, no clock, so that both can be replayed and tried on recorded history.
     ("policy", &["model"]),
-    ("engine", &["model", "nearest", "policy", "profile", "selector"]),
+    ("engine", &["access", "model", "nearest", "policy", "profile", "selector"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
     ("links", &["model", "units", "document", "profile"]),
     ("guard", &["model"]),
     // Secrets at rest.
     ("seal", &["model", "disk"]),
     ("store", &["model", "disk", "seal"]),
-    ("view", &["model", "nearest", "profile"]),
+    ("view", &["access", "model", "nearest", "profile"]),
     // How a door asks the loop.
     ("asks", &["model"]),
     // One turn of the loop: event, step, commit, orders.
@@ -42,7 +44,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "seal", "store", "view", "asks"]),
-    ("api", &["model", "seal", "store", "view", "asks", "nearest", "units", "profile", "selector"]),
+    ("api", &["access", "model", "seal", "store", "view", "asks", "nearest", "units", "profile", "selector"]),
     // Each part owns its own section; config sums them up.
     (
         "config",

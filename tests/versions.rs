@@ -21,7 +21,7 @@ fn gateway() -> Gateway {
 }
 
 fn names(gateway: &Gateway) -> Vec<String> {
-    let links = gateway.get("/v1/links").body;
+    let links = gateway.get("/v1/links").body["links"].clone();
     let mut names: Vec<String> =
         links.as_array().unwrap().iter().map(|link| link["name"].as_str().unwrap().to_owned()).collect();
     names.sort();

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
 
+use super::caller::Caller;
 use super::fault::Fault;
 use super::look::no_device;
 use super::shown::{Answer, CommandShown, CommandsShown, Seen, waits};
@@ -22,7 +23,8 @@ use super::{Door, Here, cut, journal};
 use crate::asks::AskError;
 use crate::model::event::Operate;
 use crate::model::{
-    Ask, Child, ChildPart, Command, CommandId, CommandNo, CommandState, OperationKind, Principal, Refusal, Reply,
+    Ask, Child, ChildPart, Command, CommandId, CommandNo, CommandState, DeviceNo, Name, OperationKind, Principal,
+    Refusal, Reply,
 };
 use crate::nearest;
 use crate::view::Known;
@@ -109,10 +111,15 @@ fn not_json(says: &str) -> Fault {
     Fault::bad(format!("the request is not an ask: {}", cut(says)), hint)
 }
 
-pub async fn ask(State(door): Here, waits: Asked<Wait>, sent: Body) -> Result<(StatusCode, Json<Answer>), Fault> {
+pub async fn ask(
+    State(door): Here,
+    caller: Caller,
+    waits: Asked<Wait>,
+    sent: Body,
+) -> Result<(StatusCode, Json<Answer>), Fault> {
     let wait = door.wait(query(waits)?)?;
     let ask: Ask = body(&door, sent).await?;
-    let reply = door.asks.ask(Principal::local_root(), ask.clone(), door.limits.answer).await?;
+    let reply = door.asks.ask(caller.principal.clone(), ask.clone(), door.limits.answer).await?;
     match reply {
         Reply::Accepted(command) => {
             let command = match door.command(&command.id, wait).await? {
@@ -126,7 +133,7 @@ pub async fn ask(State(door): Here, waits: Asked<Wait>, sent: Body) -> Result<(S
         Reply::Registered(each) => Ok((StatusCode::OK, Json(Answer::Registered(each)))),
         Reply::Guarded { token, within } => Err(Fault::guarded(would(&ask), token, within)),
         Reply::Done => Ok((StatusCode::OK, Json(Answer::Done))),
-        Reply::Refused(refusal) => Err(door.refused(&ask, refusal)),
+        Reply::Refused(refusal) => Err(door.refused(&caller, &ask, refusal)),
     }
 }
 
@@ -152,11 +159,16 @@ fn would(ask: &Ask) -> String {
     }
 }
 
-pub async fn command(State(door): Here, Word(id): Word, waits: Asked<Wait>) -> Result<Json<CommandShown>, Fault> {
+pub async fn command(
+    State(door): Here,
+    caller: Caller,
+    Word(id): Word,
+    waits: Asked<Wait>,
+) -> Result<Json<CommandShown>, Fault> {
     let wait = door.wait(query(waits)?)?;
     let known = match CommandId::new(&id) {
-        Ok(id) => door.command(&id, wait).await?,
-        Err(_) => None,
+        Ok(id) if door.may_see(&caller, &id).await? => door.command(&id, wait).await?,
+        _ => None,
     };
     match known {
         Some(command) => Ok(Json(command)),
@@ -168,11 +180,12 @@ pub async fn command(State(door): Here, Word(id): Word, waits: Asked<Wait>) -> R
 }
 
 /// Those that have not ended.
-pub async fn commands(State(door): Here, range: Asked<Open>) -> Result<Json<CommandsShown>, Fault> {
+pub async fn commands(State(door): Here, caller: Caller, range: Asked<Open>) -> Result<Json<CommandsShown>, Fault> {
     let range = query(range)?;
     let limit = door.limit(range.limit)?;
     let after = range.after.map(CommandNo);
     let open = door.view.open_commands().into_iter().filter(|command| after.is_none_or(|after| command.no > after));
+    let open = open.filter(|command| door.sees(&caller, command.device(), &command.by));
     let open: Vec<Arc<Command>> = open.take(limit).collect();
     let after = (open.len() == limit).then(|| open.last().map(|last| last.no)).flatten();
     Ok(Json(CommandsShown { commands: open.iter().map(|command| CommandShown::of(command)).collect(), after }))
@@ -188,7 +201,29 @@ fn number(child: &Child) -> Option<CommandNo> {
 impl Door {
     /// Has what was only seen put on disk. Where that cannot be, whoever looks sees what is there.
     pub async fn settle(&self) {
-        let _ = self.asks.ask(Principal::local_root(), Ask::Settle, self.limits.answer).await;
+        let by = Principal::local_root();
+        let _ = self.asks.ask(by, Ask::Settle, self.limits.answer).await;
+    }
+
+    /// Of a command: by its device, or else by who asked it.
+    fn sees(&self, caller: &Caller, device: Option<DeviceNo>, by: &Name) -> bool {
+        match device.and_then(|no| self.view.numbered(no)) {
+            Some(known) => caller.reach.sees(&known),
+            None => caller.reach.may_recall(by) || caller.reach.is_whole(),
+        }
+    }
+
+    async fn may_see(&self, caller: &Caller, id: &CommandId) -> Result<bool, Fault> {
+        let seen = match self.view.command(id) {
+            None => return Ok(false),
+            Some(Known::Open(command)) => self.sees(caller, command.device(), &command.by),
+            Some(Known::Ended(_)) if caller.reach.is_whole() => true,
+            Some(Known::Ended(no)) => {
+                let ended = journal::read(self, move |snapshots| snapshots.command(no)).await?;
+                ended.is_some_and(|command| self.sees(caller, command.device(), &command.by))
+            }
+        };
+        Ok(seen)
     }
 
     fn wait(&self, asked: Wait) -> Result<Duration, Fault> {
@@ -263,11 +298,11 @@ impl Door {
     }
 
     /// The engine says what is wrong; what was probably meant stands in the view.
-    fn refused(&self, ask: &Ask, refusal: Refusal) -> Fault {
+    fn refused(&self, caller: &Caller, ask: &Ask, refusal: Refusal) -> Fault {
         let fault = Fault::from(refusal.clone());
         let hint = match (ask, refusal) {
             (Ask::Operate(Operate { device: Some(device), .. }), Refusal::NotFound(_)) => {
-                match self.view.find(device.as_str()) {
+                match self.view.find(device.as_str(), &caller.reach) {
                     Err(missing) => no_device(device.as_str(), &missing).hint,
                     Ok(device) => format!("did you mean {}?", device.device.id),
                 }

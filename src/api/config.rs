@@ -3,18 +3,19 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::ask::{Asked as AskedFor, body, query};
+use super::ask::{Asked as AskedFor, Word, body, query};
+use super::caller::Caller;
 use super::fault::Fault;
-use super::{Asked, Control, Door, Here};
+use super::{Asked, Control, Door, Here, cut};
 use crate::model::layer::{Versions, Wanted};
 use crate::model::setting::{Difference, Flat, Reloaded};
-use crate::model::{Principal, access};
+use crate::model::{Audit, Came};
 
 pub async fn show(State(door): Here) -> Result<Json<Flat>, Fault> {
     door.control(Control::Show).await?.map(Json).map_err(|why| Fault::busy(why, "come back in a while"))
@@ -50,26 +51,30 @@ fn bad_settings(says: String) -> Fault {
     )
 }
 
-pub async fn reload(State(door): Here) -> Result<(StatusCode, Json<Reloaded>), Fault> {
-    may_configure(Principal::local_root())?;
-    door.apply(Asked::Reload).await
+pub async fn reload(State(door): Here, caller: Caller) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+    door.apply(&caller, "reload", Asked::Reload).await
 }
 
-pub async fn change(State(door): Here, sent: Body) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+pub async fn change(State(door): Here, caller: Caller, sent: Body) -> Result<(StatusCode, Json<Reloaded>), Fault> {
     let wanted: Wanted = body(&door, sent).await?;
-    let by = may_configure(Principal::local_root())?;
-    door.apply(Asked::Change(wanted, by.name)).await
+    let by = caller.principal.name.clone();
+    door.apply(&caller, "change", Asked::Change(wanted, by)).await
 }
 
-pub async fn back(State(door): Here, Path(version): Path<u64>) -> Result<(StatusCode, Json<Reloaded>), Fault> {
-    let by = may_configure(Principal::local_root())?;
-    door.apply(Asked::Back(version, by.name)).await
+pub async fn back(
+    State(door): Here,
+    caller: Caller,
+    Word(version): Word,
+) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+    let by = caller.principal.name.clone();
+    door.apply(&caller, "back", Asked::Back(number(&version)?, by)).await
 }
 
-pub async fn confirm(State(door): Here, Path(version): Path<u64>) -> Result<Json<()>, Fault> {
-    may_configure(Principal::local_root())?;
-    let confirmed = door.control(|to| Control::Confirm(version, to)).await?;
-    confirmed.map(Json).map_err(|why| {
+pub async fn confirm(State(door): Here, caller: Caller, Word(version): Word) -> Result<Json<()>, Fault> {
+    let version = number(&version)?;
+    let confirmed = door.control(|to| Control::Confirm(version, to)).await;
+    door.tell(&caller, "confirm", Some(version), &confirmed).await;
+    confirmed?.map(Json).map_err(|why| {
         Fault::new(
             StatusCode::CONFLICT,
             "bad-argument",
@@ -79,22 +84,43 @@ pub async fn confirm(State(door): Here, Path(version): Path<u64>) -> Result<Json
     })
 }
 
-fn may_configure(principal: Principal) -> Result<Principal, Fault> {
-    match access::may_configure(&principal) {
-        true => Ok(principal),
-        false => {
-            let says = format!("{} may not change the settings", principal.name);
-            Err(Fault::new(StatusCode::FORBIDDEN, "not-allowed", says, "ask an administrator"))
-        }
-    }
+fn number(word: &str) -> Result<u64, Fault> {
+    word.parse().map_err(|_| {
+        Fault::bad(
+            format!("{} is no number of a version", cut(word)),
+            "dmgw config versions shows all; 0: the files alone",
+        )
+    })
 }
 
 impl Door {
-    async fn apply(&self, what: Asked) -> Result<(StatusCode, Json<Reloaded>), Fault> {
-        let came_to = self.control(|to| Control::Apply(what, to)).await?;
-        let reloaded = came_to.map_err(|why| bad_settings(format!("nothing is changed: {why}")))?;
+    async fn apply(&self, caller: &Caller, verb: &str, what: Asked) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+        let version = match &what {
+            Asked::Back(version, _) => Some(*version),
+            Asked::Reload | Asked::Change(..) => None,
+        };
+        let came_to = self.control(|to| Control::Apply(what, to)).await;
+        self.tell(caller, verb, version, &came_to).await;
+        let reloaded = came_to?.map_err(|why| bad_settings(format!("nothing is changed: {why}")))?;
         let status = if reloaded.unsettled { StatusCode::ACCEPTED } else { StatusCode::OK };
         Ok((status, Json(reloaded)))
+    }
+
+    /// Who asked it, and what came of it.
+    async fn tell<T>(
+        &self,
+        caller: &Caller,
+        verb: &str,
+        version: Option<u64>,
+        came: &Result<Result<T, String>, Fault>,
+    ) {
+        let came = match came {
+            Ok(Ok(_)) => Came::Done,
+            Ok(Err(why)) => Came::Refused(why.clone()),
+            Err(fault) => Came::Refused(fault.message.clone()),
+        };
+        let on = version.map(|version| format!("version {version}"));
+        self.audit(Audit::new(&caller.principal, format!("config {verb}"), on, came)).await;
     }
 
     async fn control<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, Fault> {

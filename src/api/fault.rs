@@ -92,6 +92,10 @@ impl Fault {
         Fault::new(StatusCode::NOT_FOUND, "not-found", message, hint)
     }
 
+    pub fn not_allowed(message: impl Into<String>) -> Fault {
+        Fault::new(StatusCode::FORBIDDEN, "not-allowed", message, "ask somebody who may, or for a token that does")
+    }
+
     pub fn busy(message: impl Into<String>, hint: impl Into<String>) -> Fault {
         Fault::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message, hint)
     }
@@ -116,7 +120,7 @@ impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.told())).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.status == StatusCode::SERVICE_UNAVAILABLE || self.status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
         }
         response

@@ -13,11 +13,13 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::ask::{Asked, Word, body, query};
+use super::caller::Caller;
 use super::fault::Fault;
 use super::shown::{Answer, HeardShown, JournalShown, PageShown, ReadingShown, RecordShown, StreamShown};
 use super::{Door, Here, cut};
+use crate::model::operation::GatewayKind;
 use crate::model::record::Entry;
-use crate::model::{Event, Heard, Name, Stream};
+use crate::model::{DeviceId, Event, Heard, Name, Stream};
 use crate::nearest;
 use crate::store::{Block, Page, Records, Snapshots, StoreError};
 use crate::view::View;
@@ -58,15 +60,33 @@ pub async fn read<T: Send + 'static>(
     Err(Fault::busy(says, "look at the daemon's log, and at the disk"))
 }
 
-pub async fn page(State(door): Here, Word(stream): Word, range: Asked<Range>) -> Result<Json<PageShown>, Fault> {
+pub async fn page(
+    State(door): Here,
+    caller: Caller,
+    Word(stream): Word,
+    range: Asked<Range>,
+) -> Result<Json<PageShown>, Fault> {
     let stream = named(&stream)?;
     let range = query(range)?;
     let limit = door.limit(range.limit)?;
     if range.fresh {
+        caller.must(GatewayKind::Settle, "have things written at once (fresh)")?;
         door.settle().await;
     }
     let page = read(&door, move |snapshots| snapshots.page(stream, range.from, limit)).await?;
-    Ok(Json(shown(&door.view, stream, page)))
+    let mut shown = shown(&door.view, stream, page);
+    // What is of no device in scope is left out; the numbers of the others stay.
+    shown.records.retain(|held| caller.reach.is_whole() || is_in_scope(&door.view, &caller, held));
+    Ok(Json(shown))
+}
+
+fn is_in_scope(view: &View, caller: &Caller, held: &RecordShown) -> bool {
+    let id = match (&held.record, &held.heard) {
+        (Some(record), _) => record.device().cloned(),
+        (None, Some(heard)) => DeviceId::new(&heard.device).ok(),
+        (None, None) => None,
+    };
+    id.and_then(|id| view.device(&id)).is_some_and(|known| caller.reach.sees(&known))
 }
 
 fn named(word: &str) -> Result<Stream, Fault> {
@@ -139,8 +159,12 @@ pub async fn numbers(door: &Door) -> Result<JournalShown, Fault> {
     .await
 }
 
-pub async fn ack(State(door): Here, sent: Body) -> Result<(StatusCode, Json<Answer>), Fault> {
+pub async fn ack(State(door): Here, caller: Caller, sent: Body) -> Result<(StatusCode, Json<Answer>), Fault> {
     let passed: Passed = body(&door, sent).await?;
+    if !caller.reach.may_acknowledge(&passed.reader) {
+        let says = format!("{} may not say what reader {} has", caller.principal.name, passed.reader);
+        return Err(Fault::not_allowed(says));
+    }
     check(&door, &passed).await?;
     let Passed { reader, stream, seq } = passed;
     door.asks.put(Event::Passed { reader, stream, seq }, door.limits.answer).await?;

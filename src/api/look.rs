@@ -1,7 +1,7 @@
 //! Looking: how the gateway is, its devices and links. From the view, so it never waits for the loop; only the journal's
 //! numbers come from a short snapshot of the store.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
@@ -9,9 +9,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::ask::{Asked, Word, query};
+use super::caller::Caller;
 use super::fault::Fault;
+use super::paged::{Names, paged};
 use super::shown::{
-    AttemptShown, ClockShown, Counts, DeviceShown, Devices, LinkShown, LogShown, ProfileShown, Seen, Status,
+    AttemptShown, AttemptsShown, ClockShown, Counts, DeviceShown, Devices, LinkShown, LinksShown, LogShown,
+    ProfileShown, Seen, Status,
 };
 use super::{Door, Here, cut, journal};
 use crate::model::device::{Connectivity, DeviceNow};
@@ -19,7 +22,7 @@ use crate::model::record::Entry;
 use crate::model::{About, DeviceNo, LifeCycle, Mono, Name, Now};
 use crate::selector::{Facts, For, Holds};
 use crate::store::{Snapshots, StoreError};
-use crate::view::{LinkNow, LinkState, NoDevice};
+use crate::view::{Health, LinkNow, LinkState, NoDevice};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,11 +49,13 @@ impl Range {
     }
 }
 
-pub async fn status(State(door): Here) -> Json<Status> {
+pub async fn status(State(door): Here, caller: Caller) -> Json<Status> {
+    let listens = *door.listens.lock().unwrap_or_else(PoisonError::into_inner);
     let health = door.view.health();
     let now = (door.mono)();
-    let all = door.view.devices(None, usize::MAX);
-    let wrong = door.wrong.borrow().clone();
+    let (reach, whole) = (&caller.reach, caller.reach.is_whole());
+    let all = door.view.devices_that(|known| reach.sees(known), None, usize::MAX);
+    let wrong = if whole { door.wrong.borrow().clone() } else { Vec::new() };
     Json(Status {
         gateway: door.gateway.clone(),
         public_key: door.public_key.clone(),
@@ -58,21 +63,32 @@ pub async fn status(State(door): Here) -> Json<Status> {
         uptime: now.since(door.started).as_secs_f64(),
         health: if health.degraded.is_some() { "degraded" } else { "ok" }.into(),
         reason: health.degraded.clone(),
-        settings: health.settings.clone(),
+        settings: health.settings.clone().filter(|_| whole),
         wrong,
         clock: ClockShown { time: health.now.wall_at(now), quality: health.now.quality, boot: health.now.boot },
         devices: counts(&all),
+        listens,
         commands: door.view.count_commands(),
         asks_in_flight: door.asks.in_flight(),
-        links: health.links.iter().map(|link| shown(link, &all, now)).collect(),
-        journal: journal::numbers(&door).await.ok(),
+        links: links_of(&health, &all, now, whole),
+        journal: if whole { journal::numbers(&door).await.ok() } else { None },
     })
 }
 
-pub async fn links(State(door): Here) -> Json<Vec<LinkShown>> {
-    let all = door.view.devices(None, usize::MAX);
-    let now = (door.mono)();
-    Json(door.view.health().links.iter().map(|link| shown(link, &all, now)).collect())
+pub async fn links(State(door): Here, caller: Caller, range: Asked<Names>) -> Result<Json<LinksShown>, Fault> {
+    let range = query(range)?;
+    let all = door.view.devices_that(|known| caller.reach.sees(known), None, usize::MAX);
+    let links = links_of(&door.view.health(), &all, (door.mono)(), caller.reach.is_whole());
+    let (links, after) = paged(&door, links, &range, |link: &LinkShown| link.name.clone())?;
+    Ok(Json(LinksShown { links, after }))
+}
+
+/// By name; whose scope is not everything sees those that its devices hang on.
+fn links_of(health: &Health, all: &[Arc<DeviceNow>], now: Mono, whole: bool) -> Vec<LinkShown> {
+    let mut links: Vec<LinkShown> = health.links.iter().map(|link| shown(link, all, now)).collect();
+    links.retain(|link| whole || link.devices > 0);
+    links.sort_by(|a, b| a.name.cmp(&b.name));
+    links
 }
 
 fn counts(all: &[Arc<DeviceNow>]) -> Counts {
@@ -115,10 +131,14 @@ fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
     }
 }
 
-pub async fn devices(State(door): Here, range: Asked<Range>) -> Result<Json<Devices>, Fault> {
+pub async fn devices(State(door): Here, caller: Caller, range: Asked<Range>) -> Result<Json<Devices>, Fault> {
     let range = query(range)?;
     let limit = door.limit(range.limit)?;
-    let found = door.view.devices_that(|device| range.fits(device), range.after.map(DeviceNo), limit);
+    let found = door.view.devices_that(
+        |device| caller.reach.sees(device) && range.fits(device),
+        range.after.map(DeviceNo),
+        limit,
+    );
     let (now, health) = (door.now(), door.view.health());
     let seen = Seen { now: &now, health: &health };
     let after = (found.len() == limit).then(|| found.last().map(|last| last.device.no)).flatten();
@@ -126,22 +146,23 @@ pub async fn devices(State(door): Here, range: Asked<Range>) -> Result<Json<Devi
 }
 
 /// Of a device, or `…/log`, its log: ids may hold slashes, so the path is looked at here.
-pub async fn device(State(door): Here, Word(word): Word) -> Result<Response, Fault> {
-    match (door.view.find(&word), word.strip_suffix("/log")) {
-        (Ok(found), _) => device_shown(&door, &found).await.map(IntoResponse::into_response),
-        (Err(_), Some(word)) => log(&door, word).await.map(IntoResponse::into_response),
+pub async fn device(State(door): Here, caller: Caller, Word(word): Word) -> Result<Response, Fault> {
+    match (door.view.find(&word, &caller.reach), word.strip_suffix("/log")) {
+        (Ok(found), _) => device_shown(&door, &caller, &found).await.map(IntoResponse::into_response),
+        (Err(_), Some(word)) => log(&door, &caller, word).await.map(IntoResponse::into_response),
         (Err(missing), None) => Err(no_device(&word, &missing)),
     }
 }
 
-async fn device_shown(door: &Door, found: &DeviceNow) -> Result<Json<DeviceShown>, Fault> {
+async fn device_shown(door: &Door, caller: &Caller, found: &DeviceNow) -> Result<Json<DeviceShown>, Fault> {
     let no = found.device.no;
     // Whatever the disk does: what is true now is shown.
     let (about, unread) = match journal::read(door, move |snapshots| about(&snapshots, no)).await {
         Ok(about) => (about, None),
         Err(fault) => (About::default(), Some(fault.message)),
     };
-    let merged = found.device.merged.and_then(|no| door.view.numbered(no)).map(|other| other.device.id.clone());
+    let merged = found.device.merged.and_then(|no| door.view.numbered(no)).filter(|other| caller.reach.sees(other));
+    let merged = merged.map(|other| other.device.id.clone());
     let (now, health) = (door.now(), door.view.health());
     let mut shown = DeviceShown::with_detail(found, &Seen { now: &now, health: &health }, about, merged);
     if let Some(detail) = &mut shown.detail {
@@ -153,8 +174,8 @@ async fn device_shown(door: &Door, found: &DeviceNow) -> Result<Json<DeviceShown
     Ok(Json(shown))
 }
 
-async fn log(door: &Door, word: &str) -> Result<Json<LogShown>, Fault> {
-    let found = door.view.find(word).map_err(|missing| no_device(word, &missing))?;
+async fn log(door: &Door, caller: &Caller, word: &str) -> Result<Json<LogShown>, Fault> {
+    let found = door.view.find(word, &caller.reach).map_err(|missing| no_device(word, &missing))?;
     let no = found.device.no;
     door.settle().await;
     let entries = journal::read(door, move |snapshots| log_of(&snapshots, no)).await?;
@@ -171,9 +192,24 @@ fn log_of(snapshots: &Snapshots, no: DeviceNo) -> Result<Vec<Entry>, StoreError>
     snapshots.log(no)
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Places {
+    /// The place in the list of the last one that was seen.
+    after: Option<usize>,
+    limit: Option<usize>,
+}
+
 /// Who was turned away; there are at most `limits.attempts`, and one for all the others.
-pub async fn attempts(State(door): Here) -> Json<Vec<AttemptShown>> {
-    Json(door.view.attempts().iter().map(AttemptShown::of).collect())
+pub async fn attempts(State(door): Here, range: Asked<Places>) -> Result<Json<AttemptsShown>, Fault> {
+    let range = query(range)?;
+    let limit = door.limit(range.limit)?;
+    let all = door.view.attempts();
+    let from = range.after.map_or(0, |after| after.saturating_add(1));
+    let attempts: Vec<AttemptShown> = all.iter().skip(from).take(limit).map(AttemptShown::of).collect();
+    let end = from.saturating_add(attempts.len());
+    let after = (end < all.len()).then(|| end.saturating_sub(1));
+    Ok(Json(AttemptsShown { attempts, after }))
 }
 
 pub fn no_device(word: &str, missing: &NoDevice) -> Fault {

@@ -1,44 +1,45 @@
-//! The daemon's door: HTTP and JSON over a Unix socket that only root and the daemon's own user may use.
+//! The daemon's door: HTTP and JSON, over a Unix socket for root and a group, and from afar with TLS.
 //!
-//! Tasks: one that accepts, one for each connection, at most `limits.connections` of them. They read the view and short
-//! snapshots of the store, and ask the loop through [`Asks`]; each wait has a deadline. What is not an answer of the
-//! engine never reaches the engine: bodies are bounded and read here.
+//! In reading order: [`serve`] takes connections, [`caller`] makes out who asks, [`routes`] is the table of what may be
+//! asked. Handlers read the view and short snapshots of the store, and ask the loop through [`Asks`]; each wait has a
+//! deadline. What is not an answer of the engine never reaches the engine: bodies are bounded and read here.
 
+mod anybody;
 mod ask;
+pub mod caller;
 mod config;
+pub mod far;
 pub mod fault;
+mod groups;
 mod journal;
 mod look;
+mod pace;
+mod paged;
+mod points;
+pub mod routes;
+mod serve;
 pub mod shown;
 pub mod socket;
+pub mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
-use axum::routing::{get, post};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::asks::Asks;
 use crate::model::layer::{Versions, Wanted};
 use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Mono, Name};
-use crate::nearest;
 use crate::store::Snapshots;
 use crate::view::View;
-use fault::Fault;
+pub use pace::{Pace, Strangers};
+pub use routes::cut;
+pub use serve::{Doors, serve};
 
 /// Bytes of a request that no settings can forbid: a client that sends much sends it in parts of this size.
 pub const ALWAYS_TAKEN: usize = 64 << 10;
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
-/// Connections that are told why they may not stay, at once.
-const DOORSTEP: usize = 8;
-const LARGEST_HEAD: usize = 16 << 10;
 
 /// All that a request may use.
 pub struct Door {
@@ -54,6 +55,10 @@ pub struct Door {
     pub snapshots: Snapshots,
     pub readers: Vec<Name>,
     pub limits: Bounds,
+    /// Where those from afar may come.
+    pub listens: far::Listens,
+    pub pace: Pace,
+    pub strangers: Strangers,
     /// The time since the boot.
     pub mono: fn() -> Mono,
 }
@@ -93,144 +98,6 @@ pub enum Asked {
 }
 
 type Here = State<Arc<Door>>;
-
-/// Each with its method, as a 404 names them.
-pub const ROUTES: [&str; 20] = [
-    "POST /v1/ask",
-    "GET /v1/commands",
-    "GET /v1/commands/{id}",
-    "GET /v1/status",
-    "GET /v1/devices",
-    "GET /v1/devices/{id}",
-    "GET /v1/devices/{id}/log",
-    "GET /v1/attempts",
-    "GET /v1/links",
-    "GET /v1/journal/vital",
-    "GET /v1/journal/events",
-    "GET /v1/journal/telemetry",
-    "POST /v1/journal/ack",
-    "GET /v1/config",
-    "GET /v1/config/diff",
-    "POST /v1/config/reload",
-    "GET /v1/config/versions",
-    "POST /v1/config/change",
-    "POST /v1/config/confirm/{version}",
-    "POST /v1/config/back/{version}",
-];
-
-fn routes(door: Arc<Door>) -> Router {
-    Router::new()
-        .route("/v1/ask", post(ask::ask))
-        // Ids may hold slashes.
-        .route("/v1/commands", get(ask::commands))
-        .route("/v1/commands/{*id}", get(ask::command))
-        .route("/v1/status", get(look::status))
-        .route("/v1/devices", get(look::devices))
-        .route("/v1/devices/{*id}", get(look::device))
-        .route("/v1/attempts", get(look::attempts))
-        .route("/v1/links", get(look::links))
-        .route("/v1/journal/ack", post(journal::ack))
-        .route("/v1/journal/{stream}", get(journal::page))
-        .route("/v1/config", get(config::show))
-        .route("/v1/config/diff", get(config::diff))
-        .route("/v1/config/reload", post(config::reload))
-        .route("/v1/config/versions", get(config::versions))
-        .route("/v1/config/change", post(config::change))
-        .route("/v1/config/confirm/{version}", post(config::confirm))
-        .route("/v1/config/back/{version}", post(config::back))
-        .fallback(nowhere)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(door)
-}
-
-async fn nowhere(method: Method, uri: Uri) -> Fault {
-    let asked = format!("{method} {}", uri.path());
-    let near = nearest::nearest(&asked, ROUTES);
-    let hint = match near {
-        Some(route) => format!("did you mean {route}?"),
-        None => format!("there are {}", ROUTES.join(", ")),
-    };
-    Fault::new(StatusCode::NOT_FOUND, "not-found", format!("there is nothing at {}", cut(uri.path())), hint)
-}
-
-async fn wrong_method(method: Method, uri: Uri) -> Fault {
-    let says = format!("{} does not take {method}", cut(uri.path()));
-    Fault::new(StatusCode::METHOD_NOT_ALLOWED, "bad-argument", says, "use GET to look and POST to ask")
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(160).collect()
-}
-
-/// Until `stop`; then lets the connections end what they are at.
-pub async fn serve(listener: UnixListener, door: Arc<Door>, mut stop: watch::Receiver<bool>) {
-    let most = door.limits.connections;
-    let places = Arc::new(Semaphore::new(most));
-    let doorstep = Arc::new(Semaphore::new(DOORSTEP));
-    let service = TowerToHyperService::new(routes(door));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped(&mut stop) => break,
-        };
-        let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely: the next try comes when some may be free.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        match admit(&stream, &places) {
-            Ok(place) => drop(tokio::spawn(connection(stream, service.clone(), stop.clone(), place))),
-            Err(fault) => turn_away(stream, fault, &doorstep),
-        }
-    }
-    let all = u32::try_from(most).unwrap_or(u32::MAX);
-    let _ = places.acquire_many(all).await;
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that whoever could say so is gone: stopped all the same.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// A place for the connection, unless it may not come in or all are taken.
-fn admit(stream: &UnixStream, places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Fault> {
-    socket::may_enter(stream)?;
-    places.clone().try_acquire_owned().map_err(|_| {
-        Fault::busy("all connections are in use (limits.connections)", "come back when one of them has ended")
-    })
-}
-
-/// So many are told why they may not stay; more of them at once are closed without a word.
-fn turn_away(stream: UnixStream, fault: Fault, doorstep: &Arc<Semaphore>) {
-    if let Ok(place) = doorstep.clone().try_acquire_owned() {
-        tokio::spawn(async move {
-            socket::turn_away(stream, fault).await;
-            drop(place);
-        });
-    }
-}
-
-async fn connection(
-    stream: UnixStream,
-    service: TowerToHyperService<Router>,
-    mut stop: watch::Receiver<bool>,
-    _place: OwnedSemaphorePermit,
-) {
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN).max_buf_size(LARGEST_HEAD);
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "connection to the socket ended");
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::*;
 
 pub use command::{Answer, ChildShown, CommandShown, CommandsShown, ManyCounts};
-pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, PointShown, Seen, waits};
+pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, PointShown, Seen, points_of, waits};
 pub use profile::{Other, ProfileShown, Scored};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Status {
     pub wrong: Vec<String>,
     pub clock: ClockShown,
     pub devices: Counts,
+    /// Where those from afar may come, with TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listens: Option<std::net::SocketAddr>,
     pub commands: usize,
     pub asks_in_flight: usize,
     pub links: Vec<LinkShown>,
@@ -78,6 +81,20 @@ pub struct LinkShown {
     /// Readings and sightings that made no sense or had no room, and orders that found too many others waiting.
     pub rejected: u64,
     pub dropped: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinksShown {
+    pub links: Vec<LinkShown>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Name>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttemptsShown {
+    pub attempts: Vec<AttemptShown>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
@@ -45,10 +45,17 @@ fn world() -> World {
         wrong: watch::channel(Vec::new()).1,
         snapshots: store.snapshots(),
         readers: Vec::new(),
+        listens: Arc::default(),
+        pace: Pace::new(0),
+        strangers: Strangers::default(),
         limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, page: 10 },
         mono: || Mono(5_000),
     };
     World { door: Arc::new(door), store, events, _folder: folder }
+}
+
+fn root() -> caller::Caller {
+    caller::Caller::local(Principal::local_root())
 }
 
 impl World {
@@ -60,7 +67,8 @@ impl World {
             let Some(Event::Ask { to, .. }) = self.events.recv().await else { panic!("nobody asked") };
             asks.answer(to, reply);
         };
-        let (answer, ()) = tokio::join!(ask::ask(State(self.door.clone()), wait, Body::from(ask.to_string())), answers);
+        let (answer, ()) =
+            tokio::join!(ask::ask(State(self.door.clone()), root(), wait, Body::from(ask.to_string())), answers);
         match answer {
             Ok((status, Json(answer))) => (status.as_u16(), json!(answer)),
             Err(fault) => (fault.status.as_u16(), json!(fault.told())),
@@ -161,10 +169,11 @@ async fn who_was_turned_away_is_told_with_the_reason_in_words() {
     let address = Address::new("a-7").unwrap();
     let attempt = Attempt { stranger, address, why: Denial::NoRoom, first: at(1), last: at(9), count: 4 };
     world.door.view.publish_attempts(vec![attempt]);
-    let shown = json!(look::attempts(State(world.door.clone())).await.0);
+    let places = Query::try_from_uri(&"/v1/attempts".parse().unwrap());
+    let shown = json!(look::attempts(State(world.door.clone()), places).await.unwrap().0);
     let expected = json!([{ "link": "plant", "address": "a-7", "why": "no-room", "first": 1, "last": 9, "count": 4,
                             "says": "as many devices as may be are known already, or wait for a decision" }]);
-    assert_eq!(shown, expected);
+    assert_eq!(shown["attempts"], expected);
 }
 
 #[tokio::test]
@@ -176,7 +185,7 @@ async fn a_device_that_was_merged_names_the_one_that_it_is() {
         Arc::new(device::DeviceNow::new(device, Arc::default()))
     };
     world.door.view.publish_devices([known(1, "urn:a", None), known(2, "urn:b", Some(DeviceNo(1)))]);
-    let answer = look::device(State(world.door.clone()), ask::Word("urn:b".into())).await.unwrap();
+    let answer = look::device(State(world.door.clone()), root(), ask::Word("urn:b".into())).await.unwrap();
     let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     let shown: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((&shown["detail"]["merged"], &shown["detail"]["keyed"]), (&json!("urn:a"), &json!(false)), "{shown}");
@@ -184,8 +193,8 @@ async fn a_device_that_was_merged_names_the_one_that_it_is() {
 
 #[tokio::test]
 async fn a_wrong_path_is_told_the_nearest_route() {
-    let fault = nowhere(Method::GET, Uri::from_static("/v1/staus")).await;
+    let fault = routes::nowhere(Method::GET, Uri::from_static("/v1/staus")).await;
     assert_eq!(fault.hint, "did you mean GET /v1/status?");
-    let fault = nowhere(Method::GET, Uri::from_static("/metrics/of/everything")).await;
+    let fault = routes::nowhere(Method::GET, Uri::from_static("/metrics/of/everything")).await;
     assert!(fault.hint.starts_with("there are POST /v1/ask, "), "{}", fault.hint);
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::client::{Client, escaped};
 use super::table::{print, table, time, width};
 use super::{CliError, Exit, print_json, told};
-use crate::api::shown::{AttemptShown, CommandShown, CommandsShown, Counts, LinkShown, PageShown, Status};
+use crate::api::shown::{
+    AttemptShown, AttemptsShown, CommandShown, CommandsShown, Counts, LinkShown, LinksShown, PageShown, Status,
+};
 use crate::units::show_span;
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -82,7 +84,8 @@ fn links_table(links: &[LinkShown]) -> String {
 }
 
 pub async fn links(client: &Client, json: bool) -> Result<Exit, CliError> {
-    let links: Vec<LinkShown> = client.get("/v1/links", AT_ONCE).await?;
+    let shown: LinksShown = client.get("/v1/links?limit=1000", AT_ONCE).await?;
+    let links = shown.links;
     if json {
         return print_json(&links);
     }
@@ -91,7 +94,8 @@ pub async fn links(client: &Client, json: bool) -> Result<Exit, CliError> {
 }
 
 pub async fn attempts(client: &Client, json: bool) -> Result<Exit, CliError> {
-    let all: Vec<AttemptShown> = client.get("/v1/attempts", AT_ONCE).await?;
+    let shown: AttemptsShown = client.get("/v1/attempts?limit=10000", AT_ONCE).await?;
+    let all = shown.attempts;
     if json {
         return print_json(&all);
     }

@@ -1,7 +1,7 @@
 //! What happened, in sentences: records of the journal and of a device's log, and how a command ended.
 
 use crate::api::shown::HeardShown;
-use crate::model::{Gap, Outcome, Record};
+use crate::model::{Audit, Came, Gap, Name, Outcome, Record};
 
 use super::table::time;
 
@@ -16,11 +16,12 @@ pub fn word<T: serde::Serialize>(of: &T) -> String {
 
 pub fn record(record: &Record) -> String {
     match record {
-        Record::Result { command, device, operation, state, outcome } => {
+        Record::Result { command, device, operation, state, outcome, .. } => {
             let device = device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
             let end = outcome.as_ref().map(|outcome| format!(": {}", self::outcome(outcome))).unwrap_or_default();
             format!("{operation} on {device} {} ({command}){end}", state.name())
         }
+        Record::Audit(audit) => self::audit(audit),
         Record::Gap(gap) => self::gap(gap),
         Record::Settings { says } => format!("settings: {says}"),
         Record::LinkUp { link } => format!("link {link} up"),
@@ -62,6 +63,18 @@ pub fn record(record: &Record) -> String {
     }
 }
 
+fn audit(audit: &Audit) -> String {
+    let by = audit.by.as_ref().map_or("somebody unknown", Name::as_str);
+    let from = audit.from.as_ref().map(|from| format!(" from {from}")).unwrap_or_default();
+    let on = audit.on.as_ref().map(|on| format!(" on {on}")).unwrap_or_default();
+    let times = if audit.times == 1 { String::new() } else { format!(", {} times", audit.times) };
+    let came = match &audit.came {
+        Came::Done => "done".to_owned(),
+        Came::Refused(why) => format!("refused{times}: {why}"),
+    };
+    format!("{by}{from}: {}{on}: {came}", audit.what)
+}
+
 fn gap(gap: &Gap) -> String {
     let why = word(&gap.why);
     if gap.count == 0 && !gap.exact {
@@ -96,7 +109,7 @@ pub fn outcome(outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Address, DeviceId, Name, Wall};
+    use crate::model::{Address, DeviceId, Wall};
 
     #[test]
     fn what_happened_is_told_in_a_sentence() {

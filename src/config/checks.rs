@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::devices;
-use super::sections::{Commands, Config, Link, Store};
+use super::sections::{Api, Commands, Config, Link, Store};
 use crate::document::{At, Fault, Faults, Key, KeyDoc, Nested, Node, Placed, Section, Table, section};
 use crate::model::Name;
 use crate::profile::{MOST_PROFILES, Profile};
@@ -24,6 +24,7 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     let all_right = faults.is_empty();
     let mut look = Look { config, root, faults, all_right };
     look.socket();
+    look.api();
     look.order_of_spans();
     look.links();
     look.admission();
@@ -84,6 +85,20 @@ impl Look<'_> {
         let bytes = self.config.socket.path.value.as_os_str().len();
         if !(1..=LONGEST_SOCKET_PATH).contains(&bytes) {
             self.say(&["socket", "path"], format!("path has {bytes} bytes; Linux takes 1 to {LONGEST_SOCKET_PATH}"));
+        }
+    }
+
+    fn api(&mut self) {
+        let api = &self.config.api;
+        if api.listen.is_some() && self.is_right::<Api>(&["api"]) {
+            for (missing, key) in [(api.certificate.is_none(), "certificate"), (api.key.is_none(), "key")] {
+                if missing {
+                    self.say(
+                        &["api", "listen"],
+                        format!("who listens for those from afar needs a {key} too (api.{key})"),
+                    );
+                }
+            }
         }
     }
 

@@ -46,6 +46,7 @@ impl Config {
             most_pending: limits.pending,
             most_points: limits.points,
             most_attempts: limits.attempts,
+            most_tokens: limits.tokens,
             most_targets: limits.targets,
             most_commands: limits.commands,
             most_queued: limits.waiting,

@@ -3,6 +3,7 @@
 //! `config/dmgw.toml` is made from these rows, and `dmgw config explain` reads them too.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,9 @@ use crate::document::{Nested, Placed, Section};
 use crate::engine::{Admission, ONLY_LOOKS, Pattern};
 use crate::links::{self, Driver};
 use crate::model::registration::MOST_AT_ONCE;
-use crate::model::{Name, OperationSet, Proof, Stream};
+use crate::model::{Name, OperationSet, Proof, Role, Stream};
 use crate::profile::Profile;
+use crate::seal::SecretSource;
 use crate::section;
 use crate::selector::For;
 use crate::store::block::MOST_READINGS;
@@ -36,6 +38,7 @@ section! {
         store: Store = Store::default() => within Store;
         journal: Journal = Journal::default() => within Journal;
         socket: Socket = Socket::default() => within Socket;
+        api: Api = Api::default() => within Api;
         log: Log = Log::default() => within Log;
         clock: Clock = Clock::default() => within Clock;
         devices: Devices = Devices::default() => within Devices;
@@ -133,8 +136,28 @@ section! {
 section! {
     /// Where people and programs on this machine reach the daemon.
     pub struct Socket {
-        /// Where `dmgw status` and its like reach the daemon. Only root, and the user the daemon runs as, may use it.
+        /// Where `dmgw status` and its like reach the daemon. Only root, the user the daemon runs as, and a group may use
+        /// it.
         path: Placed<PathBuf> = Placed::from(PathBuf::from(DEFAULT_SOCKET));
+        /// That group, where this machine has it, and what its members may do: viewer, operator or administrator.
+        group: String = "dmgw".into();
+        role: Role = Role::Administrator;
+    }
+}
+
+section! {
+    /// The door for those who come from afar: HTTPS. Whoever comes shows a token or a certificate (dmgw token create
+    /// lets in who shows it).
+    pub struct Api {
+        /// Where to listen; without it, nobody comes from afar. [::] is all addresses.
+        listen: Option<SocketAddr> = None, like "\"[::]:8443\"";
+        /// The gateway's certificate, in PEM, with those between it and its authority; read anew when the file changes.
+        certificate: Option<PathBuf> = None, like "\"/etc/dmgw/tls/gateway.pem\"";
+        /// The private key that belongs to it, in PEM.
+        key: Option<Placed<SecretSource>> = None => secret Option<Placed<SecretSource>>, like "{ file = \"/etc/dmgw/tls/gateway.key\" }";
+        /// Connections at once: in all, and of one address.
+        connections: usize = 64, from 1, to 4_096;
+        per_address: usize = 16, from 1, to 4_096;
     }
 }
 
@@ -228,6 +251,8 @@ section! {
         points: usize = 200_000, from 1, to 10_000_000;
         /// Strangers that were turned away and are remembered one by one; the rest are counted together.
         attempts: usize = 1_024, from 1, to 65_536;
+        /// Tokens that let somebody in from afar.
+        tokens: usize = 64, from 1, to 4_096;
         /// Devices that one command may be for.
         targets: usize = 1_000, from 1, to MOST_AT_ONCE;
         /// Commands remembered at once, open and ended.
@@ -252,6 +277,8 @@ section! {
         answer: Span = Span::secs(10), from Span::millis(100), to Span::secs(3_600);
         /// How long somebody may wait on the socket for a command to end.
         wait: Span = Span::secs(300), from Span::secs(1), to Span::secs(DAY);
+        /// Requests a second that one principal may make; 0: as many as it likes. Root at the socket always may.
+        requests: u32 = 500, from 0, to 1_000_000;
         /// Entries on one page of a list.
         page: usize = 1_000, from 1, to 10_000;
     }

@@ -133,6 +133,7 @@ impl EventLoop {
         let Configure { settings, links, versions, says, files_are_right, done } = other;
         self.turn.configure(now, settings, kept(now, versions, says));
         self.view.publish_profiles(self.turn.profiles().clone());
+        self.view.publish_groups(self.turn.groups());
         if files_are_right {
             self.health.settings = None;
         }
@@ -155,6 +156,9 @@ impl EventLoop {
         self.view.publish_devices(devices);
         if touched.attempts {
             self.view.publish_attempts(self.turn.engine().attempts().cloned().collect());
+        }
+        if touched.tokens {
+            self.view.publish_tokens(self.turn.engine().tokens());
         }
         if !touched.ended.is_empty() {
             self.view.publish_ended(touched.ended);

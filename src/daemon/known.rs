@@ -68,5 +68,5 @@ async fn ask(part: &[(Name, Registration)], asks: &Arc<Asks>) -> Vec<String> {
 /// Whoever may write the settings may register.
 fn settings() -> Principal {
     let name = Name::new("settings").unwrap_or_else(|_| unreachable!("the name is within its bounds"));
-    Principal { name, role: Role::Administrator, scope: Scope::All, local: true }
+    Principal { name, role: Role::Administrator, scope: Scope::All, local: true, from: None }
 }

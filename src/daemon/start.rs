@@ -18,6 +18,8 @@ use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
 use super::files::Files;
 use super::notify::Notify;
 use super::settings;
+use crate::api::far::Far;
+use crate::api::socket::Group;
 use crate::api::{self, Control};
 use crate::asks::Asks;
 use crate::config::probation::{self, AtStart};
@@ -70,9 +72,10 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
     let begun = with_versions(main, found, store.snapshots()).and_then(|begun| {
         let socket = &begun.0.config.socket.path.value;
         make_folder(socket, 0o755)?;
-        Ok((api::socket::bind(socket)?, begun))
+        let group = Group::find(&begun.0.config.socket.group, begun.0.config.socket.role);
+        Ok((api::socket::bind(socket, group.as_ref())?, group, begun))
     });
-    let (listener, (started, mut files, went_back)) = match begun {
+    let (listener, group, (started, mut files, went_back)) = match begun {
         Ok(begun) => begun,
         Err(error) => {
             // Nothing happened yet; the next start need not think that it crashed.
@@ -98,6 +101,7 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
     let asks = Arc::new(Asks::new(events.clone(), config.limits.asks));
     let view = Arc::new(View::default());
     view.publish_profiles(turn.profiles().clone());
+    view.publish_groups(turn.groups());
     let links = Attached::new(&config, events.clone(), keys);
     let known = links.known();
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
@@ -129,8 +133,10 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         probation::end(&files.probation).context("the file of a probation that is over cannot be taken away")?;
     }
     let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
+    let far = far(&config, &seal, &api_door);
+    let doors = api::Doors { socket: listener, group, far };
     let (api_stop, api_stopped) = watch::channel(false);
-    let api = tokio::spawn(api::serve(listener, api_door, api_stopped));
+    let api = tokio::spawn(api::serve(doors, api_door, api_stopped));
     let running = Running {
         socket,
         asks,
@@ -272,6 +278,9 @@ fn door(
         wrong,
         snapshots: turn.snapshots(),
         readers: config.journal.readers.keys().cloned().collect(),
+        listens: Arc::default(),
+        pace: api::Pace::new(config.limits.requests),
+        strangers: api::Strangers::default(),
         limits: api::Bounds {
             connections: config.limits.connections,
             body: config.limits.body.0 as usize,
@@ -281,6 +290,18 @@ fn door(
         },
         mono,
     })
+}
+
+/// Only where the settings say so.
+fn far(config: &Config, seal: &Arc<Seal>, door: &api::Door) -> Option<Far> {
+    let config::Api { listen, certificate, key, connections, per_address } = config.api.clone();
+    let (listen, certificate, key, seal) = (listen?, certificate?, key?.value, seal.clone());
+    let key = move || {
+        let key = key.resolve(&seal, seal::credentials().as_deref());
+        key.map_err(|error| format!("the key of the certificate cannot be used: {:#}", anyhow::Error::new(error)))
+    };
+    let listens = door.listens.clone();
+    Some(Far { listen, certificate, key: Box::new(key), connections, per_address, listens })
 }
 
 /// The receiver hears how the loop ended; nothing, where it panicked.

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::{May, Reach};
 use crate::model::command::Expiry;
 use crate::model::device::DeviceNow;
 use crate::model::event::Operate;
+use crate::model::operation::GatewayKind;
 use crate::model::*;
 
 use super::Engine;
+use super::audit;
 use super::commands::Kept;
 use super::fitting::{fitting, list};
 use super::remembering::OUR_IDS;
@@ -17,14 +20,22 @@ use super::timers::Timer;
 
 impl Engine {
     pub(super) fn ask(&mut self, now: &Now, to: u64, by: &Principal, ask: Ask, step: &mut Step) {
-        let reply = match ask {
+        let before = step.changes.len();
+        let reply = match ask.clone() {
             Ask::Operate(operate) => self.operate(now, by, operate, step),
             Ask::Cancel { command } => self.cancel(now, by, &command, step),
             Ask::Discover { link } => self.discover(now, by, &link, step),
-            Ask::Settle => Ok(Reply::Done),
+            Ask::Settle => settle(by),
             Ask::Register { devices } => self.register(now, by, devices, step),
+            Ask::Grant(grant) => self.give(now, by, grant, step),
+            Ask::Revoke { token } => self.revoke(by, token, step),
         };
-        step.orders.push(Order::Reply { to, reply: reply.unwrap_or_else(Reply::Refused) });
+        let reply = reply.unwrap_or_else(Reply::Refused);
+        if let Some(came) = audit::came(&ask, &reply, step.changes.len() > before) {
+            let (what, on) = audit::of_ask(&ask);
+            self.audit(now, Audit::new(by, what, on, came), step);
+        }
+        step.orders.push(Order::Reply { to, reply });
     }
 
     fn operate(&mut self, now: &Now, by: &Principal, ask: Operate, step: &mut Step) -> Result<Reply, Refusal> {
@@ -55,6 +66,7 @@ impl Engine {
         let nobody = Whom::Many([].into());
         Ok(Command {
             local: by.local,
+            from: by.from.clone(),
             mark: mark_of(ask),
             priority: ask.priority,
             expires,
@@ -107,13 +119,10 @@ impl Engine {
             Kept::Ended(ended) => ended.clone(),
         };
         let target = known.device.and_then(|device| self.registry.get(device));
-        let may = match target {
-            Some(target) => access::may(by, known.kind, &target.device),
-            None => access::may_recall(by, &known.by),
-        };
-        if !may {
-            return Err(Refusal::NotAllowed(format!("{} may not look at command {}", by.name, known.id)));
-        }
+        self.may_touch(by, known.kind, target, &known.by).map_err(|may| match may {
+            May::Unseen => Refusal::BadArgument(format!("id {} was used before; take a new one", known.id)),
+            _ => Refusal::NotAllowed(format!("{} may not look at command {}", by.name, known.id)),
+        })?;
         let other = known.kind != ask.operation.kind() || self.is_for_another(&known, ask);
         if other || (known.mark != 0 && known.mark != mark_of(ask)) {
             let what = match target {
@@ -125,6 +134,23 @@ impl Engine {
             return Err(Refusal::BadArgument(says));
         }
         Ok(Reply::Known(known.no))
+    }
+
+    /// What concerns a command: by its device, where that is known.
+    fn may_touch(
+        &self,
+        by: &Principal,
+        kind: OperationKind,
+        target: Option<&Arc<DeviceNow>>,
+        asked_by: &Name,
+    ) -> Result<(), May> {
+        let reach = Reach::of(by);
+        let may = match target {
+            Some(target) => reach.may(kind, target),
+            None if reach.may_recall(asked_by) => May::Yes,
+            None => May::No,
+        };
+        if may == May::Yes { Ok(()) } else { Err(may) }
     }
 
     fn is_for_another(&self, known: &Ended, ask: &Operate) -> bool {
@@ -224,8 +250,10 @@ impl Engine {
     ) -> Result<Arc<DeviceNow>, Refusal> {
         let kind = operation.kind();
         let target = self.registry.by_id(id).ok_or_else(|| Refusal::NotFound(format!("there is no device {id}")))?;
-        if !access::may(by, kind, &target.device) {
-            return Err(Refusal::NotAllowed(format!("{} may not {kind} {id}", by.name)));
+        match Reach::of(by).may(kind, target) {
+            May::Yes => {}
+            May::No => return Err(Refusal::NotAllowed(format!("{} may not {kind} {id}", by.name))),
+            May::Unseen => return Err(Refusal::NotFound(format!("there is no device {id}"))),
         }
         self.eligible(now, by, &target.device, operation)?;
         if !operation.by_gateway() && self.registry.link_of(target.device.no).is_none() {
@@ -266,13 +294,10 @@ impl Engine {
             Kept::Ended(ended) => return Err(too_late(ended.state)),
         };
         let target = command.device().and_then(|device| self.registry.get(device));
-        let may = match target {
-            Some(target) => access::may(by, command.operation.kind(), &target.device),
-            None => access::may_recall(by, &command.by),
-        };
-        if !may {
-            return Err(Refusal::NotAllowed(format!("{} may not cancel command {id}", by.name)));
-        }
+        self.may_touch(by, command.operation.kind(), target, &command.by).map_err(|may| match may {
+            May::Unseen => unknown(),
+            _ => Refusal::NotAllowed(format!("{} may not cancel command {id}", by.name)),
+        })?;
         match command.whom {
             Whom::Device { no, .. } => {
                 self.cancel_one(now, &command, step);
@@ -298,18 +323,26 @@ impl Engine {
     }
 
     fn discover(&mut self, now: &Now, by: &Principal, name: &Name, step: &mut Step) -> Result<Reply, Refusal> {
+        if !Reach::of(by).may_gateway(GatewayKind::Discover) {
+            return Err(Refusal::NotAllowed(format!("{} may not discover on link {name}", by.name)));
+        }
         let Some(link) = self.registry.link(name) else {
             let known = list(self.registry.link_names());
             return Err(Refusal::NotFound(format!("there is no link {name}; there is {known}")));
         };
-        if !access::may_discover(by, name) {
-            return Err(Refusal::NotAllowed(format!("{} may not discover on link {name}", by.name)));
-        }
         if self.links[usize::from(link.0)].up.is_none() {
             return Err(Refusal::Busy(format!("link {name} is down")));
         }
         self.order(now, link, LinkOrder::Discover, step);
         Ok(Reply::Done)
+    }
+}
+
+/// Costs a commit.
+fn settle(by: &Principal) -> Result<Reply, Refusal> {
+    match Reach::of(by).may_gateway(GatewayKind::Settle) {
+        true => Ok(Reply::Done),
+        false => Err(Refusal::NotAllowed(format!("{} may not have things written at once", by.name))),
     }
 }
 

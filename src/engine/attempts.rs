@@ -130,14 +130,14 @@ fn is_old(now: &Now, attempt: &Attempt) -> bool {
 
 impl Engine {
     /// What a clean stop writes beside: counts that have grown since they were written.
-    pub fn last_words(&mut self) -> Vec<Change> {
+    pub fn last_words(&mut self, now: &Now) -> Vec<Change> {
         let grown = self.attempts.rows.values_mut().filter(|row| row.stored != row.counted);
         let told = grown.map(|row| {
             row.stored = row.counted.clone();
             Change::Attempt(row.counted.clone())
         });
         let told: Vec<Change> = told.collect();
-        told.into_iter().chain(self.last_totals()).collect()
+        told.into_iter().chain(self.last_totals()).chain(self.last_audits(now)).collect()
     }
 
     /// Who tried to join, or to be somebody, and was turned away.
@@ -156,7 +156,7 @@ impl Engine {
 impl Touched {
     /// What a start has to show.
     pub(super) fn of_start(devices: Vec<DeviceNo>, attempts: &Attempts) -> Touched {
-        Touched { devices, attempts: !attempts.rows.is_empty(), ..Touched::default() }
+        Touched { devices, attempts: !attempts.rows.is_empty(), tokens: true, ..Touched::default() }
     }
 }
 

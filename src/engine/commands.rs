@@ -377,6 +377,8 @@ impl Engine {
             operation: command.operation.kind().name(),
             state,
             outcome: command.outcome.clone(),
+            by: Some(command.by.clone()),
+            from: command.from.clone(),
         };
         step.changes.push(record(now, command.device(), result));
         self.child_ended(now, &command, step);
@@ -395,6 +397,7 @@ impl Engine {
         for _ in 0..MOST_AT_ONCE {
             let Some(timer) = self.timers.due(now.mono) else { return };
             match timer {
+                Timer::Audit => self.audits_due(now, step),
                 Timer::Silence(device) => self.look_for_silence(now, device, step),
                 Timer::Expiry(no) => self.expiry_reached(now, no, step),
                 Timer::Deadline(no) => self.deadline_reached(now, no, step),

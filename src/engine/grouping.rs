@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::access::{May, Reach};
 use crate::model::device::DeviceNow;
 use crate::model::event::Operate;
 use crate::model::*;
@@ -58,6 +59,11 @@ impl Engine {
         groups.map(|group| group.name.clone()).collect()
     }
 
+    /// Groups that rest on a selector.
+    pub fn groups(&self) -> impl Iterator<Item = (&Name, &Selector)> {
+        self.settings.groups.iter().map(|rule| (&rule.name, &rule.of))
+    }
+
     /// Nobody is put into a group that rests on a selector.
     pub(super) fn take_by_hand(&self, groups: &[Name]) -> Result<(), String> {
         let rule = self.settings.groups.iter().find(|rule| groups.contains(&rule.name));
@@ -86,13 +92,13 @@ impl Engine {
     /// In the order of their numbers. Whom the principal may not ask is not there for it, and who is not let in is asked
     /// for nothing but a decision.
     fn those(&self, by: &Principal, ask: &Operate, fits: impl Fn(&DeviceNow) -> bool) -> Vec<DeviceId> {
-        let kind = ask.operation.kind();
+        let (kind, reach) = (ask.operation.kind(), Reach::of(by));
         let askable = |device: &Device| {
             device.merged.is_none()
                 && (ask.operation.by_gateway() || matches!(device.life, LifeCycle::Managed | LifeCycle::Quarantined))
         };
         let all = self.registry.numbers().filter_map(|no| self.registry.get(no));
-        let those = all.filter(|entry| askable(&entry.device) && access::may(by, kind, &entry.device) && fits(entry));
+        let those = all.filter(|entry| askable(&entry.device) && reach.may(kind, entry) == May::Yes && fits(entry));
         those.map(|entry| entry.device.id.clone()).collect()
     }
 

@@ -25,6 +25,7 @@ mod admission;
 mod again;
 mod asks;
 mod attempts;
+mod audit;
 mod blocks;
 mod by_gateway;
 mod claims;
@@ -53,6 +54,7 @@ mod reporting;
 mod settings;
 mod step;
 mod timers;
+mod tokens;
 mod waiting;
 
 pub use crate::model::Pattern;
@@ -67,6 +69,7 @@ use crate::model::device::DeviceNow;
 use crate::model::*;
 
 use attempts::Attempts;
+use audit::Audits;
 use claims::Claims;
 use commands::{Commands, as_stored};
 use guard::Guards;
@@ -75,11 +78,14 @@ use links::LinkState;
 use reactions::Fact;
 use registry::Registry;
 use timers::Timers;
+use tokens::Tokens;
 
 pub struct Engine {
     settings: Settings,
     registry: Registry,
     attempts: Attempts,
+    tokens: Tokens,
+    audits: Audits,
     claims: Claims,
     commands: Commands,
     guards: Guards,
@@ -106,6 +112,8 @@ impl Engine {
         let mut engine = Engine {
             registry: Registry::load(&settings, state.shapes, state.devices),
             attempts: Attempts::load(settings.most_attempts, state.attempts),
+            tokens: Tokens::load(state.tokens),
+            audits: Audits::default(),
             claims: Claims::default(),
             commands: Commands::default(),
             guards: Guards::default(),
@@ -144,6 +152,7 @@ impl Engine {
         match event {
             Event::Link { link, event } => self.link_event(now, link, event, &mut step),
             Event::Ask { to, by, ask } => self.ask(now, to, &by, ask, &mut step),
+            Event::Audit(audit) => self.audit(now, audit, &mut step),
             Event::Passed { reader, stream, seq } => step.changes.push(Change::Passed { reader, stream, seq }),
             Event::Recalled { command, outcome } => self.recalled(now, command, outcome, &mut step),
             Event::VitalFull(full) => self.vital_full = full,
@@ -191,6 +200,7 @@ impl Engine {
             commands: self.commands.stored(),
             ended: self.commands.ended().cloned().collect(),
             attempts: self.attempts.stored().cloned().collect(),
+            tokens: self.tokens.all().cloned().collect(),
             about: self.registry.about().collect(),
             totals: self.kinds.stored(),
             forgotten_to: self.commands.forgotten_to,

@@ -101,6 +101,8 @@ pub struct Settings {
     pub most_points: usize,
     /// Strangers that are remembered one by one.
     pub most_attempts: usize,
+    /// Tokens at once.
+    pub most_tokens: usize,
     /// Devices of one command.
     pub most_targets: usize,
     pub most_commands: usize,
@@ -143,6 +145,7 @@ impl Default for Settings {
             most_pending: 1_000,
             most_points: 200_000,
             most_attempts: 1_024,
+            most_tokens: 64,
             most_targets: 1_000,
             most_commands: 20_000,
             most_queued: 256,

@@ -20,6 +20,8 @@ pub struct Touched {
     pub gone: Vec<DeviceNo>,
     /// Somebody was turned away.
     pub attempts: bool,
+    /// Somebody may come in, or no longer.
+    pub tokens: bool,
     pub commands: Vec<Arc<Command>>,
     /// Found at the start, ended long ago.
     pub ended: Vec<(CommandId, CommandNo)>,

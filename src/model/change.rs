@@ -14,6 +14,7 @@ use super::name::Name;
 use super::now::Wall;
 use super::record::{Entry, Stream};
 use super::secret::Secret;
+use super::token::Token;
 use super::totals::Totals;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +67,9 @@ pub enum Change {
     /// Somebody was turned away.
     Attempt(Attempt),
     ForgetAttempt(Stranger),
+    /// Somebody may come in from afar.
+    Token(Arc<Token>),
+    ForgetToken(Name),
     /// A change of the settings was made through a door.
     Layer(Arc<Layer>),
     /// What it said stands in the next one too.
@@ -89,6 +93,7 @@ impl Change {
             Change::Attempt(_) | Change::ForgetAttempt(_) => true,
             Change::Shape { .. } | Change::Device(_) | Change::ForgetDevice(_) | Change::Command(_) => false,
             Change::About { .. } | Change::Key { .. } | Change::Layer(_) | Change::ForgetLayer(_) => false,
+            Change::Token(_) | Change::ForgetToken(_) => false,
         }
     }
 }

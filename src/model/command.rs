@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{CommandId, CommandNo, DeviceId, DeviceNo};
+use super::id::{Address, CommandId, CommandNo, DeviceId, DeviceNo};
 use super::name::Name;
 use super::now::{Boot, ClockQuality, Mono, Now, Wall};
 use super::operation::{Operation, OperationKind};
@@ -175,6 +175,9 @@ pub struct Command {
     pub no: CommandNo,
     pub id: CommandId,
     pub by: Name,
+    /// From where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Address>,
     pub whom: Whom,
     pub operation: Operation,
     /// By somebody on the spot.
@@ -220,6 +223,7 @@ impl Command {
             no,
             id,
             by,
+            from: None,
             whom,
             operation,
             local: false,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::about::About;
+use super::audit::Audit;
 use super::command::{Outcome, Priority};
 use super::device::Capabilities;
 use super::id::{Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, LinkNo};
@@ -16,6 +17,7 @@ use super::principal::Principal;
 use super::reading::Heard;
 use super::record::Stream;
 use super::registration::Registration;
+use super::token::Grant;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -31,6 +33,8 @@ pub enum Event {
         by: Principal,
         ask: Ask,
     },
+    /// Somebody asked a door for something that never reaches the engine.
+    Audit(Audit),
     /// A reader of the journal has everything up to and with this number.
     Passed {
         reader: Name,
@@ -128,7 +132,6 @@ pub const MOST_IDENTITIES: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[expect(clippy::large_enum_variant, reason = "most asks are of the large kind")]
 pub enum Ask {
     Operate(Operate),
     Cancel {
@@ -142,6 +145,12 @@ pub enum Ask {
     /// Devices that shall be known; answered one by one.
     Register {
         devices: Vec<Registration>,
+    },
+    /// Somebody shall be let in who shows this.
+    Grant(Grant),
+    /// And no longer.
+    Revoke {
+        token: Name,
     },
 }
 

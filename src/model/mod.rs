@@ -5,8 +5,8 @@
 //! [`event`] (what happened), [`change`] (what to commit), [`order`] (what to do once it is committed).
 
 pub mod about;
-pub mod access;
 pub mod attempt;
+pub mod audit;
 pub mod change;
 pub mod command;
 pub mod device;
@@ -27,12 +27,14 @@ pub mod registration;
 pub mod secret;
 pub mod setting;
 pub mod state;
+pub mod token;
 pub mod totals;
 pub mod until;
 pub mod value;
 
 pub use about::About;
 pub use attempt::{Attempt, Denial, Stranger};
+pub use audit::{Audit, Came};
 pub use change::Change;
 pub use command::{Child, ChildPart, Command, CommandState, Ended, Outcome, Whom};
 pub use device::{Capabilities, Connectivity, Device, LifeCycle, Place};
@@ -53,6 +55,7 @@ pub use record::{Gap, GapReason, Record, Stream};
 pub use registration::{Registered, Registration, check_key};
 pub use secret::Secret;
 pub use state::State;
+pub use token::Token;
 pub use totals::Totals;
 pub use until::Until;
 pub use value::Value;

@@ -176,6 +176,49 @@ impl OperationKind {
     }
 }
 
+macro_rules! gateway_kinds {
+    ($( $(#[$doc:meta])* $kind:ident ),* $(,)?) => {
+        /// What may be asked of the gateway itself, as far as somebody may or may not.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum GatewayKind { $( $(#[$doc])* $kind ),* }
+
+        impl GatewayKind {
+            pub const ALL: &'static [GatewayKind] = &[$(GatewayKind::$kind),*];
+        }
+    };
+}
+
+gateway_kinds! {
+    /// To look at what is in one's scope: devices, points, groups, commands, records.
+    Look,
+    /// To look at what is of no device: metrics, who was turned away.
+    Survey,
+    /// To have on disk at once what could wait.
+    Settle,
+    /// To have a link look for devices.
+    Discover,
+    /// To make a device known.
+    Register,
+    /// To say what a reader of the journal has.
+    Acknowledge,
+    /// To see the settings, and their versions.
+    ShowSettings,
+    /// To change them.
+    Configure,
+    /// To give tokens out and take them back.
+    Grant,
+    /// To change what the log tells.
+    SetLog,
+}
+
+impl fmt::Display for GatewayKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = serde_json::to_value(self).ok();
+        f.write_str(name.as_ref().and_then(|name| name.as_str()).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for OperationKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name())

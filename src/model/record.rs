@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::audit::Audit;
 use super::command::CommandState;
 use super::command::Outcome;
 use super::device::LifeCycle;
@@ -74,7 +75,14 @@ pub enum Record {
         operation: String,
         state: CommandState,
         outcome: Option<Outcome>,
+        /// Who asked it, and from where.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Name>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Address>,
     },
+    /// Somebody asked for something that became no command.
+    Audit(Audit),
     Gap(Gap),
     /// The settings are others: which version, by whom, what is otherwise.
     Settings {
@@ -182,9 +190,38 @@ pub enum Record {
 }
 
 impl Record {
+    /// Whom it is about; of two the first.
+    pub fn device(&self) -> Option<&DeviceId> {
+        match self {
+            Record::Result { device, .. } => device.as_ref(),
+            Record::Audit(_) | Record::Gap(_) | Record::Settings { .. } => None,
+            Record::LinkUp { .. } | Record::LinkDown { .. } => None,
+            Record::DeviceAdded { device, .. }
+            | Record::DeviceMoved { device, .. }
+            | Record::DeviceLife { device, .. }
+            | Record::DeviceBlocked { device, .. }
+            | Record::DeviceUnblocked { device }
+            | Record::DeviceProfile { device, .. }
+            | Record::ProfileNoRoom { device, .. }
+            | Record::DeviceReplaced { device }
+            | Record::DeviceMerged { device, .. }
+            | Record::DeviceSplit { device, .. }
+            | Record::DeviceAlike { device, .. }
+            | Record::DeviceContested { device, .. }
+            | Record::Maintenance { device, .. }
+            | Record::Desired { device, .. }
+            | Record::Differs { device, .. }
+            | Record::DeviceChanged { device }
+            | Record::DeviceUp { device }
+            | Record::DeviceDegraded { device, .. }
+            | Record::DeviceSilent { device }
+            | Record::DeviceGone { device } => Some(device),
+        }
+    }
+
     pub fn stream(&self) -> Stream {
         match self {
-            Record::Result { .. } | Record::Gap(_) => Stream::Vital,
+            Record::Result { .. } | Record::Audit(_) | Record::Gap(_) => Stream::Vital,
             _ => Stream::Events,
         }
     }

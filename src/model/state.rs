@@ -9,6 +9,7 @@ use super::command::{Command, Ended};
 use super::device::{Capabilities, Device};
 use super::id::{CommandNo, DeviceNo, ShapeNo};
 use super::now::Wall;
+use super::token::Token;
 use super::totals::Totals;
 
 /// All in ascending order of their numbers.
@@ -24,6 +25,8 @@ pub struct State {
     pub about: Vec<(DeviceNo, Arc<About>)>,
     /// What is counted for devices.
     pub totals: Vec<(DeviceNo, Arc<Totals>)>,
+    /// Who may come in from afar.
+    pub tokens: Vec<Arc<Token>>,
     /// No forgotten id from outside expired later than this.
     pub forgotten_to: Wall,
     /// The newest device whose row cannot be believed: its number is given all the same.
@@ -64,6 +67,8 @@ impl State {
             Change::Totals { device, totals, .. } => put(&mut self.totals, (*device, totals.clone()), |(no, _)| *no),
             Change::About { device, about } => self.know(*device, about),
             Change::Attempt(attempt) => put(&mut self.attempts, attempt.clone(), |attempt| attempt.stranger.clone()),
+            Change::Token(token) => put(&mut self.tokens, token.clone(), |token| token.name.clone()),
+            Change::ForgetToken(name) => self.tokens.retain(|token| token.name != *name),
             Change::ForgetAttempt(stranger) => self.attempts.retain(|attempt| attempt.stranger != *stranger),
             Change::Record(_) | Change::Passed { .. } | Change::Key { .. } => {}
             // They are read where they are needed.

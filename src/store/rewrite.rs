@@ -16,7 +16,9 @@ use redb::{
 use super::error::StoreError;
 use super::file::{begin, connect};
 use super::keys::REWRITE;
-use super::rows::{ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LAYERS, LOGS, META, SHAPES, TOTALS, meta};
+use super::rows::{
+    ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LAYERS, LOGS, META, SHAPES, TOKENS, TOTALS, meta,
+};
 use crate::disk;
 
 /// The file to go on with. One that cannot be written anew now serves as it is: the next start tries again.
@@ -71,6 +73,7 @@ fn copy_all(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), StoreEr
     copy(from, to, LOGS)?;
     copy(from, to, KEYS)?;
     copy(from, to, ATTEMPTS)?;
+    copy(from, to, TOKENS)?;
     copy(from, to, LAYERS)?;
     copy(from, to, COMMANDS)?;
     copy(from, to, JOURNAL)?;

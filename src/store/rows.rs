@@ -26,6 +26,7 @@ pub(super) const TOTALS: TableDefinition<u32, &[u8]> = TableDefinition::new("tot
 pub(super) const LOGS: TableDefinition<LogKey, &[u8]> = TableDefinition::new("logs");
 pub(super) const KEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("keys");
 pub(super) const ATTEMPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("attempts");
+pub(super) const TOKENS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("tokens");
 pub(super) const LAYERS: TableDefinition<u64, &[u8]> = TableDefinition::new("layers");
 pub(super) const COMMANDS: TableDefinition<u64, &[u8]> = TableDefinition::new("commands");
 pub(super) const JOURNAL: TableDefinition<JournalKey, &[u8]> = TableDefinition::new("journal");
@@ -33,7 +34,7 @@ pub(super) const JOURNAL: TableDefinition<JournalKey, &[u8]> = TableDefinition::
 pub(super) const HEADS: JournalKey = (0, 0, 0);
 
 /// Every table with the number of its format.
-pub(super) const FORMATS: [(&str, u32); 12] = [
+pub(super) const FORMATS: [(&str, u32); 13] = [
     ("file", 1),
     ("meta", 1),
     ("shapes", 1),
@@ -43,13 +44,14 @@ pub(super) const FORMATS: [(&str, u32); 12] = [
     ("logs", 1),
     ("keys", 2),
     ("attempts", 1),
+    ("tokens", 1),
     ("layers", 1),
     ("commands", 2),
     ("journal", 1),
 ];
 
 /// Those that a file of a former version does not have: there they are empty, and get their format at the next open.
-pub(super) const LATER: [&str; 2] = ["totals", "layers"];
+pub(super) const LATER: [&str; 3] = ["totals", "layers", "tokens"];
 
 const CRC: usize = 4;
 

@@ -11,7 +11,8 @@ use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
 use crate::model::{
-    About, Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Layer, Name, ShapeNo, State, Stream, Wall,
+    About, Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Layer, Name, ShapeNo, State, Stream, Token,
+    Wall,
 };
 use crate::seal::Seal;
 
@@ -19,8 +20,8 @@ use super::error::StoreError;
 use super::keys::sealed_row;
 use super::of_device::OfDevices;
 use super::rows::{
-    ABOUT, ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, TOTALS, identity_key, meta, pack, put_meta,
-    stranger_key, unpack,
+    ABOUT, ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, TOKENS, TOTALS, identity_key, meta, pack,
+    put_meta, stranger_key, unpack,
 };
 
 /// In `meta`.
@@ -42,6 +43,7 @@ pub(super) struct Sorted<'a> {
     commands: Vec<(u64, Option<&'a Command>)>,
     keys: Vec<(&'a Identity, Option<&'a Secret>)>,
     attempts: Vec<(&'a Stranger, Option<&'a Attempt>)>,
+    tokens: Vec<(&'a Name, Option<&'a Token>)>,
     layers: Vec<(u64, Option<&'a Layer>)>,
     forgotten_to: Option<Wall>,
     pub(super) records: Vec<&'a Entry>,
@@ -72,6 +74,8 @@ impl<'a> Sorted<'a> {
             Change::Key { identity, key } => self.keys.push((identity, key.as_ref())),
             Change::Attempt(attempt) => self.attempts.push((&attempt.stranger, Some(attempt))),
             Change::ForgetAttempt(stranger) => self.attempts.push((stranger, None)),
+            Change::Token(token) => self.tokens.push((&token.name, Some(token))),
+            Change::ForgetToken(name) => self.tokens.push((name, None)),
             Change::Layer(layer) => self.layers.push((layer.version, Some(layer))),
             Change::ForgetLayer(version) => self.layers.push((*version, None)),
             Change::Record(entry) => {
@@ -85,7 +89,8 @@ impl<'a> Sorted<'a> {
     /// True when there is anything to write outside the journal.
     pub(super) fn has_rows(&self) -> bool {
         let rows = self.shapes.is_empty() && self.devices.is_empty() && self.commands.is_empty();
-        !(rows && self.keys.is_empty() && self.attempts.is_empty() && self.layers.is_empty())
+        let named = self.keys.is_empty() && self.attempts.is_empty() && self.tokens.is_empty();
+        !(rows && named && self.layers.is_empty())
     }
 
     /// The heads of the journal must tell whether it took hold.
@@ -99,7 +104,10 @@ impl<'a> Sorted<'a> {
         self.devices.write(to)?;
         write_rows(to, COMMANDS, &self.commands)?;
         self.write_keys(to, seal)?;
-        self.write_attempts(to)?;
+        let attempts = self.attempts.iter().map(|(stranger, attempt)| (stranger_key(stranger), *attempt));
+        write_named(to, ATTEMPTS, attempts)?;
+        let tokens = self.tokens.iter().map(|(name, token)| (name.as_str().as_bytes().to_vec(), *token));
+        write_named(to, TOKENS, tokens)?;
         write_rows(to, LAYERS, &self.layers)?;
         self.forgotten_to.map_or(Ok(()), |to_wall| put_meta(to, FORGOTTEN_TO, &to_wall))
     }
@@ -119,22 +127,26 @@ impl<'a> Sorted<'a> {
         }
         Ok(())
     }
+}
 
-    fn write_attempts(&self, to: &WriteTransaction) -> Result<(), StoreError> {
-        if self.attempts.is_empty() {
-            return Ok(());
-        }
-        let mut table = to.open_table(ATTEMPTS)?;
-        for (stranger, attempt) in &self.attempts {
-            let key = stranger_key(stranger);
-            let key = key.as_slice();
-            match attempt {
-                Some(attempt) => drop(table.insert(key, pack(&key, attempt)?.as_slice())?),
-                None => drop(table.remove(key)?),
-            }
-        }
-        Ok(())
+/// The same, of rows that have names.
+fn write_named<T: Serialize>(
+    to: &WriteTransaction,
+    table: TableDefinition<&[u8], &[u8]>,
+    rows: impl ExactSizeIterator<Item = (Vec<u8>, Option<T>)>,
+) -> Result<(), StoreError> {
+    if rows.len() == 0 {
+        return Ok(());
     }
+    let mut table = to.open_table(table)?;
+    for (key, row) in rows {
+        let key = key.as_slice();
+        match row {
+            Some(row) => drop(table.insert(key, pack(&key, &row)?.as_slice())?),
+            None => drop(table.remove(key)?),
+        }
+    }
+    Ok(())
 }
 
 /// In order: a row may be written more than once, or written and removed.
@@ -178,7 +190,9 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
     let lost = |table: &'static str| damaged.iter().filter(move |row| row.table == table).map(|row| row.key);
     state.lost_device = lost("devices").filter_map(|key| u32::try_from(key).ok()).max().map(DeviceNo);
     state.lost_commands = lost("commands").map(CommandNo).collect();
-    state.attempts = read_attempts(from, &mut damaged)?;
+    state.attempts = read_named(from, ATTEMPTS, "attempts", &mut damaged)?;
+    state.attempts.sort_by(|a: &Attempt, b| a.stranger.cmp(&b.stranger));
+    state.tokens = read_named(from, TOKENS, "tokens", &mut damaged)?;
     state.forgotten_to = meta(from, FORGOTTEN_TO)?.unwrap_or_default();
     Ok((state, damaged))
 }
@@ -190,22 +204,27 @@ pub(super) fn read_layers(from: &ReadTransaction) -> Result<(Vec<Layer>, Vec<Dam
     Ok((layers, damaged))
 }
 
-fn read_attempts(from: &ReadTransaction, damaged: &mut Vec<DamagedRow>) -> Result<Vec<Attempt>, StoreError> {
-    let table = match from.open_table(ATTEMPTS) {
+/// In the order of their names.
+fn read_named<T: DeserializeOwned>(
+    from: &ReadTransaction,
+    table: TableDefinition<&[u8], &[u8]>,
+    name: &'static str,
+    damaged: &mut Vec<DamagedRow>,
+) -> Result<Vec<T>, StoreError> {
+    let table = match from.open_table(table) {
         Ok(table) => table,
         Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let mut attempts: Vec<Attempt> = Vec::new();
+    let mut rows = Vec::new();
     for (place, row) in (0..).zip(redb::ReadableTable::iter(&table)?) {
         let (key, row) = row?;
         match unpack(&key.value(), row.value()) {
-            Some(attempt) => attempts.push(attempt),
-            None => damaged.push(DamagedRow { table: "attempts", key: place }),
+            Some(row) => rows.push(row),
+            None => damaged.push(DamagedRow { table: name, key: place }),
         }
     }
-    attempts.sort_by(|a, b| a.stranger.cmp(&b.stranger));
-    Ok(attempts)
+    Ok(rows)
 }
 
 /// Row by row: nothing of a row is held once it was taken.

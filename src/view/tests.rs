@@ -3,6 +3,10 @@
 use super::*;
 use crate::model::*;
 
+fn all() -> Reach {
+    Reach::of(&Principal::local_root())
+}
+
 fn device(no: u32, id: &str) -> Arc<DeviceNow> {
     let place = Place { link: Name::new("plant").unwrap(), address: Address::new(&format!("place-{no}")).unwrap() };
     let device = Device {
@@ -29,7 +33,7 @@ fn plant() -> View {
 #[test]
 fn a_device_is_found_as_people_name_it() {
     let view = plant();
-    let found = |word| view.find(word).map(|device| device.device.no.0);
+    let found = |word| view.find(word, &all()).map(|device| device.device.no.0);
     assert_eq!(found("urn:dev:dmgw:serial:acme:meter-1"), Ok(0));
     assert_eq!(found("10"), Ok(10));
     assert_eq!(found("name-20"), Ok(20));
@@ -43,9 +47,9 @@ fn a_device_is_found_as_people_name_it() {
 fn a_word_for_no_device_or_for_several_says_which_it_could_be() {
     let view = plant();
     let near = DeviceId::new("urn:dev:dmgw:serial:acme:meter-1").unwrap();
-    assert_eq!(view.find("metre-1"), Err(NoDevice::Unknown(Some(near))));
-    assert_eq!(view.find("pump"), Err(NoDevice::Unknown(None)));
-    let Err(NoDevice::Several(some)) = view.find("acme") else { panic!() };
+    assert_eq!(view.find("metre-1", &all()), Err(NoDevice::Unknown(Some(near))));
+    assert_eq!(view.find("pump", &all()), Err(NoDevice::Unknown(None)));
+    let Err(NoDevice::Several(some)) = view.find("acme", &all()) else { panic!() };
     assert_eq!(some.len(), 2);
 }
 
@@ -168,7 +172,7 @@ fn a_device_is_found_by_each_of_its_identities_unless_two_have_it() {
         Arc::new(device)
     };
     view.publish_devices([with(0, &["node-7", "shared"]), with(1, &["node-8", "shared"])]);
-    let found = |word| view.find(word).map(|device| device.device.no.0);
+    let found = |word| view.find(word, &all()).map(|device| device.device.no.0);
     assert_eq!((found("node-7"), found("node-8")), (Ok(0), Ok(1)));
     assert!(found("shared").is_err());
 }
@@ -184,5 +188,9 @@ fn a_name_that_two_have_is_not_taken_for_the_first() {
         std::sync::Arc::new(device)
     };
     view.publish_devices([named(0), named(1)]);
-    assert!(matches!(view.find("pump"), Err(NoDevice::Several(_))), "{:?}", view.find("pump").map(|it| it.device.no));
+    assert!(
+        matches!(view.find("pump", &all()), Err(NoDevice::Several(_))),
+        "{:?}",
+        view.find("pump", &all()).map(|it| it.device.no)
+    );
 }

@@ -43,13 +43,15 @@ fn variant(change: &Change) -> &'static str {
         Change::ForgetDevice(_) => "forget-device",
         Change::Attempt(_) => "attempt",
         Change::ForgetAttempt(_) => "forget-attempt",
+        Change::Token(_) => "token",
+        Change::ForgetToken(_) => "forget-token",
         Change::Layer(_) => "layer",
         Change::ForgetLayer(_) => "forget-layer",
         Change::Passed { .. } => "passed",
     }
 }
 
-const VARIANTS: [&str; 16] = [
+const VARIANTS: [&str; 18] = [
     "shape",
     "device",
     "command",
@@ -63,6 +65,8 @@ const VARIANTS: [&str; 16] = [
     "forget-device",
     "attempt",
     "forget-attempt",
+    "token",
+    "forget-token",
     "layer",
     "forget-layer",
     "passed",
@@ -152,7 +156,7 @@ impl Run {
             return Change::Device(Arc::new(self::device(device.0, self.now())));
         }
         let salt = self.dice.below(4);
-        match self.dice.below(14) {
+        match self.dice.below(16) {
             0 => {
                 let labels = [(name(&format!("l{salt}")), ["", "x", "y"][self.dice.below(3) as usize].to_owned())];
                 Change::About { device, about: Arc::new(About { labels: labels.into(), ..About::default() }) }
@@ -168,7 +172,9 @@ impl Run {
             5 => Change::ForgetAttempt(attempt(salt, self.now()).stranger),
             6 => Change::Layer(layer(salt, self.now()).into()),
             7 if self.dice.one_in(3) => Change::ForgetLayer(salt),
-            8 => {
+            8 => Change::Token(token(salt, self.now()).into()),
+            9 if self.dice.one_in(3) => Change::ForgetToken(name(&format!("t{salt}"))),
+            10 => {
                 let count = Count { base: self.dice.below(9) as f64, last: 1.0, doubt: None };
                 let counts = [(format!("a.{salt}.b").parse().unwrap(), count)].into();
                 let totals = Arc::new(Totals { counts, ..Totals::default() });
@@ -239,6 +245,12 @@ fn device(no: u32, now: Now) -> Device {
     Device { place: Some(place), shape: ShapeNo(1), ..Device::new(DeviceNo(no), id, LifeCycle::Managed, &now) }
 }
 
+fn token(salt: u64, made: Now) -> Token {
+    let (role, scope, shows) = (Role::Operator, Scope::For("link == \"a\"".into()), token::Shows::Secret);
+    let mark = token::Mark([salt as u8; 32]);
+    Token { name: name(&format!("t{salt}")), role, scope, shows, mark, made, by: name("root"), expires: None }
+}
+
 fn layer(version: u64, at: Now) -> Layer {
     let text = format!("[link.l{}]\nsim = {{}}\n", at.mono.0);
     Layer { version, at, by: name("root"), note: String::new(), text, hide: Vec::new(), lift: vec!["link.x".into()] }
@@ -265,7 +277,15 @@ fn command(no: u64, now: Now, ended: bool) -> Command {
 
 fn result(salt: u64) -> Record {
     let (command, device) = (CommandId::new(&format!("c-{salt}")).unwrap(), DeviceId::new("urn:x:1").ok());
-    Record::Result { command, device, operation: "locate".into(), state: CommandState::Done, outcome: None }
+    Record::Result {
+        command,
+        device,
+        operation: "locate".into(),
+        state: CommandState::Done,
+        outcome: None,
+        by: None,
+        from: None,
+    }
 }
 
 fn up(salt: u64) -> Record {

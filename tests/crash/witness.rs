@@ -18,6 +18,7 @@ pub struct Witness {
     pub attempts: BTreeMap<Stranger, Attempt>,
     pub commands: BTreeMap<u64, Arc<Command>>,
     pub ended: BTreeMap<u64, Ended>,
+    pub tokens: BTreeMap<Name, Arc<Token>>,
     pub layers: BTreeMap<u64, Layer>,
     pub records: BTreeMap<(Stream, u64), Entry>,
     pub readings: BTreeMap<u64, (DeviceNo, Mono, Value)>,
@@ -52,6 +53,8 @@ impl Witness {
             }
             Change::Attempt(attempt) => drop(self.attempts.insert(attempt.stranger.clone(), attempt.clone())),
             Change::ForgetAttempt(stranger) => drop(self.attempts.remove(stranger)),
+            Change::Token(token) => drop(self.tokens.insert(token.name.clone(), token.clone())),
+            Change::ForgetToken(name) => drop(self.tokens.remove(name)),
             Change::Layer(layer) => drop(self.layers.insert(layer.version, layer.as_ref().clone())),
             Change::ForgetLayer(version) => drop(self.layers.remove(version)),
             Change::Passed { stream, seq, .. } => {
@@ -107,6 +110,7 @@ pub fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
         commands: state.commands.iter().map(|command| (command.no.0, command.clone())).collect(),
         ended: state.ended.iter().map(|ended| (ended.no.0, ended.clone())).collect(),
         attempts: state.attempts.iter().map(|attempt| (attempt.stranger.clone(), attempt.clone())).collect(),
+        tokens: state.tokens.iter().map(|token| (token.name.clone(), token.clone())).collect(),
         ..Witness::default()
     };
     for no in 0..20 {

@@ -57,7 +57,7 @@ fn switches(can: bool) -> Shown {
     ensure(!off(&gateway).is_null(), || "after a restart nobody knows that it is switched off".into())?;
     let refused = end_of(&gateway, &id, json!({ "write": { "point": "relay.0.on", "value": true } }));
     ensure(refused == "too-late", || format!("a write to what is switched off: {refused}"))?;
-    eventually("the link is up again", || (gateway.get("/v1/links").body[0]["state"] == "up").then_some(()));
+    eventually("the link is up again", || (gateway.get("/v1/links").body["links"][0]["state"] == "up").then_some(()));
     at_three_depths(&gateway, &plant, &id, "activate")?;
     ensure(off(&gateway).is_null(), || format!("still off: {}", off(&gateway)))?;
     let before = readings(&plant, SERIAL);

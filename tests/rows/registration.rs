@@ -79,7 +79,7 @@ fn joins_in_every_mode(on: bool) -> Shown {
     }
     // The attempt of who may not is logged and visible.
     let attempt = soon("the failed attempt is visible", || {
-        let attempts = gateway.get("/v1/attempts").ok().as_array().cloned().unwrap_or_default();
+        let attempts = gateway.get("/v1/attempts").ok()["attempts"].as_array().cloned().unwrap_or_default();
         attempts.into_iter().find(|attempt| attempt["who"] == "nobody:1")
     })?;
     ensure(attempt["why"] == "rule" && attempt["count"].as_u64() >= Some(1), || attempt.to_string())
@@ -130,7 +130,7 @@ point."power.active" = { type = "float", value = { counter = {} } }
         "the key is shown".into()
     })?;
     soon("the impostor's attempts are visible", || {
-        let attempts = gateway.get("/v1/attempts").ok().as_array().cloned().unwrap_or_default();
+        let attempts = gateway.get("/v1/attempts").ok()["attempts"].as_array().cloned().unwrap_or_default();
         attempts.into_iter().find(|attempt| attempt["address"] == "impostor" && attempt["why"] == "unproven")
     })?;
     ensure(device(&gateway, "urn:dev:dmgw:serial:acme:vault")["address"] == "true-one", || "it was moved".into())

@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use dmgw::api::ROUTES;
+use dmgw::api::routes::ROUTES;
 use dmgw::seal::Seal;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -154,9 +154,12 @@ impl Said<'_> {
         let listed = self.gateway.get("/v1/devices").ok();
         let ids = listed["devices"].as_array().unwrap().iter().map(|device| device["id"].as_str().unwrap().to_owned());
         for id in ids.collect::<Vec<_>>() {
-            for route in ROUTES.iter().filter_map(|route| route.strip_prefix("GET ")) {
-                let answer = self.gateway.get(&route.replace("{id}", &id)).body.to_string();
-                self.keep(&answer);
+            for route in ROUTES.iter().filter(|route| route.method == "GET") {
+                // Each word that another one can stand for makes another answer.
+                for stream in ["vital", "events", "telemetry"] {
+                    let path = route.path.replace("{id}", &id).replace("{stream}", stream);
+                    self.keep(&self.gateway.get(&path).body.to_string());
+                }
             }
             self.cli(&["devices", &id]);
             self.cli(&["log", &id]);

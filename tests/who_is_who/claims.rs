@@ -16,9 +16,10 @@ fn a_device_with_a_key_is_itself_though_it_shows_more() {
 
 #[test]
 fn who_manages_one_link_takes_no_device_of_another_into_his_own() {
-    let scope = Scope::Links(vec![Name::new("a").unwrap()]);
+    let scope = Scope::For("link == \"a\"".into());
     let name = Name::new("bob").unwrap();
-    let bob = || Principal { name: name.clone(), role: Role::Administrator, scope: scope.clone(), local: false };
+    let bob =
+        || Principal { name: name.clone(), role: Role::Administrator, scope: scope.clone(), local: false, from: None };
     for operation in [Operation::Merge { with: id(2) }, Operation::Replace { identity: serial(2) }] {
         let mut engine = engine();
         sight(&mut engine, 1, A, "1", vec![serial(1)]);

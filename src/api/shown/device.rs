@@ -174,8 +174,6 @@ impl DeviceShown {
 
     /// `about`, why it has its profile and the id of what it was merged into come from elsewhere.
     pub fn with_detail(known: &DeviceNow, seen: &Seen, about: About, merged: Option<DeviceId>) -> DeviceShown {
-        let values = known.live.values.iter().map(Option::as_ref).chain(std::iter::repeat(None));
-        let points = known.capabilities.points.iter().zip(values);
         let (device, capabilities) = (&known.device, &known.capabilities);
         let detail = Detail {
             identities: device.identities.clone(),
@@ -183,7 +181,7 @@ impl DeviceShown {
             profile: None,
             operations: capabilities.operations,
             components: capabilities.components(),
-            points: points.map(|(point, last)| PointShown::of(point, last, seen.now)).collect(),
+            points: points_of(known).map(|(point, last)| PointShown::of(point, last, seen.now)).collect(),
             desired: device.desired.iter().map(|desired| DesiredShown::of(desired, known)).collect(),
             sleeps: capabilities.sleeps,
             ways: device.ways.clone(),
@@ -262,8 +260,14 @@ impl DesiredShown {
     }
 }
 
+/// Each with its last value.
+pub fn points_of(known: &DeviceNow) -> impl Iterator<Item = (&Point, Option<&LastValue>)> {
+    let values = known.live.values.iter().map(Option::as_ref).chain(std::iter::repeat(None));
+    known.capabilities.points.iter().zip(values)
+}
+
 impl PointShown {
-    fn of(point: &Point, last: Option<&LastValue>, now: &Now) -> PointShown {
+    pub fn of(point: &Point, last: Option<&LastValue>, now: &Now) -> PointShown {
         PointShown {
             point: point.path.clone(),
             kind: point.kind,

@@ -71,6 +71,8 @@ pub fn result(no: u64, mono: u64) -> Change {
         operation: "locate".into(),
         state: CommandState::Done,
         outcome: None,
+        by: None,
+        from: None,
     };
     Change::Record(Entry { at: at(mono), of: None, record })
 }

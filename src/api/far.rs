@@ -1,0 +1,232 @@
+//! The door for those who come from afar: TCP with TLS (rustls, ring).
+//!
+//! A certificate that somebody shows is believed to be theirs, for the handshake proves it; whether it lets them in, its
+//! mark says, like that of a token. So there is no authority to be trusted, and taking one back works at once. Our own
+//! certificate is read anew when its file changes.
+//!
+//! Bounds: connections in all and of one address, and a deadline for the handshake. Where it cannot be listened, or the
+//! certificate cannot be read, that is tried again with growing pauses: the rest of the daemon needs none of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::anybody::Anybody;
+use super::caller::{Origin, mark_of};
+use super::serve::{BREATH, Hall, all_gone};
+use crate::model::{Address, Secret};
+
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A chain of certificates is smaller.
+const LARGEST_CHAIN: u64 = 256 << 10;
+
+/// Gives the key of our certificate, as PEM.
+pub type Key = Box<dyn Fn() -> Result<Secret, String> + Send + Sync>;
+
+pub struct Far {
+    pub listen: SocketAddr,
+    pub certificate: PathBuf,
+    pub key: Key,
+    /// At once: in all, and of one address.
+    pub connections: usize,
+    pub per_address: usize,
+    /// Where it is listened, for whoever looks.
+    pub listens: Listens,
+}
+
+/// Nothing while it is not listened.
+pub type Listens = Arc<Mutex<Option<SocketAddr>>>;
+
+/// Ours, as it was read, and from which file.
+struct Shown {
+    acceptor: TlsAcceptor,
+    file: FileMark,
+}
+
+/// Which file it is, how long, and when it was changed.
+type FileMark = (u64, u64, i64, i64);
+
+impl Far {
+    /// Until it is time to stop.
+    pub async fn serve(&self, hall: &Hall) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let why = match self.begin().await {
+                Ok((listener, shown)) => return self.listen(listener, shown, hall).await,
+                Err(why) => why,
+            };
+            if pause == FIRST_PAUSE {
+                tracing::error!(listen = %self.listen, "nobody can come from afar yet: {why}");
+            }
+            if hall.unless_stopped(tokio::time::sleep(pause)).await.is_none() {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn begin(&self) -> Result<(TcpListener, Shown), String> {
+        let shown = self.read()?;
+        let listener = TcpListener::bind(self.listen).await;
+        let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", self.listen))?;
+        let at = listener.local_addr().map_err(|error| error.to_string())?;
+        tracing::info!(listen = %at, "listening with TLS");
+        *self.listens.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+        Ok((listener, shown))
+    }
+
+    async fn listen(&self, listener: TcpListener, mut shown: Shown, hall: &Hall) {
+        let places = Arc::new(Semaphore::new(self.connections));
+        let counts = Arc::new(Counts::default());
+        while let Some(accepted) = hall.unless_stopped(listener.accept()).await {
+            let Ok((stream, from)) = accepted else {
+                tokio::time::sleep(BREATH).await;
+                continue;
+            };
+            // Whoever finds no place is not told: that would take a handshake.
+            let Ok(place) = places.clone().try_acquire_owned() else { continue };
+            let Some(counted) = Counted::of(&counts, from.ip(), self.per_address) else { continue };
+            self.look_again(&mut shown);
+            let (acceptor, hall) = (shown.acceptor.clone(), hall.clone());
+            tokio::spawn(async move { shake_hands(stream, from, acceptor, &hall, (place, counted)).await });
+        }
+        all_gone(&places, self.connections).await;
+    }
+
+    /// Whoever renews the certificate need not tell us.
+    fn look_again(&self, shown: &mut Shown) {
+        if file_mark(&self.certificate).is_ok_and(|mark| mark != shown.file) {
+            match self.read() {
+                Ok(new) => {
+                    tracing::info!("the certificate is another one");
+                    *shown = new;
+                }
+                // Half of it may be there: it is looked at again with the next connection.
+                Err(why) => tracing::warn!("the certificate stays as it was: {why}"),
+            }
+        }
+    }
+
+    fn read(&self) -> Result<Shown, String> {
+        let shown = self.certificate.display();
+        let file = file_mark(&self.certificate).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let chain = chain(&self.certificate).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let key = (self.key)()?;
+        let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
+        let key = key.map_err(|error| format!("the key of {shown} is no private key in PEM: {error}"))?;
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| error.to_string())?;
+        let builder = builder.with_client_cert_verifier(Arc::new(Anybody::new(&provider)));
+        let mut config = builder.with_single_cert(chain, key);
+        if let Ok(config) = &mut config {
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        let config = config.map_err(|error| format!("{shown} and its key do not fit: {error}"))?;
+        Ok(Shown { acceptor: TlsAcceptor::from(Arc::new(config)), file })
+    }
+}
+
+fn file_mark(path: &Path) -> std::io::Result<FileMark> {
+    let of = std::fs::metadata(path)?;
+    Ok((of.ino(), of.len(), of.mtime(), of.mtime_nsec()))
+}
+
+fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let mut text = Vec::new();
+    File::open(path).and_then(|file| file.take(LARGEST_CHAIN).read_to_end(&mut text)).map_err(|e| e.to_string())?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        Ok(_) => Err("there is no certificate in it, in PEM".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    from: SocketAddr,
+    acceptor: TlsAcceptor,
+    hall: &Hall,
+    place: impl Send + 'static,
+) {
+    // Answers are small, and somebody waits for them.
+    let _ = stream.set_nodelay(true);
+    let shaken = hall.unless_stopped(timeout(HANDSHAKE_WITHIN, acceptor.accept(stream))).await;
+    let Some(Ok(Ok(stream))) = shaken else {
+        return tracing::debug!(%from, "no handshake");
+    };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let certificate = certificate.map(|certificate| mark_of(certificate));
+    // An IPv4 address on a socket for both is told as one.
+    let Ok(from) = Address::new(&from.ip().to_canonical().to_string()) else { return };
+    hall.take(stream, Origin::Far { from, certificate }, place);
+}
+
+/// Connections by address.
+#[derive(Default)]
+struct Counts(Mutex<BTreeMap<IpAddr, usize>>);
+
+/// Gives its place back when the connection has ended.
+struct Counted {
+    counts: Arc<Counts>,
+    from: IpAddr,
+}
+
+impl Counted {
+    fn of(counts: &Arc<Counts>, from: IpAddr, most: usize) -> Option<Counted> {
+        let mut all = counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(from).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Counted { counts: counts.clone(), from })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut all = self.counts.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.from) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.from);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_has_so_many_connections_and_gives_them_back() {
+        let (counts, from) = (Arc::new(Counts::default()), IpAddr::from([127, 0, 0, 1]));
+        let first = Counted::of(&counts, from, 2);
+        let second = Counted::of(&counts, from, 2);
+        assert!(first.is_some() && second.is_some() && Counted::of(&counts, from, 2).is_none());
+        assert!(Counted::of(&counts, IpAddr::from([127, 0, 0, 2]), 2).is_some());
+        drop(first);
+        assert!(Counted::of(&counts, from, 2).is_some());
+        drop(second);
+        assert!(counts.0.lock().unwrap().is_empty());
+    }
+}

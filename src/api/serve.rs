@@ -46,13 +46,12 @@ pub struct Hall {
 pub async fn serve(doors: Doors, door: Arc<Door>, stop: watch::Receiver<bool>) {
     let Doors { socket, group, far } = doors;
     let most = door.limits.connections;
-    let hall = Hall { router: TowerToHyperService::new(routes::router(door.clone())), stop };
+    let hall = Hall { router: TowerToHyperService::new(routes::router(door)), stop };
     let here = at_the_socket(socket, group.as_ref(), most, &hall);
     match far {
         Some(far) => drop(tokio::join!(here, far.serve(&hall))),
         None => here.await,
     }
-    door.strangers.tell(&door).await;
 }
 
 async fn at_the_socket(listener: UnixListener, group: Option<&socket::Group>, most: usize, hall: &Hall) {

@@ -199,6 +199,8 @@ fn failed(ended: Result<Result<(), StoreError>, RecvError>) -> anyhow::Error {
 /// Links first, so that what they still say is taken; then the loop, so that it is committed; then the answers go out.
 async fn stop(mut running: start::Running) -> anyhow::Result<()> {
     let end = tokio::time::Instant::now() + LOOP_STOPS;
+    // While somebody still listens.
+    let _ = tokio::time::timeout(API_STOPS, running.door.strangers.tell(&running.door)).await;
     running.asks.close();
     if tokio::time::timeout(LINKS_STOP, running.links.stop()).await.is_err() {
         tracing::warn!("some links did not stop in time");

@@ -41,6 +41,7 @@ const LOOP_STACK: usize = 2 << 20;
 pub struct Running {
     pub socket: PathBuf,
     pub asks: Arc<Asks>,
+    pub door: Arc<api::Door>,
     pub view: Arc<View>,
     pub links: Attached,
     /// Where the loop takes other settings from.
@@ -136,10 +137,11 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
     let far = far(&config, &seal, &api_door);
     let doors = api::Doors { socket: listener, group, far };
     let (api_stop, api_stopped) = watch::channel(false);
-    let api = tokio::spawn(api::serve(doors, api_door, api_stopped));
+    let api = tokio::spawn(api::serve(doors, api_door.clone(), api_stopped));
     let running = Running {
         socket,
         asks,
+        door: api_door,
         view,
         links,
         configure,

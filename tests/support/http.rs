@@ -41,9 +41,14 @@ pub fn connect(socket: &Path) -> std::io::Result<UnixStream> {
 
 /// An error means that the daemon went away before it answered.
 pub fn exchange(socket: &Path, method: &str, path: &str, body: &[u8]) -> std::io::Result<Answer> {
+    exchange_with(socket, method, path, body, "")
+}
+
+/// With further lines of the head, each with its end.
+pub fn exchange_with(socket: &Path, method: &str, path: &str, body: &[u8], lines: &str) -> std::io::Result<Answer> {
     let mut stream = connect(socket)?;
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: dmgw\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: dmgw\r\nconnection: close\r\n{lines}content-length: {}\r\n\r\n",
         body.len()
     );
     // The daemon may answer and close before it has read all: then its answer counts.
@@ -75,7 +80,9 @@ fn parsed(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let head = head.to_ascii_lowercase();
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+    // 204: there is nothing to tell.
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length = length.or((status == 204).then_some("0"))?;
     (length.parse() == Ok(body.len())).then(|| Answer {
         status,
         body: serde_json::from_str(body).unwrap_or(Value::Null),

@@ -262,6 +262,11 @@ impl Gateway {
     }
 
     #[track_caller]
+    pub fn delete(&self, path: &str) -> Answer {
+        http::exchange(&self.socket(), "DELETE", path, b"").expect("an answer")
+    }
+
+    #[track_caller]
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         self.post_bytes(path, body.to_string().as_bytes())
     }
@@ -269,6 +274,21 @@ impl Gateway {
     #[track_caller]
     pub fn post_bytes(&self, path: &str, body: &[u8]) -> Answer {
         http::exchange(&self.socket(), "POST", path, body).expect("an answer")
+    }
+
+    /// As whoever holds this token.
+    #[track_caller]
+    pub fn as_token(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let line = format!("authorization: Bearer {token}\r\n");
+        http::exchange_with(&self.socket(), method, path, body.as_bytes(), &line).expect("an answer")
+    }
+
+    /// A new token.
+    #[track_caller]
+    pub fn token(&self, name: &str, role: &str, of: Option<&str>) -> String {
+        let made = self.post("/v1/tokens", &json!({ "name": name, "role": role, "for": of })).ok();
+        made["token"].as_str().unwrap().to_owned()
     }
 
     /// Waits for the end of an operation.

@@ -76,7 +76,7 @@ pub fn answer(stream: &mut UnixStream) -> std::io::Result<Answer> {
 }
 
 /// None where it is not whole.
-fn parsed(text: &str) -> Option<Answer> {
+pub fn parsed(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let head = head.to_ascii_lowercase();
     let status = head.split_whitespace().nth(1)?.parse().ok()?;

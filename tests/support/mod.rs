@@ -19,6 +19,7 @@ pub mod http;
 pub mod planted;
 mod process;
 pub mod sums;
+pub mod tls;
 pub mod torn_disk;
 
 use std::os::unix::net::UnixDatagram;

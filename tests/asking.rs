@@ -20,13 +20,13 @@ fn a_list_is_registered_line_by_line_and_once_more_changes_nothing() {
     let list = "identity,name,groups,application,key\nserial:acme:17,pump-3,line-a night,drainage,the-secret-key\n\
                 serial:acme:18,pump-4,line-a,,\nseral:acme:19,,,,\n";
     let list = file(&gateway, "pumps.csv", list);
-    let (code, says) = told(&gateway, &["register", &list]);
+    let (code, says) = told(&gateway, &["device", "register", &list]);
     assert_eq!(code, 1, "one is refused: {says}");
     for line in ["line 2: new urn:dev:dmgw:serial:acme:17", "line 3: new urn:", "line 4: refused: identity: "] {
         assert!(says.lines().any(|told| told.starts_with(line)), "{line}\n{says}");
     }
     assert!(says.contains("3 in all: 2 new, 1 refused"), "{says}");
-    let (_, says) = told(&gateway, &["register", &list]);
+    let (_, says) = told(&gateway, &["device", "register", &list]);
     assert!(says.contains("3 in all: 2 known, 1 refused"), "{says}");
     gateway.kill();
     gateway.start();
@@ -65,13 +65,13 @@ fn what_cannot_be_undone_takes_two_steps_and_happens_once() {
 fn the_command_line_prints_the_line_that_does_what_cannot_be_undone() {
     let (plant, gateway) = plant_and_gateway("");
     gateway.wait_for_device("relay-1");
-    let (code, says) = told(&gateway, &["ask", "relay-1", "factory-reset"]);
+    let (code, says) = told(&gateway, &["command", "ask", "relay-1", "factory-reset"]);
     assert!(code == 1 && says.contains("nothing was done yet"), "{says}");
-    let line = says.lines().map(str::trim).find(|line| line.starts_with("dmgw ask --token ")).expect(&says);
+    let line = says.lines().map(str::trim).find(|line| line.starts_with("dmgw command ask --token ")).expect(&says);
     let words: Vec<&str> = line.split(' ').skip(1).take_while(|word| *word != "--config").collect();
     let (code, says) = told(&gateway, &words);
     assert!(code == 0 && says.contains("done"), "{says}");
-    let (code, says) = told(&gateway, &["ask", "relay-1", "factory-reset", "--yes"]);
+    let (code, says) = told(&gateway, &["command", "ask", "relay-1", "factory-reset", "--yes"]);
     assert!(code == 0 && says.contains("done"), "{says}");
     eventually("the plant did both", || (plant.carried_out("acme:relay-1", "factory-reset") == 2).then_some(()));
 }
@@ -87,9 +87,9 @@ fn many_devices_are_asked_at_once_and_each_has_its_own_end() {
     assert_eq!((&shown["devices"][0]["device"], &shown["devices"][0]["state"]), (&json!(relay), &json!("done")));
     assert!(shown["devices"][1]["refused"]["unsupported"].is_string(), "{answer}");
     eventually("the plant did it", || (plant.carried_out("acme:relay-1", "restart") == 1).then_some(()));
-    let (code, says) = told(&gateway, &["ask", "meter-1,meter-2", "read", "power.active"]);
+    let (code, says) = told(&gateway, &["command", "ask", "meter-1,meter-2", "read", "power.active"]);
     assert!(code == 0 && says.contains("2 in all: 2 done") && says.contains("power.0.active = "), "{says}");
-    let (code, says) = told(&gateway, &["ask", "meter-1,relay-1", "restart"]);
+    let (code, says) = told(&gateway, &["command", "ask", "meter-1,relay-1", "restart"]);
     assert!(code == 1 && says.contains("1 done, 1 refused"), "{says}");
 }
 
@@ -103,7 +103,7 @@ fn a_stranger_whom_a_rule_refuses_is_listed_with_the_reason() {
         (attempts.as_array()?.len() == 2).then_some(attempts)
     });
     assert_eq!((&attempts[0]["who"], &attempts[0]["why"]), (&json!("acme:meter-1"), &json!("rule")), "{attempts}");
-    let (code, says) = told(&gateway, &["attempts"]);
+    let (code, says) = told(&gateway, &["device", "attempts"]);
     assert!(code == 0 && says.contains("the rules of"), "{says}");
 }
 
@@ -117,7 +117,7 @@ fn what_people_say_of_a_device_is_shown_and_outlives_a_kill() {
         &["desire", "relay.on", "true"],
         &["maintenance", "1h"],
     ] {
-        let (code, says) = told(&gateway, &[&["ask", "relay-1"], words].concat());
+        let (code, says) = told(&gateway, &[&["command", "ask", "relay-1"], words].concat());
         assert_eq!(code, 0, "{words:?}: {says}");
     }
     gateway.kill();
@@ -143,10 +143,10 @@ fn what_people_say_of_a_device_is_shown_and_outlives_a_kill() {
 fn a_device_that_is_blocked_says_until_when() {
     let (_plant, gateway) = plant_and_gateway("");
     gateway.wait_for_device("relay-1");
-    assert_eq!(told(&gateway, &["ask", "relay-1", "block", "1h"]).0, 0);
+    assert_eq!(told(&gateway, &["command", "ask", "relay-1", "block", "1h"]).0, 0);
     assert!(gateway.get("/v1/devices/relay-1").ok()["blocked"].is_u64());
-    let (_, says) = told(&gateway, &["devices"]);
+    let (_, says) = told(&gateway, &["device", "list"]);
     assert!(says.contains("FLAGS") && says.contains("blocked"), "{says}");
-    assert_eq!(told(&gateway, &["ask", "relay-1", "unblock"]).0, 0);
+    assert_eq!(told(&gateway, &["command", "ask", "relay-1", "unblock"]).0, 0);
     assert!(gateway.get("/v1/devices/relay-1").ok()["blocked"].is_null());
 }

@@ -333,21 +333,21 @@ fn every_word_of_the_command_line_gives_json_that_parses() {
     gateway.wait_for_device("relay-1");
     for (words, has) in [
         (&["status"][..], "health"),
-        (&["devices"], "devices"),
-        (&["devices", "relay-1"], "detail"),
-        (&["ask", "relay-1", "write", "relay.0.on", "true", "--id", "json-1"], "outcome"),
-        (&["command", "json-1", "--wait", "5s"], "outcome"),
-        (&["journal", "vital"], "records"),
-        (&["journal", "telemetry", "--limit", "2"], "records"),
+        (&["device", "list"], "devices"),
+        (&["device", "show", "relay-1"], "detail"),
+        (&["write", "relay-1", "relay.0.on", "true", "--id", "json-1"], "outcome"),
+        (&["command", "show", "json-1", "--wait", "5s"], "outcome"),
+        (&["journal", "show", "vital"], "records"),
+        (&["journal", "show", "telemetry", "--limit", "2"], "records"),
         (&["version"], "daemon"),
     ] {
         let ended = gateway.cli(&[words, &["--json"]].concat());
         let shown: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{words:?}: {ended:?}"));
         assert!(ended.status.success() && !shown[has].is_null(), "{words:?}: {shown}");
     }
-    let links: Value = serde_json::from_slice(&gateway.cli(&["links", "--json"]).stdout).unwrap();
+    let links: Value = serde_json::from_slice(&gateway.cli(&["link", "list", "--json"]).stdout).unwrap();
     assert_eq!(links[0]["name"], "plant");
-    let refused = gateway.cli(&["ask", "relay-1", "lock", "--json"]);
+    let refused = gateway.cli(&["command", "ask", "relay-1", "lock", "--json"]);
     let shown: Value = serde_json::from_slice(&refused.stdout).unwrap();
     assert_eq!((refused.status.code(), &shown["type"]), (Some(1), &json!("urn:dmgw:problem:unsupported")));
 }
@@ -360,15 +360,15 @@ fn the_command_line_tells_people_what_to_do() {
         let ended = gateway.cli(words);
         (ended.status.code().unwrap(), text(&ended.stdout) + &text(&ended.stderr))
     };
-    let (code, says) = told(&["devices"]);
+    let (code, says) = told(&["device", "list"]);
     assert!(code == 0 && says.lines().all(|line| line.chars().count() <= 80) && says.contains("relay-1"), "{says}");
-    let (code, says) = told(&["ask", "realy-1", "probe"]);
+    let (code, says) = told(&["command", "ask", "realy-1", "probe"]);
     assert!(code == 1 && says.contains("did you mean urn:") && says.contains("relay-1"), "{says}");
-    let (code, says) = told(&["ask", "relay-1", "wirte", "relay.0.on", "1"]);
+    let (code, says) = told(&["command", "ask", "relay-1", "wirte", "relay.0.on", "1"]);
     assert!(code == 2 && says.contains("did you mean write?"), "{says}");
-    let (code, says) = told(&["ask", "relay-1", "write", "relay.0.on", "true", "--wait", "0s"]);
+    let (code, says) = told(&["command", "ask", "relay-1", "write", "relay.0.on", "true", "--wait", "0s"]);
     assert!(code == 0 && (says.contains("sent") || says.contains("done")), "{says}");
-    let (code, says) = told(&["discover", "plnt"]);
+    let (code, says) = told(&["link", "discover", "plnt"]);
     assert!(code == 1 && says.contains("did you mean plant?"), "{says}");
     assert_eq!(told(&["statsu"]).0, 2);
     let (code, says) = told(&["--help"]);

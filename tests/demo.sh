@@ -48,7 +48,7 @@ has() {
 }
 
 # A device's connectivity, as the daemon says it.
-is() { has "\"connectivity\": \"$2\"" devices "$1"; }
+is() { has "\"connectivity\": \"$2\"" device show "$1"; }
 
 sed "s|@DIR@|$dir|g" "$here/config/demo/demo.toml" >"$dir/dmgw.toml"
 # The plant's paths, too, belong into the folder of this demonstration; and its second meter goes silent soon.
@@ -69,54 +69,54 @@ say "The gateway starts, and looks at what hangs on its link"
 daemon=$!
 until_true 10 "the gateway answers" "$bin" --config "$dir/dmgw.toml" status
 until_true 20 "all twelve devices are there" has '"up": 12' status
-until_true 20 "the meter was read" has '"quality": "good"' devices meter-1
+until_true 20 "the meter was read" has '"quality": "good"' device show meter-1
 run status
 
 say "It found these by itself, and reads them by plan; others speak unasked"
-run devices
-run devices meter-1
+run device list
+run device show meter-1
 
 say "A command: accepted once it is on disk, then sent, then its end is on disk too"
-run ask relay-1 write relay.1.on true
-run ask meter-1 read phase.1.power
+run write relay-1 relay.1.on true
+run read meter-1 phase.1.power
 
 say "The same id asked twice is carried out once"
-run ask relay-1 write relay.1.delay 2.5 --id demo-delay
-run ask relay-1 write relay.1.delay 2.5 --id demo-delay
+run write relay-1 relay.1.delay 2.5 --id demo-delay
+run write relay-1 relay.1.delay 2.5 --id demo-delay
 
 say "What cannot be is refused, and what was meant is named"
-run ask realy-1 probe || true
-run ask relay-1 write relay.1.delay 900 || true
-run ask relay-1 lock || true
+run command ask realy-1 probe || true
+run write relay-1 relay.1.delay 900 || true
+run command ask relay-1 lock || true
 
 say "Several at once, each with its own result"
-run ask meter-1,meter-2,meter-3 read phase.1.power
+run read meter-1,meter-2,meter-3 phase.1.power
 
 say "One is kept off for a while: it is not read, takes no commands, and a restart changes nothing about that"
-run ask relay-2 block 1h
-run ask relay-2 write relay.1.on true || true
-run ask relay-2 unblock
+run command ask relay-2 block 1h
+run write relay-2 relay.1.on true || true
+run command ask relay-2 unblock
 
 say "What cannot be undone must be asked twice"
-run ask relay-1 factory-reset || true
+run command ask relay-1 factory-reset || true
 
 say "One is made known before it is ever seen"
-run register serial:acme:M9 --name spare --group spares
-run devices spare
+run device register serial:acme:M9 --name spare --group spares
+run device show spare
 
 say "The plant makes meter-2 go silent for a while; the gateway notices, and that it is back"
 until_true 25 "meter-2 goes silent" is meter-2 silent
-run devices meter-2
+run device show meter-2
 until_true 25 "meter-2 comes back" is meter-2 up
-run devices meter-2
+run device show meter-2
 
 say "Its log of comings and goings"
-run log meter-2
+run device log meter-2
 
 say "What happened is in the journal, until whoever should have it has acknowledged it"
-run journal vital
-run journal events
-run journal telemetry --limit 5
+run journal show vital
+run journal show events
+run journal show telemetry --limit 5
 
 say "Both stop; the gateway within five seconds, and with nothing lost"
 kill "$daemon"

@@ -64,7 +64,7 @@ fn a_device_of_the_settings_is_managed_at_first_sight_and_told_again_only_where_
     let records =
         |gateway: &Gateway| gateway.get("/v1/journal/events?from=0").body["records"].as_array().unwrap().len();
     eventually("lamp 1 is up", || (lamp(&gateway, 1)["connectivity"] == "up").then_some(()));
-    let (code, says) = told(&gateway, &["log", "hall"]);
+    let (code, says) = told(&gateway, &["device", "log", "hall"]);
     assert!(code == 0 && says.matches("added").count() == 1, "{says}");
     let before = records(&gateway);
     // An edit of one table is one change of one device.
@@ -85,21 +85,21 @@ fn devices_are_asked_listed_and_grouped_by_what_is_known_of_them() {
     eventually("both are bright", || {
         (serials(&gateway, "group=bright") == ["acme:lamp-1", "acme:lamp-2"]).then_some(())
     });
-    let (code, says) = told(&gateway, &["ask", "group:bright", "write", "lamp.on", "true", "--wait", "10s"]);
+    let (code, says) = told(&gateway, &["command", "ask", "group:bright", "write", "lamp.on", "true", "--wait", "10s"]);
     assert!(code == 0 && says.contains("2 in all: 2 done"), "{says}");
     let (code, says) =
-        told(&gateway, &["ask", "for:label.floor == \"-1\"", "write", "lamp.on", "false", "--wait", "10s"]);
+        told(&gateway, &["command", "ask", "for:label.floor == \"-1\"", "write", "lamp.on", "false", "--wait", "10s"]);
     assert_eq!(code, 0, "{says}");
     let written = || (plant.carried_out("acme:lamp-1", "write"), plant.carried_out("acme:lamp-2", "write"));
     eventually("the plant has written it down", || (written() == (1, 2)).then_some(()));
-    let (code, says) = told(&gateway, &["ask", "group:brihgt", "probe"]);
+    let (code, says) = told(&gateway, &["command", "ask", "group:brihgt", "probe"]);
     assert!(code == 1 && says.contains("bright was meant?"), "{says}");
-    let (code, says) = told(&gateway, &["ask", "for:lable.floor == \"2\"", "probe"]);
+    let (code, says) = told(&gateway, &["command", "ask", "for:lable.floor == \"2\"", "probe"]);
     assert!(code == 2 && says.contains("Did you mean label?") && says.contains("\n  ^^^^^"), "{says}");
-    let (code, says) = told(&gateway, &["devices", "--for", "connectivity == \"upp\""]);
+    let (code, says) = told(&gateway, &["device", "list", "--for", "connectivity == \"upp\""]);
     assert!(code == 2 && says.contains("Did you mean \"up\"?"), "{says}");
     // A device enters and leaves a group with its facts.
-    let (code, _) = told(&gateway, &["ask", "stairs", "describe", "label.floor=2", "--wait", "5s"]);
+    let (code, _) = told(&gateway, &["command", "ask", "stairs", "describe", "label.floor=2", "--wait", "5s"]);
     assert_eq!((code, serials(&gateway, "group=upstairs")), (0, vec!["acme:lamp-1".into(), "acme:lamp-2".into()]));
 }
 
@@ -143,7 +143,7 @@ fn a_device_whose_key_cannot_be_read_is_nobody_and_the_status_says_why() {
     eventually("lamp 3 is let in", || (lamp(&gateway, 3)["connectivity"] == "up").then_some(()));
     for no in [1, 2] {
         eventually("it is turned away", || {
-            told(&gateway, &["attempts"]).1.contains(&format!("lamp-{no}")).then_some(())
+            told(&gateway, &["device", "attempts"]).1.contains(&format!("lamp-{no}")).then_some(())
         });
         let device = lamp(&gateway, no);
         assert!(device["connectivity"] != "up" && device["detail"]["keyed"] == true, "{device}");
@@ -176,7 +176,7 @@ fn a_name_that_two_devices_have_is_told() {
     );
     assert!(gateway.get("/v1/status").body["wrong"][0].to_string().contains("rename"));
     let (code, says) =
-        told(&gateway, &["ask", "urn:dev:dmgw:serial:acme:lamp-1", "rename", "old-hall", "--wait", "5s"]);
+        told(&gateway, &["command", "ask", "urn:dev:dmgw:serial:acme:lamp-1", "rename", "old-hall", "--wait", "5s"]);
     assert_eq!(code, 0, "{says}");
     let (code, says) = told(&gateway, &["config", "reload"]);
     assert!(code == 0 && !says.contains("several"), "{says}");
@@ -212,7 +212,7 @@ fn a_key_of_the_settings_proves_who_is_who_whichever_way_it_is_named() {
             (device["connectivity"] == "up" && device["detail"]["keyed"] == true).then_some(())
         });
     }
-    eventually("d2 was turned away", || told(&gateway, &["attempts"]).1.contains("acme:d2").then_some(()));
+    eventually("d2 was turned away", || told(&gateway, &["device", "attempts"]).1.contains("acme:d2").then_some(()));
     assert_ne!(gateway.get("/v1/devices/k2").body["connectivity"], "up");
     // The key of the seal is lost: what the settings can still tell is sealed anew, and what they cannot is named.
     assert!(gateway.terminate().0.success());

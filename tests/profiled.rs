@@ -81,7 +81,7 @@ fn a_device_is_seen_told_and_believed_as_its_profile_says() {
     // Why it is of this kind.
     let why = detail(&gateway, "box")["profile"].clone();
     assert_eq!((&why["name"], &why["score"]["points"]), (&json!("box"), &json!(15)), "{why}");
-    let (_, says) = told(&gateway, &["devices", "box"]);
+    let (_, says) = told(&gateway, &["device", "show", "box"]);
     let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(says.contains("box (15 points by identity acme:box: 10"), "{says}");
     assert_eq!(detail(&gateway, "other")["profile"]["name"], Value::Null);
@@ -150,12 +150,12 @@ fn a_profile_that_changes_is_taken_over_while_the_device_stays() {
     shows(&gateway, "box.0.voltage", json!(23.01));
     assert_eq!((connections(), &gateway.get("/v1/devices/box").body["connectivity"]), (before, &json!("up")));
     // Somebody says what it is, and has it found again.
-    let (code, says) = told(&gateway, &["ask", "box", "profile", "spar"]);
+    let (code, says) = told(&gateway, &["command", "ask", "box", "profile", "spar"]);
     assert!(code != 0 && says.contains("spare was meant?"), "{says}");
-    assert_eq!(told(&gateway, &["ask", "box", "profile", "spare"]).0, 0);
+    assert_eq!(told(&gateway, &["command", "ask", "box", "profile", "spare"]).0, 0);
     shows(&gateway, "m.0.u", json!(2301));
     assert_eq!(detail(&gateway, &id)["profile"]["assigned"], true);
-    assert_eq!(told(&gateway, &["ask", "box", "profile"]).0, 0);
+    assert_eq!(told(&gateway, &["command", "ask", "box", "profile"]).0, 0);
     // The settings say it of another.
     let other = "[device.known]\nidentities = [\"serial:other:1\"]\nprofile = \"spare\"\n";
     gateway.configure(&format!("{link}{other}{}", profile("0.01")));

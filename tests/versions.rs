@@ -72,7 +72,7 @@ fn a_version_holds_over_the_files_until_somebody_goes_back() {
     assert_eq!(names(&gateway), ["a", "c"]);
     done(&gateway, &["config", "back", "0"]);
     assert_eq!((names(&gateway), every(&gateway, "a")), (vec!["a".into(), "b".into()], json!("\"3s\"")));
-    let says = done(&gateway, &["journal", "events"]);
+    let says = done(&gateway, &["journal", "show", "events"]);
     assert!(says.contains("settings: version 1 by local-root: link.a.every"), "{says}");
     let (code, says) = told(&gateway, &["config", "back", "44"]);
     assert!(code == 1 && says.contains("there is no version 44; there are 0 (the files), 1, 2, 3, 4"), "{says}");

@@ -316,7 +316,7 @@ impl Door {
                 }
             }
             (Ask::Operate(_), Refusal::TooLate(_)) => {
-                "dmgw devices ID (GET /v1/devices/{id}) shows how it stands".into()
+                "dmgw device show ID (GET /v1/devices/{id}) shows how it stands".into()
             }
             (Ask::Cancel { .. }, Refusal::NotFound(_)) => "it was never accepted here, or is forgotten".into(),
             _ => return fault,

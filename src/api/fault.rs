@@ -132,16 +132,20 @@ impl From<Refusal> for Fault {
         use StatusCode as S;
         let message = refusal.to_string();
         let (status, kind, hint) = match refusal {
-            Refusal::NotFound(_) => (S::NOT_FOUND, "not-found", "dmgw devices and dmgw links show what there is"),
-            Refusal::NotAllowed(_) => (S::FORBIDDEN, "not-allowed", "ask somebody who may"),
-            Refusal::Unsupported(_) => {
-                (S::UNPROCESSABLE_ENTITY, "unsupported", "dmgw devices ID (GET /v1/devices/{id}) shows what it can do")
+            Refusal::NotFound(_) => {
+                (S::NOT_FOUND, "not-found", "dmgw device list and dmgw link list show what there is")
             }
+            Refusal::NotAllowed(_) => (S::FORBIDDEN, "not-allowed", "ask somebody who may"),
+            Refusal::Unsupported(_) => (
+                S::UNPROCESSABLE_ENTITY,
+                "unsupported",
+                "dmgw device show ID (GET /v1/devices/{id}) shows what it can do",
+            ),
             Refusal::BadArgument(_) => (S::BAD_REQUEST, "bad-argument", "correct it and ask again"),
             Refusal::Expired(_) => (S::GONE, "expired", "ask with a later `expires`, and with a new id"),
             Refusal::Busy(_) => (S::SERVICE_UNAVAILABLE, "busy", "ask again later with the same id"),
             Refusal::TooLate(_) => {
-                (S::CONFLICT, "too-late", "dmgw command ID (GET /v1/commands/{id}) shows how it went")
+                (S::CONFLICT, "too-late", "dmgw command show ID (GET /v1/commands/{id}) shows how it went")
             }
         };
         Fault::new(status, kind, message, hint)

@@ -219,7 +219,7 @@ pub fn no_device(word: &str, missing: &NoDevice) -> Fault {
             Fault::not_found(format!("there is no device {word}"), format!("did you mean {near}?"))
         }
         NoDevice::Unknown(None) => {
-            Fault::not_found(format!("there is no device {word}"), "dmgw devices (GET /v1/devices) shows all")
+            Fault::not_found(format!("there is no device {word}"), "dmgw device list (GET /v1/devices) shows all")
         }
         NoDevice::Several(some) => {
             let some: Vec<String> = some.iter().map(ToString::to_string).collect();

@@ -43,10 +43,16 @@ mod tests {
     #[test]
     fn the_line_is_the_same_but_for_the_token() {
         assert_eq!(
-            again(&["/usr/bin/dmgw", "--socket", "/tmp/a b", "ask", "pump-1,pump-2", "erase", "--id", "x"]),
-            "dmgw --socket '/tmp/a b' ask --token t-1 pump-1,pump-2 erase --id x"
+            again(&["/usr/bin/dmgw", "--socket", "/tmp/a b", "command", "ask", "pump-1,pump-2", "erase", "--id", "x"]),
+            "dmgw --socket '/tmp/a b' command ask --token t-1 pump-1,pump-2 erase --id x"
         );
-        assert_eq!(again(&["dmgw", "ask", "a", "lock", "--token", "old"]), "dmgw ask --token t-1 a lock");
-        assert_eq!(again(&["dmgw", "ask", "--token=old", "it's", "lock"]), r"dmgw ask --token t-1 'it'\''s' lock");
+        assert_eq!(
+            again(&["dmgw", "command", "ask", "a", "lock", "--token", "old"]),
+            "dmgw command ask --token t-1 a lock"
+        );
+        assert_eq!(
+            again(&["dmgw", "command", "ask", "--token=old", "it's", "lock"]),
+            r"dmgw command ask --token t-1 'it'\''s' lock"
+        );
     }
 }

@@ -31,11 +31,12 @@ pub async fn ask(client: &Client, args: AskArgs, json: bool) -> Result<Exit, Cli
     // The time is the gateway's, not that of this terminal.
     let now = client.get::<Status>("/v1/status", AT_ONCE).await?.clock.time;
     let mut operate = operate(client, &args, now).await?;
-    let default = if args.starts.is_some() { AT_ONCE } else { DEFAULT_WAIT };
-    let wait = args.wait.unwrap_or(default).min(LONGEST_WAIT);
+    let how = &args.options;
+    let default = if how.starts.is_some() { AT_ONCE } else { DEFAULT_WAIT };
+    let wait = how.wait.unwrap_or(default).min(LONGEST_WAIT);
     let uri = format!("/v1/ask?wait={}", wait.as_secs_f64());
     let mut answer = client.post(&uri, &Ask::Operate(operate.clone()), wait).await;
-    if let Some(guard) = guard_of(&answer).filter(|_| args.yes) {
+    if let Some(guard) = guard_of(&answer).filter(|_| how.yes) {
         operate.token = Some(guard.token);
         answer = client.post(&uri, &Ask::Operate(operate), wait).await;
     }
@@ -68,20 +69,21 @@ async fn operate(client: &Client, args: &AskArgs, now: Wall) -> Result<Operate, 
         ("merge", [with]) => Operation::Merge { with: device(client, with).await? },
         (word, args) => spelling::operation(word, args).map_err(|(says, hint)| usage(says, hint))?,
     };
-    let id = args.id.as_deref().map(CommandId::new).transpose().map_err(|error| usage(error, "choose another --id"))?;
-    let starts = args.starts.map(|span| now + span);
+    let how = &args.options;
+    let id = how.id.as_deref().map(CommandId::new).transpose().map_err(|error| usage(error, "choose another --id"))?;
+    let starts = how.starts.map(|span| now + span);
     // One that is to wait first must not expire meanwhile.
     let default = (id.is_some() || starts.is_some()).then(|| starts.unwrap_or(now) + DEFAULT_EXPIRY);
-    let expires = args.expires.map(|span| now + span).or(default);
-    let priority = serde_json::from_value(serde_json::json!(args.priority))
-        .map_err(|_| usage(format!("{:?} is no priority", args.priority), priority_hint(&args.priority)))?;
-    let token = args.token.as_deref().map(Name::new).transpose();
+    let expires = how.expires.map(|span| now + span).or(default);
+    let priority = serde_json::from_value(serde_json::json!(how.priority))
+        .map_err(|_| usage(format!("{:?} is no priority", how.priority), priority_hint(&how.priority)))?;
+    let token = how.token.as_deref().map(Name::new).transpose();
     let token = token.map_err(|error| usage(error, "a token is what the first step gave"))?;
     let (group, of) = meant(&args.device)?;
     let named = group.is_none() && of.is_none();
     let mut devices = if named { devices(client, &args.device).await? } else { Vec::new() };
     let device = if devices.len() == 1 { devices.pop() } else { None };
-    Ok(Operate { id, device, devices, group, of, operation, priority, timeout: args.timeout, expires, starts, token })
+    Ok(Operate { id, device, devices, group, of, operation, priority, timeout: how.timeout, expires, starts, token })
 }
 
 /// `group:NAME`, or `for:EXPRESSION`.
@@ -112,7 +114,7 @@ async fn device(client: &Client, word: &str) -> Result<DeviceId, CliError> {
 async fn devices(client: &Client, words: &str) -> Result<Vec<DeviceId>, CliError> {
     let words: Vec<&str> = words.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
     if words.is_empty() {
-        return Err(usage("no device is named", "dmgw devices shows all"));
+        return Err(usage("no device is named", "dmgw device list shows all"));
     }
     if words.len() > MOST_AT_ONCE {
         let says = format!("{} devices are named; at most {MOST_AT_ONCE} at once", words.len());
@@ -150,7 +152,7 @@ pub async fn command(client: &Client, id: &str, wait: Option<Duration>, json: bo
 }
 
 pub async fn cancel(client: &Client, id: &str, json: bool) -> Result<Exit, CliError> {
-    let command = CommandId::new(id).map_err(|error| usage(error, "an id is what dmgw ask printed"))?;
+    let command = CommandId::new(id).map_err(|error| usage(error, "an id is what dmgw command ask printed"))?;
     match client.post("/v1/ask", &Ask::Cancel { command }, AT_ONCE).await? {
         Answer::Accepted(command) | Answer::Known(command) if command.state.is_open() => {
             let more = "; called back, if nothing has reached the device yet";
@@ -158,16 +160,16 @@ pub async fn cancel(client: &Client, id: &str, json: bool) -> Result<Exit, CliEr
         }
         Answer::Accepted(command) | Answer::Known(command) => show(&command, "", false, json).map(|_| Exit::Done),
         Answer::Registered(_) | Answer::Done => {
-            done("called back, if nothing has reached the device yet; dmgw command shows how it ends", json)
+            done("called back, if nothing has reached the device yet; dmgw command show tells how it ends", json)
         }
     }
 }
 
 pub async fn discover(client: &Client, link: &str, json: bool) -> Result<Exit, CliError> {
-    let link = Name::new(link).map_err(|error| usage(error, "dmgw links shows all"))?;
+    let link = Name::new(link).map_err(|error| usage(error, "dmgw link list shows all"))?;
     match client.post("/v1/ask", &Ask::Discover { link }, AT_ONCE).await? {
         Answer::Accepted(command) | Answer::Known(command) => show(&command, "", false, json),
-        Answer::Registered(_) | Answer::Done => done("looking; dmgw devices shows what is found", json),
+        Answer::Registered(_) | Answer::Done => done("looking; dmgw device list shows what is found", json),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::args::DevicesArgs;
+use super::args::ListArgs;
 use super::client::{Client, escaped};
 use super::command::told_where;
 use super::look::seconds;
@@ -25,7 +25,7 @@ const PAGE: usize = 1_000;
 const LIVES: [&str; 5] = ["pending", "managed", "quarantined", "refused", "retired"];
 const CONNECTIVITIES: [&str; 5] = ["unknown", "up", "degraded", "silent", "gone"];
 
-pub async fn devices(client: &Client, args: &DevicesArgs, json: bool) -> Result<Exit, CliError> {
+pub async fn devices(client: &Client, args: &ListArgs, json: bool) -> Result<Exit, CliError> {
     let only = filters(args)?;
     let mut all: Vec<DeviceShown> = Vec::new();
     let mut after = String::new();
@@ -41,14 +41,14 @@ pub async fn devices(client: &Client, args: &DevicesArgs, json: bool) -> Result<
         return print_json(&Devices { devices: all, after: None });
     }
     match (all.is_empty(), only.is_empty()) {
-        (true, true) => print("no devices yet; dmgw links shows where they could be found"),
-        (true, false) => print("no device is so; dmgw devices shows all"),
+        (true, true) => print("no devices yet; dmgw link list shows where they could be found"),
+        (true, false) => print("no device is so; dmgw device list shows all"),
         (false, _) => print(&listed(&all, width())),
     }
     Ok(Exit::Done)
 }
 
-fn filters(args: &DevicesArgs) -> Result<String, CliError> {
+fn filters(args: &ListArgs) -> Result<String, CliError> {
     let link = args.link.as_ref().map(|link| format!("&link={}", escaped(link)));
     let group = args.group.as_ref().map(|group| format!("&group={}", escaped(group)));
     let state = args.state.as_deref().map(state_filter).transpose()?;

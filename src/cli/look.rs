@@ -1,13 +1,11 @@
-//! Looking: status, links, commands, who was turned away, the journal.
+//! Looking: status, commands, who was turned away, the journal.
 
 use std::time::Duration;
 
 use super::client::{Client, escaped};
 use super::table::{print, table, time, width};
-use super::{CliError, Exit, print_json, told};
-use crate::api::shown::{
-    AttemptShown, AttemptsShown, CommandShown, CommandsShown, Counts, LinkShown, LinksShown, PageShown, Status,
-};
+use super::{CliError, Exit, link, print_json, told};
+use crate::api::shown::{AttemptShown, AttemptsShown, CommandShown, CommandsShown, Counts, PageShown, Status};
 use crate::units::show_span;
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -45,7 +43,7 @@ pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
         not_managed(of)
     ));
     print(&format!("commands  {} remembered", status.commands));
-    print(&format!("\n{}", links_table(&status.links)));
+    print(&format!("\n{}", link::table_of(&status.links)));
     if let Some(journal) = &status.journal {
         let rows: Vec<Vec<String>> = journal.streams.iter().map(stream_row).collect();
         print(&format!("\n{}", table(&["JOURNAL", "FIRST HELD", "NEXT", "PASSED"], &rows, width())));
@@ -65,32 +63,6 @@ fn not_managed(of: &Counts) -> String {
 fn stream_row(stream: &crate::api::shown::StreamShown) -> Vec<String> {
     let passed: Vec<String> = stream.passed.iter().map(|(reader, seq)| format!("{reader} {seq}")).collect();
     vec![stream.stream.name().into(), stream.first_held.to_string(), stream.next.to_string(), passed.join(", ")]
-}
-
-fn links_table(links: &[LinkShown]) -> String {
-    let row = |link: &LinkShown| {
-        let state = match &link.reason {
-            Some(why) => format!("{}: {why}", link.state),
-            None => link.state.clone(),
-        };
-        let (devices, rejected) = (link.devices.to_string(), link.rejected.to_string());
-        vec![link.name.to_string(), link.driver.clone(), devices, rejected, seconds(link.since), state]
-    };
-    table(
-        &["LINK", "DRIVER", "DEVICES", "REJECTED", "SINCE", "STATE"],
-        &links.iter().map(row).collect::<Vec<_>>(),
-        width(),
-    )
-}
-
-pub async fn links(client: &Client, json: bool) -> Result<Exit, CliError> {
-    let shown: LinksShown = client.get("/v1/links?limit=1000", AT_ONCE).await?;
-    let links = shown.links;
-    if json {
-        return print_json(&links);
-    }
-    print(&links_table(&links));
-    Ok(Exit::Done)
 }
 
 pub async fn attempts(client: &Client, json: bool) -> Result<Exit, CliError> {
@@ -128,7 +100,7 @@ pub async fn commands(client: &Client, json: bool) -> Result<Exit, CliError> {
         return print_json(&CommandsShown { commands: all, after: None });
     }
     if all.is_empty() {
-        print("no command is open; dmgw journal vital shows how the last ones ended");
+        print("no command is open; dmgw journal show vital shows how the last ones ended");
         return Ok(Exit::Done);
     }
     let row = |of: &CommandShown| {

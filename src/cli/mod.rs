@@ -9,6 +9,7 @@ mod command;
 mod config;
 mod device;
 mod facts;
+mod link;
 mod look;
 mod profile;
 mod register;
@@ -29,7 +30,7 @@ use crate::config::{DEFAULT_PATH, DEFAULT_SOCKET, starting};
 use crate::links::sim::plant::{self, Plant};
 use crate::seal::guard_memory;
 pub use args::Args;
-use args::{DevicesArgs, SecretVerb, Verb};
+use args::{CommandVerb, DeviceVerb, JournalVerb, LinkVerb, SecretVerb, Verb};
 use client::Client;
 
 /// How it went, as scripts see it. `--help` documents these.
@@ -49,6 +50,8 @@ enum CliError {
     Told(Told),
     #[error("{says}")]
     Usage { says: String, hint: String },
+    #[error("{says}")]
+    NotFound { says: String, hint: String },
     #[error("{0}")]
     Failed(String),
 }
@@ -58,7 +61,7 @@ impl CliError {
         match self {
             CliError::NotReachable { .. } => 4,
             CliError::Told(told) if told.kind == "not-known" => 3,
-            CliError::Told(_) | CliError::Failed(_) => 1,
+            CliError::Told(_) | CliError::NotFound { .. } | CliError::Failed(_) => 1,
             CliError::Usage { .. } => 2,
         }
     }
@@ -69,6 +72,7 @@ impl CliError {
             CliError::NotReachable { .. } => "not-reachable",
             CliError::Told(told) => &told.kind,
             CliError::Usage { .. } => "not-understood",
+            CliError::NotFound { .. } => "not-found",
             CliError::Failed(_) => "failed",
         }
     }
@@ -77,7 +81,7 @@ impl CliError {
         match self {
             CliError::NotReachable { hint, .. } => hint,
             CliError::Told(told) => &told.hint,
-            CliError::Usage { hint, .. } => hint,
+            CliError::Usage { hint, .. } | CliError::NotFound { hint, .. } => hint,
             CliError::Failed(_) => "",
         }
     }
@@ -137,7 +141,7 @@ pub fn client(args: Box<Args>) -> ExitCode {
     if let Verb::Check { file } = &args.verb {
         return exit(config::check(&args.config, file, json), json);
     }
-    if let Verb::Profile { what } = &args.verb {
+    if let Verb::Profile(what) = &args.verb {
         return exit(profile::profile(what, &args.config, json), json);
     }
     let ended = tokio::runtime::Builder::new_current_thread()
@@ -191,22 +195,41 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
     let client = connect()?;
     match verb {
         Verb::Status => look::status(&client, json).await,
-        Verb::Devices(DevicesArgs { device: Some(device), .. }) => device::device(&client, &device, json).await,
-        Verb::Devices(only) => device::devices(&client, &only, json).await,
-        Verb::Log { device } => device::log(&client, &device, json).await,
-        Verb::Attempts => look::attempts(&client, json).await,
-        Verb::Register(register) => register::register(&client, register, json).await,
-        Verb::Commands => look::commands(&client, json).await,
-        Verb::Ack { stream, reader, seq } => command::ack(&client, &stream, &reader, seq, json).await,
-        Verb::Links => look::links(&client, json).await,
-        Verb::Journal { stream, from, limit } => look::journal(&client, &stream, from, limit, json).await,
-        Verb::Ask(ask) => command::ask(&client, ask, json).await,
-        Verb::Cancel { id } => command::cancel(&client, &id, json).await,
-        Verb::Command { id, wait } => command::command(&client, &id, wait, json).await,
-        Verb::Discover { link } => command::discover(&client, &link, json).await,
+        Verb::Link(LinkVerb::List) => link::list(&client, json).await,
+        Verb::Link(LinkVerb::Show { link }) => link::show(&client, &link, json).await,
+        Verb::Link(LinkVerb::Discover { link }) => command::discover(&client, &link, json).await,
+        Verb::Device(verb) => of_devices(&client, verb, json).await,
+        Verb::Read(read) => command::ask(&client, read.into(), json).await,
+        Verb::Write(write) => command::ask(&client, write.into(), json).await,
+        Verb::Command(verb) => of_commands(&client, verb, json).await,
+        Verb::Journal(JournalVerb::Show { stream, from, limit }) => {
+            look::journal(&client, &stream, from, limit, json).await
+        }
+        Verb::Journal(JournalVerb::Ack { stream, reader, seq }) => {
+            command::ack(&client, &stream, &reader, seq, json).await
+        }
         Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
-        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } | Verb::Profile { .. } | Verb::Config(_) => Ok(Exit::Done),
+        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } | Verb::Profile(_) | Verb::Config(_) => Ok(Exit::Done),
+    }
+}
+
+async fn of_devices(client: &Client, verb: DeviceVerb, json: bool) -> Result<Exit, CliError> {
+    match verb {
+        DeviceVerb::List(only) => device::devices(client, &only, json).await,
+        DeviceVerb::Show { device } => device::device(client, &device, json).await,
+        DeviceVerb::Log { device } => device::log(client, &device, json).await,
+        DeviceVerb::Register(register) => register::register(client, register, json).await,
+        DeviceVerb::Attempts => look::attempts(client, json).await,
+    }
+}
+
+async fn of_commands(client: &Client, verb: CommandVerb, json: bool) -> Result<Exit, CliError> {
+    match verb {
+        CommandVerb::Ask(ask) => command::ask(client, ask, json).await,
+        CommandVerb::List => look::commands(client, json).await,
+        CommandVerb::Show { id, wait } => command::command(client, &id, wait, json).await,
+        CommandVerb::Cancel { id } => command::cancel(client, &id, json).await,
     }
 }
 

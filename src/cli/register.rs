@@ -1,4 +1,4 @@
-//! `dmgw register`: devices that shall be known, one or a list of thousands, with a report line by line.
+//! `dmgw device register`: devices that shall be known, one or a list of thousands, with a report line by line.
 //!
 //! The list is read and checked whole before the first part of it is sent. It goes in parts that the daemon takes whatever
 //! its settings say; each is committed as one. Registering the same again changes nothing, so a list that broke off is
@@ -40,10 +40,10 @@ A list in TOML says the same, for each device:
   about = { application = \"drainage\", labels = { row = \"3\" } }
 
 Examples:
-  dmgw register meters.csv --check
-  dmgw register meters.csv
-  dmgw register serial:acme:17 --name pump-3 --group line-a --key-file pump-3.key
-  dmgw register --link meters --address 7 --name feeder-1";
+  dmgw device register meters.csv --check
+  dmgw device register meters.csv
+  dmgw device register serial:acme:17 --name pump-3 --group line-a --key-file pump-3.key
+  dmgw device register --link meters --address 7 --name feeder-1";
 
 const AT_ONCE: Duration = Duration::ZERO;
 /// Of a part, for what stands around its devices.

@@ -15,7 +15,7 @@ const KINDS: [&str; 7] = ["place", "endpoint", "serial", "ble", "eui", "imei", "
 
 pub const HELP: &str = "Operations:
   Its points
-    read POINT…                    write POINT VALUE
+    read POINT…                    write POINT VALUE          (also dmgw read, dmgw write)
     observe POINT… [off]           report-policy-get POINT…
     report-policy-set POINT SPAN   desire POINT VALUE [VERSION]   (VALUE null: nobody minds any more)
   What it does
@@ -39,11 +39,11 @@ no JSON is taken as text. A KEY is application, location, hardware, power, secur
 version.NAME. A KIND is serial, eui, ble, imei, uuid, endpoint or place.
 
 Examples:
-  dmgw ask meter-1 read power.0.active
-  dmgw ask relay-1 write relay.0.on true --wait 10s
-  dmgw ask meter-1,meter-2 restart
-  dmgw ask pump-3 describe application=drainage label.row=4
-  dmgw ask 7 restart modem.1 --id night-restart-0412 --expires 2h";
+  dmgw read meter-1 power.0.active
+  dmgw write relay-1 relay.0.on true --wait 10s
+  dmgw command ask meter-1,meter-2 restart
+  dmgw command ask pump-3 describe application=drainage label.row=4
+  dmgw command ask 7 restart modem.1 --id night-restart-0412 --expires 2h";
 
 /// The operation, or what is wrong and what would be right.
 pub fn operation(word: &str, args: &[String]) -> Result<Operation, (String, String)> {
@@ -57,13 +57,13 @@ fn unknown(word: &str) -> (String, String) {
     let names: Vec<String> = OperationKind::ALL.iter().map(|kind| kind.name()).collect();
     let hint = match nearest::nearest(word, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
-        None => "dmgw ask --help shows all".into(),
+        None => "dmgw command ask --help shows all".into(),
     };
     (format!("there is no operation {word:?}"), hint)
 }
 
 fn form(word: &str) -> String {
-    format!("dmgw ask --help shows how {word} is written")
+    format!("dmgw command ask --help shows how {word} is written")
 }
 
 fn of(kind: OperationKind, args: &[String]) -> Result<Operation, String> {

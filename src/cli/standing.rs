@@ -44,7 +44,7 @@ fn show_open(command: &CommandShown) {
     if let Some(why) = &command.waits {
         print(&format!("  it waits: {why}"));
     }
-    print(&format!("  not ended yet; look again with: dmgw command {} --wait 30s", command.id));
+    print(&format!("  not ended yet; look again with: dmgw command show {} --wait 30s", command.id));
 }
 
 /// A line for each, and the sum.

@@ -42,7 +42,9 @@ pub fn record(record: &Record) -> String {
         Record::DeviceMerged { device, with } => format!("{with} turned out to be {device} and goes on as that"),
         Record::DeviceSplit { device, from } => format!("{device} turned out not to be {from} and is on its own now"),
         Record::DeviceAlike { device, other } => {
-            format!("{device} and {other} were shown as one; if they are, say so with: dmgw ask {other} merge {device}")
+            format!(
+                "{device} and {other} were shown as one; if they are, say so with: dmgw command ask {other} merge {device}"
+            )
         }
         Record::DeviceContested { device, link, address } => {
             format!("somebody at {address} on {link} claims to be {device}, which still answers where it is")

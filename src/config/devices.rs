@@ -20,7 +20,7 @@ use crate::section;
 
 section! {
     /// Devices that are known before they are ever seen, by a name of the owner's choice. Each start and each change of
-    /// the settings tells what is said here; a table that is taken out forgets nobody (dmgw ask DEVICE retire does).
+    /// the settings tells what is said here; a table that is taken out forgets nobody (dmgw command ask DEVICE retire does).
     pub struct KnownDevice {
         /// What is not given here is taken from this template.
         template: Option<Name> = None, like "\"feeder\"";

@@ -271,7 +271,7 @@ section! {
         asks: usize = 64, from 1, to 4_096;
         /// Connections to the socket at once.
         connections: usize = 32, from 1, to 4_096;
-        /// The largest request on the socket; not below 64KiB, for that is what `dmgw register` sends at once.
+        /// The largest request on the socket; not below 64KiB, for that is what `dmgw device register` sends at once.
         body: Size = Size(64 << 10), from Size(ALWAYS_TAKEN as u64), to Size(16 << 20);
         /// How long a request may take to be accepted. After that the answer is "not known: ask again with the same id".
         answer: Span = Span::secs(10), from Span::millis(100), to Span::secs(3_600);
@@ -316,7 +316,7 @@ impl Link {
 
 section! {
     /// Groups that are no lists: whoever fits is in it, and leaves it when it fits no more. (A device is put into others
-    /// by hand: `dmgw ask DEVICE group +NAME`.)
+    /// by hand: `dmgw command ask DEVICE group +NAME`.)
     pub struct Group {
         /// Who is in it. In plain words, of which all must hold: id, name, link, profile, group, identity, life,
         /// connectivity, application, hardware, location, power, label.NAME, version.NAME, each one text or a list of which any will

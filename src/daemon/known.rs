@@ -44,7 +44,7 @@ fn shared_names(config: &Config, view: &View) -> Vec<String> {
     let says = |(name, ids): (Name, Vec<String>)| {
         let ids = ids.join(", ");
         format!(
-            "device.{name}: several devices have this name: {ids}; give the one that was it another: dmgw ask ID rename NAME"
+            "device.{name}: several devices have this name: {ids}; give the one that was it another: dmgw command ask ID rename NAME"
         )
     };
     shared.map(says).collect()

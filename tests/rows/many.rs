@@ -18,7 +18,7 @@ fn one_registry(room: bool) -> Shown {
     let list = gateway.folder.path().join("fleet.csv");
     let lines: String = (0..FLEET).map(|n| format!("uuid:00000000-0000-4000-8000-{n:012x},north south\n")).collect();
     std::fs::write(&list, format!("identity,groups\n{lines}")).unwrap();
-    let report = gateway.cli(&["register", list.to_str().unwrap()]);
+    let report = gateway.cli(&["device", "register", list.to_str().unwrap()]);
     ensure(report.status.success(), || text(&report.stderr).lines().last().unwrap_or_default().to_owned())?;
     gateway.kill();
     let began = Instant::now();

@@ -64,7 +64,7 @@ fn joins_in_every_mode(on: bool) -> Shown {
         let list = gateway.folder.path().join("list.csv");
         std::fs::write(&list, "identity,name\nserial:acme:listed,listed\nserial:acme:listed:too,second\nserial,x\n")
             .unwrap();
-        let report = gateway.cli(&["register", list.to_str().unwrap()]);
+        let report = gateway.cli(&["device", "register", list.to_str().unwrap()]);
         let says = text(&report.stdout) + &text(&report.stderr);
         ensure(report.status.code() == Some(1), || format!("line 4 is wrong, and nobody says so: {says}"))?;
         ensure(says.contains('4') && says.contains("urn:dev:dmgw:serial:acme:listed"), || says.clone())?;

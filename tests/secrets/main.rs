@@ -104,15 +104,15 @@ impl Said<'_> {
     fn register(&mut self, keys: &[String; 4], marker: &str) {
         let file = self.file("one.key", &format!("{}\n", keys[0]));
         let mark = format!("note={marker}");
-        self.cli(&["register", "serial:acme:one", "--key-file", &file, "--label", &mark, "--json"]);
+        self.cli(&["device", "register", "serial:acme:one", "--key-file", &file, "--label", &mark, "--json"]);
         let list = self.file("list.csv", &format!("identity,key\nserial:acme:two,{}\n", keys[1]));
-        self.cli(&["register", &list]);
+        self.cli(&["device", "register", &list]);
         let list = format!(
             "[[device]]\nidentities = [{{ kind = \"serial\", value = \"acme:three\" }}]\nkey = \"{}\"\n",
             keys[2]
         );
         let list = self.file("list.toml", &list);
-        self.cli(&["register", &list, "--json"]);
+        self.cli(&["device", "register", &list, "--json"]);
         self.post("/v1/ask", register("four", &keys[3]).to_string().as_bytes());
     }
 
@@ -143,11 +143,11 @@ impl Said<'_> {
             ("list.toml", format!("[[device]]\nkey = [\"{key}\"]\n")),
         ] {
             let list = self.file(name, &list);
-            self.cli(&["register", &list]);
-            self.cli(&["register", &list, "--json"]);
+            self.cli(&["device", "register", &list]);
+            self.cli(&["device", "register", &list, "--json"]);
         }
         let long = self.file("long.key", &key.repeat(6));
-        self.cli(&["register", "serial:acme:five", "--key-file", &long]);
+        self.cli(&["device", "register", "serial:acme:five", "--key-file", &long]);
     }
 
     fn look_everywhere(&mut self) {
@@ -161,10 +161,18 @@ impl Said<'_> {
                     self.keep(&self.gateway.get(&path).body.to_string());
                 }
             }
-            self.cli(&["devices", &id]);
-            self.cli(&["log", &id]);
+            self.cli(&["device", "show", &id]);
+            self.cli(&["device", "log", &id]);
         }
-        for words in ["status", "devices", "attempts", "links", "commands", "journal vital", "journal events"] {
+        for words in [
+            "status",
+            "device list",
+            "device attempts",
+            "link list",
+            "command list",
+            "journal show vital",
+            "journal show events",
+        ] {
             let words: Vec<&str> = words.split(' ').collect();
             self.cli(&words);
             self.cli(&[&words[..], &["--json"]].concat());

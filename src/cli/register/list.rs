@@ -44,7 +44,7 @@ pub fn read(args: &RegisterArgs) -> Result<Vec<Line>, CliError> {
     if !for_a_list(args) {
         return Err(CliError::Usage {
             says: "the options are for one device; this is a list".into(),
-            hint: "say it in the columns of the list: dmgw register --help".into(),
+            hint: "say it in the columns of the list: dmgw device register --help".into(),
         });
     }
     let path = args.what.first().map_or("-", String::as_str);
@@ -176,7 +176,7 @@ fn columns(head: &::csv::StringRecord) -> Result<Vec<&'static str>, Wrong> {
         columns.push(column);
     }
     match columns.is_empty() {
-        true => Err(("it is empty".into(), "dmgw register --help shows how a list is written".into())),
+        true => Err(("it is empty".into(), "dmgw device register --help shows how a list is written".into())),
         false => Ok(columns),
     }
 }

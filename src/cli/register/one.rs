@@ -29,7 +29,7 @@ pub fn line(args: &RegisterArgs) -> Result<Line, CliError> {
 }
 
 fn usage(says: String) -> CliError {
-    CliError::Usage { says, hint: "dmgw register --help shows how a device is written".into() }
+    CliError::Usage { says, hint: "dmgw device register --help shows how a device is written".into() }
 }
 
 fn registration(args: &RegisterArgs) -> Result<Registration, String> {

@@ -96,14 +96,14 @@ fn what_is_typed_wrong_is_told_with_what_would_be_right() {
 fn commands_that_the_settings_teach_can_be_typed() {
     use clap::Parser;
 
-    use super::super::args::{Args, Verb};
+    use super::super::args::{Args, CommandVerb, Verb};
     let text = crate::config::teach::file().replace("\n# ", " ");
     let commands: Vec<&str> = text.split('`').filter(|part| part.starts_with("dmgw ")).collect();
     assert!(commands.len() >= 5, "{commands:?}");
     for command in commands {
         let typed = command.split(' ').map(|word| word.replace("NAME", "a").replace("DEVICE", "meter-1"));
         let args = Args::try_parse_from(typed).unwrap_or_else(|error| panic!("{command}: {error}"));
-        if let Verb::Ask(ask) = args.verb {
+        if let Verb::Command(CommandVerb::Ask(ask)) = args.verb {
             operation(&ask.operation, &ask.args).unwrap_or_else(|(says, _)| panic!("{command}: {says}"));
         }
     }

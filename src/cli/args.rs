@@ -33,6 +33,9 @@ pub struct Args {
     /// Print JSON, as the daemon gives it
     #[arg(long, global = true)]
     pub json: bool,
+    /// Show times in UTC, not in the zone of this machine or of TZ
+    #[arg(long, global = true)]
+    pub utc: bool,
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -44,7 +47,11 @@ pub enum Verb {
     /// Play a plant of made-up devices, for trying things out
     Sim { plant: PathBuf },
     /// How the gateway is
-    Status,
+    Status {
+        /// Again and again, until q or Ctrl-C; with --json a line each time
+        #[arg(long)]
+        watch: bool,
+    },
     /// What devices hang on
     #[command(subcommand)]
     Link(LinkVerb),

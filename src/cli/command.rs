@@ -6,6 +6,7 @@ use super::args::AskArgs;
 use super::client::{Client, escaped};
 use super::standing::show;
 use super::table::print;
+use super::waiting::Waiting;
 use super::{CliError, Exit, again, print_json, spelling};
 use crate::api::fault::{Guard, Told};
 use crate::api::shown::{Answer, DeviceShown, Status};
@@ -34,15 +35,19 @@ pub async fn ask(client: &Client, args: AskArgs, json: bool) -> Result<Exit, Cli
     let how = &args.options;
     let default = if how.starts.is_some() { AT_ONCE } else { DEFAULT_WAIT };
     let wait = how.wait.unwrap_or(default).min(LONGEST_WAIT);
-    let uri = format!("/v1/ask?wait={}", wait.as_secs_f64());
+    let mut waiting = Waiting::begin(wait);
+    let uri = format!("/v1/ask?wait={}", waiting.step().as_secs_f64());
     let mut answer = client.post(&uri, &Ask::Operate(operate.clone()), wait).await;
     if let Some(guard) = guard_of(&answer).filter(|_| how.yes) {
         operate.token = Some(guard.token);
         answer = client.post(&uri, &Ask::Operate(operate), wait).await;
     }
     match answer.map_err(told_again)? {
-        Answer::Accepted(command) => show(&command, "", !wait.is_zero(), json),
-        Answer::Known(command) => show(&command, " (asked before; this is what came of it)", !wait.is_zero(), json),
+        Answer::Accepted(command) => show(&waiting.end_of(client, command).await?, "", !wait.is_zero(), json),
+        Answer::Known(command) => {
+            let command = waiting.end_of(client, command).await?;
+            show(&command, " (asked before; this is what came of it)", !wait.is_zero(), json)
+        }
         Answer::Registered(_) | Answer::Done => done("done", json),
     }
 }
@@ -147,8 +152,9 @@ fn done(says: &str, json: bool) -> Result<Exit, CliError> {
 
 pub async fn command(client: &Client, id: &str, wait: Option<Duration>, json: bool) -> Result<Exit, CliError> {
     let wait = wait.unwrap_or_default().min(LONGEST_WAIT);
-    let uri = format!("/v1/commands/{}?wait={}", escaped(id), wait.as_secs_f64());
-    show(&client.get(&uri, wait).await?, "", !wait.is_zero(), json)
+    let mut waiting = Waiting::begin(wait);
+    let command = waiting.look(client, id).await?;
+    show(&waiting.end_of(client, command).await?, "", !wait.is_zero(), json)
 }
 
 pub async fn cancel(client: &Client, id: &str, json: bool) -> Result<Exit, CliError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::args::ListArgs;
 use super::client::{Client, escaped};
-use super::look::seconds;
+use super::status::seconds;
 use super::table::{pairs, print, table, width};
 use super::{CliError, Exit, device, print_json};
 use crate::api::shown::{LinkShown, LinksShown};

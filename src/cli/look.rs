@@ -1,69 +1,13 @@
-//! Looking: status, commands, who was turned away, the journal.
+//! Looking: commands, who was turned away, the journal, versions.
 
 use std::time::Duration;
 
 use super::client::{Client, escaped};
 use super::table::{print, table, time, width};
-use super::{CliError, Exit, link, print_json, told};
-use crate::api::shown::{AttemptShown, AttemptsShown, CommandShown, CommandsShown, Counts, PageShown, Status};
-use crate::units::show_span;
+use super::{CliError, Exit, print_json, told};
+use crate::api::shown::{AttemptShown, AttemptsShown, CommandShown, CommandsShown, PageShown, Status};
 
 const AT_ONCE: Duration = Duration::ZERO;
-
-pub fn seconds(seconds: f64) -> String {
-    show_span(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-}
-
-pub async fn status(client: &Client, json: bool) -> Result<Exit, CliError> {
-    let status: Status = client.get("/v1/status", AT_ONCE).await?;
-    if json {
-        return print_json(&status);
-    }
-    let health = match &status.reason {
-        Some(why) => format!("{}: {why}", status.health),
-        None => status.health.clone(),
-    };
-    let of = &status.devices;
-    print(&format!("gateway   {}  (dmgw {}, up {})", status.gateway, status.version, seconds(status.uptime)));
-    print(&format!("key       {}", status.public_key.as_deref().unwrap_or("cannot be opened; the log says why")));
-    print(&format!("health    {health}"));
-    if let Some(trouble) = &status.settings {
-        print(&format!("settings  {trouble}; dmgw check shows where"));
-    }
-    status.wrong.iter().for_each(|why| print(&format!("settings  {why}")));
-    print(&format!("clock     {}  ({})", time(status.clock.time), status.clock.quality));
-    print(&format!(
-        "devices   {}: {} up, {} degraded, {} silent, {} gone, {} not heard yet{}",
-        of.all,
-        of.up,
-        of.degraded,
-        of.silent,
-        of.gone,
-        of.unknown,
-        not_managed(of)
-    ));
-    print(&format!("commands  {} remembered", status.commands));
-    print(&format!("\n{}", link::table_of(&status.links)));
-    if let Some(journal) = &status.journal {
-        let rows: Vec<Vec<String>> = journal.streams.iter().map(stream_row).collect();
-        print(&format!("\n{}", table(&["JOURNAL", "FIRST HELD", "NEXT", "PASSED"], &rows, width())));
-    }
-    Ok(Exit::Done)
-}
-
-/// Only what there is.
-fn not_managed(of: &Counts) -> String {
-    let lives =
-        [(of.pending, "pending"), (of.quarantined, "quarantined"), (of.refused, "refused"), (of.retired, "retired")];
-    let some: Vec<String> =
-        lives.iter().filter(|(count, _)| *count > 0).map(|(count, life)| format!("{count} {life}")).collect();
-    if some.is_empty() { String::new() } else { format!("; {}", some.join(", ")) }
-}
-
-fn stream_row(stream: &crate::api::shown::StreamShown) -> Vec<String> {
-    let passed: Vec<String> = stream.passed.iter().map(|(reader, seq)| format!("{reader} {seq}")).collect();
-    vec![stream.stream.name().into(), stream.first_held.to_string(), stream.next.to_string(), passed.join(", ")]
-}
 
 pub async fn attempts(client: &Client, json: bool) -> Result<Exit, CliError> {
     let shown: AttemptsShown = client.get("/v1/attempts?limit=10000", AT_ONCE).await?;

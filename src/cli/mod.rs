@@ -5,6 +5,7 @@
 mod again;
 mod args;
 mod client;
+mod colour;
 mod command;
 mod config;
 mod device;
@@ -12,12 +13,17 @@ mod facts;
 mod link;
 mod look;
 mod profile;
+mod progress;
 mod register;
 mod secret;
 mod spelling;
 mod standing;
+mod status;
 mod table;
+mod terminal;
 mod told;
+mod waiting;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -32,6 +38,7 @@ use crate::seal::guard_memory;
 pub use args::Args;
 use args::{CommandVerb, DeviceVerb, JournalVerb, LinkVerb, SecretVerb, Verb};
 use client::Client;
+use watch::How;
 
 /// How it went, as scripts see it. `--help` documents these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +145,7 @@ pub fn client(args: Box<Args>) -> ExitCode {
     // Keys pass through here too. Where it is forbidden there is no more to be done.
     let _ = guard_memory();
     let json = args.json;
+    terminal::look(args.utc);
     if let Verb::Check { file } = &args.verb {
         return exit(config::check(&args.config, file, json), json);
     }
@@ -164,18 +172,7 @@ fn exit(ended: Result<Exit, CliError>, json: bool) -> ExitCode {
 
 fn tell(error: &CliError, json: bool) {
     if json {
-        let told = match error {
-            CliError::Told(told) => told.clone(),
-            // As the daemon tells its own.
-            other => Told {
-                kind: other.kind().into(),
-                status: 0,
-                message: other.to_string(),
-                hint: other.hint().into(),
-                guard: None,
-            },
-        };
-        println!("{}", serde_json::json!(told));
+        table::print(&error_json(error).to_string());
     }
     eprintln!("dmgw: {error}");
     if !error.hint().is_empty() {
@@ -183,18 +180,34 @@ fn tell(error: &CliError, json: bool) {
     }
 }
 
+/// As the daemon tells its own.
+fn error_json(error: &CliError) -> serde_json::Value {
+    let told = match error {
+        CliError::Told(told) => told.clone(),
+        // As the daemon tells its own.
+        other => Told {
+            kind: other.kind().into(),
+            status: 0,
+            message: other.to_string(),
+            hint: other.hint().into(),
+            guard: None,
+        },
+    };
+    serde_json::json!(told)
+}
+
 async fn answered(args: Args) -> Result<Exit, CliError> {
     if let Verb::Secret(SecretVerb::Seal { key }) = &args.verb {
         return secret::seal(&args, key.as_deref());
     }
-    let Args { config: settings, socket: said, json, verb } = args;
+    let Args { config: settings, socket: said, json, verb, .. } = args;
     let connect = || socket(said.as_deref(), &settings).map(Client::new);
     if let Verb::Config(verb) = verb {
         return config::config(connect, &settings, verb, json).await;
     }
     let client = connect()?;
     match verb {
-        Verb::Status => look::status(&client, json).await,
+        Verb::Status { watch } => status::status(&client, How { json, watch }).await,
         Verb::Link(LinkVerb::List) => link::list(&client, json).await,
         Verb::Link(LinkVerb::Show { link }) => link::show(&client, &link, json).await,
         Verb::Link(LinkVerb::Discover { link }) => command::discover(&client, &link, json).await,
@@ -217,7 +230,7 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
 async fn of_devices(client: &Client, verb: DeviceVerb, json: bool) -> Result<Exit, CliError> {
     match verb {
         DeviceVerb::List(only) => device::devices(client, &only, json).await,
-        DeviceVerb::Show { device } => device::device(client, &device, json).await,
+        DeviceVerb::Show { device, watch } => device::device(client, &device, How { json, watch }).await,
         DeviceVerb::Log { device } => device::log(client, &device, json).await,
         DeviceVerb::Register(register) => register::register(client, register, json).await,
         DeviceVerb::Attempts => look::attempts(client, json).await,

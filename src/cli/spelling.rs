@@ -45,6 +45,36 @@ Examples:
   dmgw command ask pump-3 describe application=drainage label.row=4
   dmgw command ask 7 restart modem.1 --id night-restart-0412 --expires 2h";
 
+/// What stands behind an operation's name.
+pub fn args_of(kind: OperationKind) -> &'static str {
+    use OperationKind as K;
+    match kind {
+        K::Read | K::ReportPolicyGet => "POINT…",
+        K::Write => "POINT VALUE",
+        K::Observe => "POINT… [off]",
+        K::ReportPolicySet => "POINT SPAN",
+        K::Desire => "POINT VALUE [VERSION]",
+        K::Restart | K::Activate | K::Deactivate => "[COMPONENT[.INSTANCE]]",
+        K::PowerMode => "MODE",
+        K::Update => "IMAGE",
+        K::FileGet => "NAME",
+        K::FilePut => "NAME DIGEST",
+        K::ConnectionLog => "[own]",
+        K::ConnectivitySet => "NAME=VALUE…",
+        K::Block => "SPAN",
+        K::Maintenance => "[SPAN | off]",
+        K::Rename => "NAME",
+        K::Group => "+NAME… without NAME…",
+        K::Describe => "KEY=TEXT…",
+        K::Replace | K::Split => "KIND:VALUE",
+        K::Merge => "DEVICE",
+        K::Profile => "[NAME]",
+        K::FactoryReset | K::Lock | K::Erase | K::Diagnose | K::SelfTest | K::SoftwareList | K::FallBack => "",
+        K::ConnectivityGet | K::SetClock | K::TriggerConnect | K::Unblock | K::Probe | K::Locate => "",
+        K::Accept | K::Refuse | K::Quarantine | K::Release | K::Retire => "",
+    }
+}
+
 /// The operation, or what is wrong and what would be right.
 pub fn operation(word: &str, args: &[String]) -> Result<Operation, (String, String)> {
     let kind: OperationKind = serde_json::from_value(json!(word)).map_err(|_| unknown(word))?;
@@ -180,6 +210,9 @@ fn own(args: &[&str]) -> Result<bool, String> {
 }
 
 fn connectivity(args: &[&str]) -> Result<Operation, String> {
+    if args.is_empty() {
+        return Err("name at least one setting, as NAME=VALUE".into());
+    }
     let pair = |arg: &&str| {
         let (key, to) = arg.split_once('=').ok_or_else(|| format!("{arg:?} is not NAME=VALUE"))?;
         Ok((name(key)?, value(to)?))

@@ -2,19 +2,20 @@
 
 use std::io::Write;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::colour::tinted;
+pub use super::terminal::width;
+use super::terminal::zone;
 use crate::model::Wall;
 
-const NARROWEST: usize = 40;
+const NARROWEST: usize = 20;
 const GAP: usize = 2;
 
 /// To the standard output. Whoever reads it may have left (`| head`): that is no fault.
 pub fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-pub fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.unwrap_or(80).max(NARROWEST)
 }
 
 /// Columns as wide as what they hold; where that is too wide, the widest give way. The last one is wrapped, the others
@@ -33,30 +34,37 @@ pub fn table(head: &[&str], rows: &[Vec<String>], width: usize) -> String {
             _ => break,
         }
     }
-    let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-    let lines = std::iter::once(&head).chain(rows).map(|row| line(row, &widths));
+    let named: Vec<String> = head.iter().map(ToString::to_string).collect();
+    let lines = std::iter::once(line(&named, &widths, &[])).chain(rows.iter().map(|row| line(row, &widths, head)));
     lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What stands for what, one below the other; a long text is wrapped beside its name.
 pub fn pairs(rows: &[(&str, String)], width: usize) -> String {
     let names = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let widths = [names, width.saturating_sub(names + GAP).max(NARROWEST / 2)];
-    let lines = rows.iter().map(|(name, text)| line(&[(*name).to_owned(), text.clone()], &widths));
+    let widths = [names, width.saturating_sub(names + GAP).max(NARROWEST)];
+    let lines = rows.iter().map(|(name, text)| line(&[(*name).to_owned(), text.clone()], &widths, &["", name]));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn line(row: &[String], widths: &[usize]) -> String {
+/// `heads`: what each cell tells of.
+fn line(row: &[String], widths: &[usize], heads: &[&str]) -> String {
     let (Some((last, cells)), Some((room, widths))) = (row.split_last(), widths.split_last()) else {
         return String::new();
     };
-    let cells =
-        cells.iter().zip(widths).map(|(cell, wide)| format!("{:<wide$}", fitted(cell, *wide)) + &" ".repeat(GAP));
-    let before = cells.collect::<String>();
-    let indent = " ".repeat(before.chars().count());
+    let head = |column: usize| heads.get(column).copied().unwrap_or_default();
+    let (mut before, mut indent) = (String::new(), 0);
+    for (column, (cell, wide)) in cells.iter().zip(widths).enumerate() {
+        let shown = fitted(cell, *wide);
+        let pad = (wide + GAP).saturating_sub(shown.chars().count());
+        before.push_str(&tinted(head(column), cell, shown));
+        before.push_str(&" ".repeat(pad));
+        indent += wide + GAP;
+    }
     let wrapped = wrapped(last, *room);
     let lines = wrapped.iter().enumerate().map(|(no, text)| {
-        let line = format!("{}{}", if no == 0 { &before } else { &indent }, fitted(text, *room));
+        let text = tinted(head(cells.len()), last, fitted(text, *room));
+        let line = if no == 0 { format!("{before}{text}") } else { format!("{}{text}", " ".repeat(indent)) };
         line.trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -89,25 +97,19 @@ fn fitted(cell: &str, wide: usize) -> String {
     start.chain(['…'].iter()).chain(letters.iter().skip(letters.len() - tail)).collect()
 }
 
-/// 2026-11-20 10:34:59Z
+/// In the zone of whoever looks, with how far it is from UTC: 2026-11-20 11:34:59+01
 pub fn time(wall: Wall) -> String {
-    let seconds = wall.0 / 1_000;
-    let (year, month, day) = date(seconds / 86_400);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
+    time_in(wall, &zone())
 }
 
-/// Days since 1970-01-01 to year, month and day. Years begin in March here, so that the leap day is the last one.
-fn date(days: u64) -> (u64, u64, u64) {
-    // Year 0 began 719468 days before 1970-01-01; 146097 days make 400 years.
-    let days = days.saturating_add(719_468);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let in_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * in_year + 2) / 153;
-    let in_month = in_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + u64::from(month <= 2), month, in_month)
+fn time_in(wall: Wall, zone: &TimeZone) -> String {
+    let at = i64::try_from(wall.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    match at {
+        Some(at) if *zone == TimeZone::UTC => at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Some(at) => at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S%:::z").to_string(),
+        // Later than anybody writes dates.
+        None => format!("{} ms", wall.0),
+    }
 }
 
 #[cfg(test)]
@@ -162,5 +164,16 @@ mod tests {
         ] {
             assert_eq!(time(Wall(millis)), shown);
         }
+        assert_eq!(time(Wall(u64::MAX)), "18446744073709551615 ms");
+    }
+
+    #[test]
+    fn times_are_those_of_a_zone_and_say_how_far_it_is_from_utc() {
+        // An hour and a half before and after the clocks of Basel go forward.
+        let basel = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        assert_eq!(time_in(Wall(1_774_740_600_000), &basel), "2026-03-29 00:30:00+01");
+        assert_eq!(time_in(Wall(1_774_748_400_000), &basel), "2026-03-29 03:40:00+02");
+        let nepal = TimeZone::posix("<+0545>-5:45").unwrap();
+        assert_eq!(time_in(Wall(0), &nepal), "1970-01-01 05:45:00+05:45");
     }
 }

@@ -12,6 +12,9 @@ pub enum DeviceVerb {
     Show {
         /// Its id, number, name, address, or a part of the id that only one has
         device: String,
+        /// Again and again, until q or Ctrl-C; with --json a line each time
+        #[arg(long)]
+        watch: bool,
     },
     /// What happened to a device: up, down, moved, blocked, …
     Log {
@@ -39,6 +42,9 @@ pub struct ListArgs {
     /// Only those for which this holds, such as 'label.floor == "2" && connectivity != "up"'
     #[arg(long = "for", value_name = "EXPRESSION")]
     pub of: Option<String>,
+    /// Again and again, until q or Ctrl-C; with --json a line each time
+    #[arg(long)]
+    pub watch: bool,
 }
 
 #[derive(Debug, Default, clap::Args)]

@@ -1,5 +1,8 @@
 //! How devices are shown to people.
 
+use serde_json::json;
+
+use super::list::{CONNECTIVITIES, LIVES, listed, state_filter};
 use super::*;
 
 fn shown(text: &str) -> DeviceShown {

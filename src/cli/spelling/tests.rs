@@ -108,3 +108,15 @@ fn commands_that_the_settings_teach_can_be_typed() {
         }
     }
 }
+
+/// The help groups several under one form; each name stands there, and behind it what it wants.
+#[test]
+fn the_help_and_the_pages_of_devices_write_each_operation_alike() {
+    for kind in OperationKind::ALL {
+        let (name, args) = (kind.name(), args_of(*kind));
+        let line = HELP.lines().find(|line| line.split([' ', ',']).any(|word| word == name));
+        let line = line.unwrap_or_else(|| panic!("{name} is not in the help"));
+        assert!(line.contains(args), "{name} {args}: {line}");
+        assert_eq!(operation(&name, &[]).is_ok(), args.is_empty() || args.starts_with('['), "{name} {args}");
+    }
+}

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::completion;
 use crate::config::DEFAULT_PATH;
 pub use ask::{AskArgs, CommandVerb, ReadArgs, WriteArgs};
 pub use config::{ChangeArgs, ConfigVerb};
@@ -83,6 +84,9 @@ pub enum Verb {
     /// Descriptions of kinds of devices; needs no daemon
     #[command(subcommand)]
     Profile(ProfileVerb),
+    /// What makes a shell complete names of devices, points, keys and all the rest
+    #[command(after_help = completion::HELP)]
+    Completion { shell: completion::Shell },
     /// The versions of this program and of the daemon
     Version,
 }
@@ -92,15 +96,22 @@ pub enum LinkVerb {
     /// All links
     List,
     /// One link, and the devices on it
-    Show { link: String },
+    Show {
+        #[arg(add = completion::link())]
+        link: String,
+    },
     /// Look for devices on a link, now
-    Discover { link: String },
+    Discover {
+        #[arg(add = completion::link())]
+        link: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
 pub enum JournalVerb {
     /// What happened: vital, events or telemetry
     Show {
+        #[arg(add = completion::stream())]
         stream: String,
         /// From this number on
         #[arg(long, default_value_t = 0)]
@@ -109,7 +120,12 @@ pub enum JournalVerb {
         limit: usize,
     },
     /// Say that a reader of the journal has everything of a stream up to and with this number
-    Ack { stream: String, reader: String, seq: u64 },
+    Ack {
+        #[arg(add = completion::stream())]
+        stream: String,
+        reader: String,
+        seq: u64,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -131,6 +147,7 @@ pub enum ProfileVerb {
     List,
     /// One profile as it holds, with what it takes from another
     Show {
+        #[arg(add = completion::profile())]
         name: String,
         /// Tell where each part is written
         #[arg(long)]

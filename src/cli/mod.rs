@@ -7,6 +7,7 @@ mod args;
 mod client;
 mod colour;
 mod command;
+mod completion;
 mod config;
 mod device;
 mod facts;
@@ -100,8 +101,9 @@ pub enum Chosen {
     Client(Box<Args>),
 }
 
-/// Ends the process with a message where the arguments say nothing.
+/// Ends the process with a message where the arguments say nothing, and with an answer where a shell asks what they could say.
 pub fn chosen() -> Chosen {
+    completion::if_asked();
     let args = Args::parse();
     match args.verb {
         Verb::Run => Chosen::Daemon { config: args.config },
@@ -148,6 +150,9 @@ pub fn client(args: Box<Args>) -> ExitCode {
     terminal::look(args.utc);
     if let Verb::Check { file } = &args.verb {
         return exit(config::check(&args.config, file, json), json);
+    }
+    if let Verb::Completion { shell } = &args.verb {
+        return exit(completion::script(*shell), json);
     }
     if let Verb::Profile(what) = &args.verb {
         return exit(profile::profile(what, &args.config, json), json);
@@ -223,7 +228,12 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         }
         Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
-        Verb::Run | Verb::Sim { .. } | Verb::Check { .. } | Verb::Profile(_) | Verb::Config(_) => Ok(Exit::Done),
+        Verb::Run
+        | Verb::Sim { .. }
+        | Verb::Check { .. }
+        | Verb::Profile(_)
+        | Verb::Config(_)
+        | Verb::Completion { .. } => Ok(Exit::Done),
     }
 }
 

@@ -40,7 +40,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Two meters that are read and a relay that is written.
 pub const TWO_DEVICES: &str = include_str!("two_devices.toml");
 
-fn dmgw() -> Command {
+pub fn dmgw() -> Command {
     Command::new(env!("CARGO_BIN_EXE_dmgw"))
 }
 

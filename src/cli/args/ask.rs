@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use crate::cli::completion;
 use crate::units;
 
 #[derive(Debug, Subcommand)]
@@ -15,25 +16,30 @@ pub enum CommandVerb {
     List,
     /// What became of a command
     Show {
+        #[arg(add = completion::command())]
         id: String,
         /// Wait so long for its end
         #[arg(long, value_name = "SPAN", value_parser = units::span)]
         wait: Option<Duration>,
     },
     /// Call a command back, if nothing has reached the device yet
-    Cancel { id: String },
+    Cancel {
+        #[arg(add = completion::command())]
+        id: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 pub struct AskArgs {
     /// Its id, number, name, address, or a part of the id that only one has; several with commas between them; group:NAME;
     /// or for:EXPRESSION, such as 'for:link == "meters" && label.floor == "2"'
-    #[arg(value_name = "DEVICE[,DEVICE…]")]
+    #[arg(value_name = "DEVICE[,DEVICE…]", add = completion::devices())]
     pub device: String,
     /// What to do: read, write, restart, …
+    #[arg(add = completion::operation())]
     pub operation: String,
     /// As the operation wants them
-    #[arg(allow_negative_numbers = true)]
+    #[arg(allow_negative_numbers = true, add = completion::argument())]
     pub args: Vec<String>,
     #[command(flatten)]
     pub options: AskOptions,
@@ -43,10 +49,10 @@ pub struct AskArgs {
 pub struct ReadArgs {
     /// Its id, number, name, address, or a part of the id that only one has; several with commas between them; group:NAME;
     /// or for:EXPRESSION, such as 'for:link == "meters" && label.floor == "2"'
-    #[arg(value_name = "DEVICE[,DEVICE…]")]
+    #[arg(value_name = "DEVICE[,DEVICE…]", add = completion::devices())]
     pub device: String,
     /// Which points: COMPONENT.INSTANCE.POINT; instance 0 may be left out
-    #[arg(required = true, value_name = "POINT")]
+    #[arg(required = true, value_name = "POINT", add = completion::point())]
     pub points: Vec<String>,
     #[command(flatten)]
     pub options: AskOptions,
@@ -56,9 +62,10 @@ pub struct ReadArgs {
 pub struct WriteArgs {
     /// Its id, number, name, address, or a part of the id that only one has; several with commas between them; group:NAME;
     /// or for:EXPRESSION, such as 'for:link == "meters" && label.floor == "2"'
-    #[arg(value_name = "DEVICE[,DEVICE…]")]
+    #[arg(value_name = "DEVICE[,DEVICE…]", add = completion::devices())]
     pub device: String,
     /// Which point: COMPONENT.INSTANCE.POINT; instance 0 may be left out
+    #[arg(add = completion::written_point())]
     pub point: String,
     /// As in JSON; what is no JSON is taken as text
     #[arg(allow_negative_numbers = true)]

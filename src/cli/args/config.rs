@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use crate::cli::completion;
 use crate::units;
 
 #[derive(Debug, Subcommand)]
@@ -12,6 +13,7 @@ pub enum ConfigVerb {
     /// What the files say, key by key; with --running what holds, with the versions over them
     Show {
         /// Only this key and what is below it: link.meters
+        #[arg(add = completion::set_key())]
         key: Option<String>,
         /// Where each value is from
         #[arg(long)]
@@ -31,7 +33,10 @@ pub enum ConfigVerb {
         to: Option<u64>,
     },
     /// What a key means, its default and its bounds; without a key, all of them
-    Explain { key: Option<String> },
+    Explain {
+        #[arg(add = completion::key())]
+        key: Option<String>,
+    },
     /// Have the daemon read its settings again. With any mistake nothing changes
     Reload,
     /// Change named tables over what the files say: a new version, from a file or - (the standard input)

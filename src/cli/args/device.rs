@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use crate::cli::completion;
+
 #[derive(Debug, Subcommand)]
 pub enum DeviceVerb {
     /// All devices, or those that are so
@@ -11,6 +13,7 @@ pub enum DeviceVerb {
     /// All of one device: what it is, how it is and why, what can be done
     Show {
         /// Its id, number, name, address, or a part of the id that only one has
+        #[arg(add = completion::device())]
         device: String,
         /// Again and again, until q or Ctrl-C; with --json a line each time
         #[arg(long)]
@@ -19,6 +22,7 @@ pub enum DeviceVerb {
     /// What happened to a device: up, down, moved, blocked, …
     Log {
         /// Its id, number, name, address, or a part of the id that only one has
+        #[arg(add = completion::device())]
         device: String,
     },
     /// Make devices known before they are ever seen: a list of them, or one
@@ -31,13 +35,13 @@ pub enum DeviceVerb {
 #[derive(Debug, Default, clap::Args)]
 pub struct ListArgs {
     /// Only those on this link
-    #[arg(long)]
+    #[arg(long, add = completion::link())]
     pub link: Option<String>,
     /// Only those that are so: managed, pending, …, or up, silent, …
     #[arg(long)]
     pub state: Option<String>,
     /// Only those in this group
-    #[arg(long)]
+    #[arg(long, add = completion::group())]
     pub group: Option<String>,
     /// Only those for which this holds, such as 'label.floor == "2" && connectivity != "up"'
     #[arg(long = "for", value_name = "EXPRESSION")]
@@ -56,7 +60,7 @@ pub struct RegisterArgs {
     #[arg(long)]
     pub check: bool,
     /// Of one device: on which link it will be found
-    #[arg(long)]
+    #[arg(long, add = completion::link())]
     pub link: Option<String>,
     /// And where on it
     #[arg(long)]
@@ -65,7 +69,7 @@ pub struct RegisterArgs {
     #[arg(long)]
     pub name: Option<String>,
     /// A group that it is in; may be given again
-    #[arg(long)]
+    #[arg(long, add = completion::group())]
     pub group: Vec<String>,
     /// What it is used for
     #[arg(long)]
@@ -80,7 +84,7 @@ pub struct RegisterArgs {
     #[arg(long)]
     pub life: Option<String>,
     /// Which kind of device it is; without: found by its signs
-    #[arg(long)]
+    #[arg(long, add = completion::profile())]
     pub profile: Option<String>,
     /// A file that holds its key: nobody without it is this device
     #[arg(long, value_name = "FILE")]

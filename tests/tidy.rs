@@ -65,7 +65,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "store", "view", "replay", "api",
-            "selector", "config", "seal", "profile",
+            "selector", "config", "seal", "profile", "disk",
         ],
     ),
     ("main", &["*"]),

@@ -78,6 +78,8 @@ pub enum Verb {
     /// The settings: which hold, where they are from, what they mean
     #[command(subcommand)]
     Config(ConfigVerb),
+    /// The running set: the settings that hold, versions laid over, and all known devices, as TOML that `dmgw check` takes
+    Export,
     /// Secrets of the settings, and the gateway's own key
     #[command(subcommand)]
     Secret(SecretVerb),

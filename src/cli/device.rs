@@ -1,8 +1,10 @@
 //! Devices: the list of them, all that is known of one, and its log.
 
+pub mod adopt;
 mod doable;
 mod list;
 mod page;
+pub mod written;
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use super::{CliError, Exit, print_json};
 use crate::api::shown::{DeviceShown, LogShown};
 use crate::model::device::Connectivity;
 use crate::model::{Component, LifeCycle, Part};
-pub use list::devices;
+pub use list::{all, devices};
 use page::told_device;
 
 const AT_ONCE: Duration = Duration::ZERO;

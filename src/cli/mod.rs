@@ -10,6 +10,7 @@ mod command;
 mod completion;
 mod config;
 mod device;
+mod export;
 mod facts;
 mod link;
 mod look;
@@ -216,7 +217,8 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         Verb::Link(LinkVerb::List) => link::list(&client, json).await,
         Verb::Link(LinkVerb::Show { link }) => link::show(&client, &link, json).await,
         Verb::Link(LinkVerb::Discover { link }) => command::discover(&client, &link, json).await,
-        Verb::Device(verb) => of_devices(&client, verb, json).await,
+        Verb::Device(verb) => of_devices(&client, &settings, verb, json).await,
+        Verb::Export => export::export(&client, json).await,
         Verb::Read(read) => command::ask(&client, read.into(), json).await,
         Verb::Write(write) => command::ask(&client, write.into(), json).await,
         Verb::Command(verb) => of_commands(&client, verb, json).await,
@@ -237,12 +239,15 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
     }
 }
 
-async fn of_devices(client: &Client, verb: DeviceVerb, json: bool) -> Result<Exit, CliError> {
+async fn of_devices(client: &Client, settings: &Path, verb: DeviceVerb, json: bool) -> Result<Exit, CliError> {
     match verb {
         DeviceVerb::List(only) => device::devices(client, &only, json).await,
         DeviceVerb::Show { device, watch } => device::device(client, &device, How { json, watch }).await,
         DeviceVerb::Log { device } => device::log(client, &device, json).await,
         DeviceVerb::Register(register) => register::register(client, register, json).await,
+        DeviceVerb::Adopt { device, name, write } => {
+            device::adopt::adopt(client, settings, &device, name.as_deref(), write, json).await
+        }
         DeviceVerb::Attempts => look::attempts(client, json).await,
     }
 }

@@ -24,7 +24,15 @@ static ZONE: OnceLock<TimeZone> = OnceLock::new();
 /// `utc`: times as the machine counts them, wherever it stands.
 pub fn look(utc: bool) {
     let _ = COLOURS.set(shows_colours());
-    let _ = ZONE.set(if utc { TimeZone::UTC } else { TimeZone::system() });
+    let _ = ZONE.set(if utc { TimeZone::UTC } else { plain(TimeZone::system()) });
+}
+
+/// UTC has many names; of an unknown zone nothing better is known.
+fn plain(zone: TimeZone) -> TimeZone {
+    match zone.iana_name() {
+        Some("UTC" | "Etc/UTC" | "Etc/Universal" | "Etc/Zulu" | "Etc/Unknown") => TimeZone::UTC,
+        _ => zone,
+    }
 }
 
 fn shows_colours() -> bool {

@@ -277,3 +277,20 @@ pub fn key_text(text: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !text.is_empty() && text.chars().all(bare) { text.to_owned() } else { quoted(text) }
 }
+
+/// A path of keys as they are written, with dots between them: all but the last, and the last. A dot within quotes parts
+/// nothing.
+pub fn split_key(path: &str) -> (&str, &str) {
+    let (mut last, mut quote, mut escaped) = (None, None, false);
+    for (at, c) in path.char_indices() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (Some('"'), '\\') => escaped = true,
+            (Some(open), c) if open == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '.') => last = Some(at),
+            _ => {}
+        }
+    }
+    last.map_or(("", path), |at| (&path[..at], &path[at + 1..]))
+}

@@ -28,6 +28,18 @@ pub enum DeviceVerb {
     /// Make devices known before they are ever seen: a list of them, or one
     #[command(after_help = crate::cli::register::HELP)]
     Register(RegisterArgs),
+    /// The settings that make a device known which was found: TOML that `dmgw check` takes. A pending one is let in by it
+    Adopt {
+        /// Its id, number, name, address, or a part of the id that only one has
+        #[arg(add = completion::device())]
+        device: String,
+        /// How it shall be called [default: its name, or the end of its id]
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<String>,
+        /// Put it into devices.d beside the settings; what is there is left alone
+        #[arg(long)]
+        write: bool,
+    },
     /// Who tried to join, or to be somebody, and was turned away
     Attempts,
 }

@@ -107,6 +107,12 @@ impl Asks {
         self.waiting().closed = true;
     }
 
+    /// Events that wait for the loop, and how many could.
+    pub fn events_waiting(&self) -> (usize, usize) {
+        let most = self.events.max_capacity();
+        (most - self.events.capacity().min(most), most)
+    }
+
     pub fn in_flight(&self) -> usize {
         self.waiting().replies.len()
     }

@@ -7,7 +7,7 @@
 //! above. After these the rest is attachment: [`links`] to devices, and the simulated plant; [`view`], [`asks`] and
 //! [`api`] to those who look and ask; [`cli`], what a person types; [`config`], the settings; [`daemon`], which wires it
 //! all; [`replay`], the engine in false time. [`document`] reads what people write, [`profile`] says what a kind of
-//! device means, [`selector`] which devices are meant; [`units`] reads spans and sizes, [`nearest`] finds what
+//! device means, [`selector`] which devices are meant; [`metrics`] is what is counted of all this; [`units`] reads spans and sizes, [`nearest`] finds what
 //! was meant, [`disk`] writes small files whole.
 
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
@@ -23,6 +23,7 @@ pub mod disk;
 pub mod document;
 pub mod engine;
 pub mod links;
+pub mod metrics;
 pub mod model;
 pub mod nearest;
 pub mod profile;

@@ -186,6 +186,11 @@ impl Turn {
         self.changes.len() < MOST_HELD
     }
 
+    /// Changes that wait for the disk.
+    pub fn held(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Why the store takes nothing, while it does not.
     pub fn degraded(&self) -> Option<&str> {
         self.trouble.as_ref().map(|trouble| trouble.why.as_str())

@@ -18,7 +18,9 @@ use tokio::sync::watch;
 use crate::access::Reach;
 use crate::model::device::DeviceNow;
 use crate::model::token::{Mark, Token};
-use crate::model::{Attempt, Command, CommandId, CommandNo, DeviceId, DeviceNo, Mono, Name, Now, Principal, Wall};
+use crate::model::{
+    Attempt, Command, CommandId, CommandNo, CommandState, DeviceId, DeviceNo, Mono, Name, Now, Principal, Wall,
+};
 use crate::nearest;
 use crate::profile::Shaped;
 
@@ -73,6 +75,13 @@ pub struct LinkNow {
     pub rejected: u64,
     /// Orders that found too many others waiting.
     pub dropped: u64,
+    /// Readings that it told of, and reads that were not answered.
+    pub heard: u64,
+    pub missed: u64,
+    /// Orders that wait for their turn, commands not counted.
+    pub waiting: u64,
+    /// Orders that it could be given now, of as many as it takes.
+    pub credits: (u16, u16),
 }
 
 /// One that lets somebody in.
@@ -307,6 +316,11 @@ impl View {
         fitting.take(limit).collect()
     }
 
+    /// One after the other, without a list of them.
+    pub fn each_device(&self, mut look: impl FnMut(&DeviceNow)) {
+        self.devices.load().iter().for_each(|(_, slot)| look(&slot.load()));
+    }
+
     /// Who was turned away.
     pub fn attempts(&self) -> Arc<Vec<Attempt>> {
         self.attempts.load_full()
@@ -336,6 +350,21 @@ impl View {
         }
         open.sort_by_key(|command| command.no);
         open
+    }
+
+    /// Commands that wait, and those that are out.
+    pub fn count_open(&self) -> (u64, u64) {
+        let (mut queued, mut sent) = (0, 0);
+        for shard in &self.commands.0 {
+            for known in shard.load().values() {
+                match known {
+                    Known::Open(command) if command.state == CommandState::Sent => sent += 1,
+                    Known::Open(_) => queued += 1,
+                    Known::Ended(_) => {}
+                }
+            }
+        }
+        (queued, sent)
     }
 
     pub fn count_commands(&self) -> usize {

@@ -17,6 +17,8 @@ const PARTS: &[(&str, &[&str])] = &[
     // Small pure functions over text for messages and settings.
     ("nearest", &[]),
     ("units", &[]),
+    // What is counted: everybody may add to it.
+    ("metrics", &["model"]),
     // Small files, whole or not at all.
     ("disk", &[]),
     // What people write, with its places; what it means is for those who use it.
@@ -31,11 +33,11 @@ const PARTS: &[(&str, &[&str])] = &[
     ("policy", &["model"]),
     ("engine", &["access", "model", "nearest", "policy", "profile", "selector"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
-    ("links", &["model", "units", "document", "profile"]),
+    ("links", &["model", "units", "document", "profile", "metrics"]),
     ("guard", &["model"]),
     // Secrets at rest.
     ("seal", &["model", "disk"]),
-    ("store", &["model", "disk", "seal"]),
+    ("store", &["model", "disk", "seal", "metrics"]),
     ("view", &["access", "model", "nearest", "profile"]),
     // How a door asks the loop.
     ("asks", &["model"]),
@@ -44,7 +46,10 @@ const PARTS: &[(&str, &[&str])] = &[
     ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "seal", "store", "view", "asks"]),
-    ("api", &["access", "model", "seal", "store", "view", "asks", "nearest", "units", "profile", "selector"]),
+    (
+        "api",
+        &["access", "model", "seal", "store", "view", "asks", "nearest", "units", "profile", "selector", "metrics"],
+    ),
     // Each part owns its own section; config sums them up.
     (
         "config",
@@ -57,7 +62,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "model", "units", "policy", "selector", "engine", "links", "guard", "store", "view", "asks", "turn",
-            "seal", "upstream", "api", "config", "profile",
+            "seal", "upstream", "api", "config", "profile", "metrics",
         ],
     ),
     // A client of the API; `sim` and `replay` are run from here too.

@@ -16,6 +16,7 @@ use ring::digest;
 use super::Door;
 use super::fault::Fault;
 use crate::access::Reach;
+use crate::metrics;
 use crate::model::operation::GatewayKind;
 use crate::model::token::Mark;
 use crate::model::{Address, Audit, Came, Principal};
@@ -43,6 +44,16 @@ pub struct Caller {
     pub reach: Reach,
     /// Of a token: it may be taken back while a stream runs.
     pub token: Option<Mark>,
+}
+
+impl Origin {
+    /// For those who count.
+    pub fn door(&self) -> metrics::Door {
+        match self {
+            Origin::Here(_) => metrics::Door::Socket,
+            Origin::Far { .. } => metrics::Door::Net,
+        }
+    }
 }
 
 impl Caller {
@@ -82,6 +93,8 @@ pub async fn enter(State(door): State<Arc<Door>>, mut request: Request, next: Ne
             Err(fault) => fault.into_response(),
         },
         Err(from) => {
+            let came = request.extensions().get::<Origin>().map_or(metrics::Door::Socket, Origin::door);
+            door.metrics.door(came).refused.add(1);
             door.strangers.refused(&door, from).await;
             let mut answer = unknown().into_response();
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"dmgw\""));

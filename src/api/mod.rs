@@ -13,6 +13,7 @@ pub mod fault;
 mod groups;
 mod journal;
 mod look;
+mod metrics;
 mod pace;
 mod paged;
 mod points;
@@ -29,6 +30,7 @@ use axum::extract::State;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::asks::Asks;
+use crate::metrics::{self as counts, Metrics};
 use crate::model::layer::{Versions, Wanted};
 use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Mono, Name};
@@ -53,6 +55,9 @@ pub struct Door {
     /// What is wrong with devices of the settings.
     pub wrong: watch::Receiver<Vec<String>>,
     pub snapshots: Snapshots,
+    /// What is counted, and what there is of it now.
+    pub metrics: Arc<Metrics>,
+    pub numbers: counts::Reader,
     pub readers: Vec<Name>,
     pub limits: Bounds,
     /// Where those from afar may come.

@@ -10,7 +10,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 
 use super::caller::{allow, enter};
 use super::fault::Fault;
-use super::{Door, ask, config, groups, journal, look, points, tokens};
+use super::{Door, ask, config, groups, journal, look, metrics, points, tokens};
 use crate::model::operation::GatewayKind;
 use crate::nearest;
 
@@ -52,6 +52,7 @@ pub const ROUTES: &[Route] = routes! {
     GET "/v1/groups", Look, groups::list, "Groups, and how many devices are in each";
     GET "/v1/profiles", Look, groups::profiles, "Kinds of devices that are known, and how many devices are of each";
     GET "/v1/links", Look, look::links, "What devices hang on";
+    GET "/v1/metrics", Survey, metrics::metrics, "What the gateway counts of itself, for Prometheus";
     GET "/v1/attempts", Survey, look::attempts, "Who was turned away";
     GET "/v1/journal/{stream}", Look, journal::page, "Records of vital, events or telemetry, a page at a time";
     POST "/v1/journal/ack", Look, journal::ack, "A reader has everything up to a number";
@@ -84,6 +85,7 @@ pub fn router(door: Arc<Door>) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(door.clone(), enter))
+        .layer(from_fn_with_state(door.clone(), metrics::counted))
         .with_state(door)
 }
 

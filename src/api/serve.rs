@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -19,7 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::caller::Origin;
 use super::far::Far;
 use super::fault::Fault;
+use super::metrics::Connected;
 use super::{Door, routes, socket};
+use crate::metrics::{self, Metrics};
 
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Connections that are told why they may not stay, at once.
@@ -39,6 +42,7 @@ pub struct Doors {
 #[derive(Clone)]
 pub struct Hall {
     router: TowerToHyperService<Router>,
+    metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
 }
 
@@ -46,7 +50,8 @@ pub struct Hall {
 pub async fn serve(doors: Doors, door: Arc<Door>, stop: watch::Receiver<bool>) {
     let Doors { socket, group, far } = doors;
     let most = door.limits.connections;
-    let hall = Hall { router: TowerToHyperService::new(routes::router(door)), stop };
+    let metrics = door.metrics.clone();
+    let hall = Hall { router: TowerToHyperService::new(routes::router(door)), metrics, stop };
     let here = at_the_socket(socket, group.as_ref(), most, &hall);
     match far {
         Some(far) => drop(tokio::join!(here, far.serve(&hall))),
@@ -65,7 +70,12 @@ async fn at_the_socket(listener: UnixListener, group: Option<&socket::Group>, mo
         let admitted = socket::who(&stream, group).and_then(|caller| Ok((caller, place(&places)?)));
         match admitted {
             Ok((caller, place)) => hall.take(stream, Origin::Here(caller), place),
-            Err(fault) => turn_away(stream, fault, &doorstep),
+            Err(fault) => {
+                if fault.status == StatusCode::FORBIDDEN {
+                    hall.metrics.door(metrics::Door::Socket).refused.add(1);
+                }
+                turn_away(stream, fault, &doorstep);
+            }
         }
     }
     all_gone(&places, most).await;
@@ -106,6 +116,7 @@ impl Hall {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let place = (place, Connected::new(&self.metrics, origin.door()));
         let (guest, stop) = (Guest { router: self.router.clone(), origin }, self.stop.clone());
         tokio::spawn(async move {
             talk(stream, guest, stop).await;

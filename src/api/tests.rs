@@ -44,6 +44,8 @@ fn world() -> World {
         control: mpsc::channel(1).0,
         wrong: watch::channel(Vec::new()).1,
         snapshots: store.snapshots(),
+        metrics: Arc::default(),
+        numbers: Arc::new(counts::Seen::default),
         readers: Vec::new(),
         listens: Arc::default(),
         pace: Pace::new(0),

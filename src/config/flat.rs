@@ -98,7 +98,7 @@ pub fn differences(before: &Flat, after: &Flat) -> Vec<Difference> {
 }
 
 /// Keys whose part of the daemon is made once, at the start.
-const MADE_AT_THE_START: [&str; 14] = [
+const MADE_AT_THE_START: [&str; 15] = [
     "gateway.",
     "store.",
     "journal.",
@@ -113,6 +113,7 @@ const MADE_AT_THE_START: [&str; 14] = [
     "limits.answer",
     "limits.wait",
     "limits.page",
+    "limits.metric_labels",
 ];
 
 pub fn made_once(mut flat: Flat) -> Flat {

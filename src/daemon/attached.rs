@@ -13,11 +13,13 @@ use tokio::task::JoinHandle;
 use super::links::{self, Door, Place};
 use crate::config::Config;
 use crate::links::{self as drivers, Driver, Keys};
+use crate::metrics;
 use crate::model::{Event, LinkEvent, LinkNo, Name};
 
 pub struct Attached {
     events: mpsc::Sender<Event>,
     keys: Keys,
+    numbers: metrics::Reader,
     /// By their numbers.
     links: Vec<One>,
 }
@@ -43,8 +45,8 @@ pub struct Known {
 
 impl Attached {
     /// None of them runs yet.
-    pub fn new(config: &Config, events: mpsc::Sender<Event>, keys: Keys) -> Attached {
-        let mut attached = Attached { events, keys, links: Vec::new() };
+    pub fn new(config: &Config, events: mpsc::Sender<Event>, keys: Keys, numbers: metrics::Reader) -> Attached {
+        let mut attached = Attached { events, keys, numbers, links: Vec::new() };
         attached.know(config);
         attached
     }
@@ -65,6 +67,7 @@ impl Attached {
                 events: self.events.clone(),
                 stop: stopped,
                 keys: self.keys.clone(),
+                numbers: self.numbers.clone(),
             };
             let orders = one.door.renew();
             let ended = tokio::spawn(links::keep(place, orders, move |seam| drivers::run(driver.clone(), seam)));

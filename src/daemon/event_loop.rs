@@ -16,6 +16,7 @@ use super::notify::Notify;
 use crate::asks::Asks;
 use crate::engine;
 use crate::links::{self, mono};
+use crate::metrics::Metrics;
 use crate::model::device::DeviceNow;
 use crate::model::record::Entry;
 use crate::model::{
@@ -25,7 +26,7 @@ use crate::model::{
 use crate::seal::Seal;
 use crate::store::StoreError;
 use crate::turn::Turn;
-use crate::view::{Health, LinkNow, LinkState, View};
+use crate::view::{Health, Known as KnownCommand, LinkNow, LinkState, View};
 
 /// A version of the settings that is to be kept, or need not be any more.
 pub enum Versioned {
@@ -64,6 +65,7 @@ pub struct EventLoop {
     /// As last published.
     pub health: Health,
     pub beat: Mono,
+    pub metrics: Arc<Metrics>,
     /// Marks the keys that are given, for the engine knows no secret of its own.
     pub seal: Arc<Seal>,
     /// What the loop itself has to say: orders that could not be sent, logs that were looked up.
@@ -111,7 +113,7 @@ impl EventLoop {
 
     fn turn_once(&mut self, now: &Now, batch: &mut Vec<Event>) -> Result<(), StoreError> {
         for mut event in batch.drain(..) {
-            note(&mut self.links, now, &event);
+            note(&mut self.links, &self.metrics, now, &event);
             mark_keys(&self.seal, &mut event);
             self.turn.take(now, event);
         }
@@ -150,7 +152,10 @@ impl EventLoop {
         let devices: Vec<Arc<DeviceNow>> =
             touched.devices.iter().filter_map(|no| self.turn.engine().device(*no).cloned()).collect();
         devices.iter().for_each(|device| self.tell_device(now, device));
-        touched.commands.iter().for_each(|command| tell_command(command));
+        touched.commands.iter().for_each(|command| {
+            tell_command(command);
+            self.count_command(command);
+        });
         // First, for another may have its id by now.
         self.view.forget_devices(&touched.gone);
         self.view.publish_devices(devices);
@@ -177,8 +182,10 @@ impl EventLoop {
         for (link, counts) in self.links.iter_mut().zip(self.turn.engine().link_counts()) {
             if let Some(link) = link {
                 (link.rejected, link.dropped) = (counts.rejected, counts.dropped);
+                (link.waiting, link.credits) = (counts.waiting as u64, (counts.credits, counts.total));
             }
         }
+        self.metrics.held.set(self.turn.held() as u64);
         self.health.links = self.links.iter().flatten().cloned().collect();
         self.health.degraded = degraded;
         self.health.now = *now;
@@ -201,6 +208,17 @@ impl EventLoop {
         }
         if before.device.life != life {
             tracing::info!(device = %id, link, %life, "device was {} before", before.device.life);
+        }
+    }
+
+    /// Each once when it comes, once when it has ended: what the view knows already was counted.
+    fn count_command(&self, command: &Command) {
+        let known = self.view.command(&command.id);
+        if known.is_none() {
+            self.metrics.accepted.add(1);
+        }
+        if !matches!(known, Some(KnownCommand::Ended(_))) {
+            self.metrics.command_is(command.state);
         }
     }
 
@@ -256,6 +274,10 @@ pub fn link_now(link: &Known, before: Option<LinkNow>, now: &Now) -> Option<Link
         since: now.mono,
         rejected: 0,
         dropped: 0,
+        heard: 0,
+        missed: 0,
+        waiting: 0,
+        credits: (0, 0),
     }))
 }
 
@@ -266,10 +288,16 @@ fn mark_keys(seal: &Seal, event: &mut Event) {
 }
 
 /// What readers are told of links stands in the events that pass.
-fn note(links: &mut [Option<LinkNow>], now: &Now, event: &Event) {
+fn note(links: &mut [Option<LinkNow>], metrics: &Metrics, now: &Now, event: &Event) {
     let Event::Link { link, event } = event else { return };
     let Some(Some(known)) = links.get_mut(usize::from(link.0)) else { return };
     let state = match event {
+        LinkEvent::Heard(heard) => {
+            let readings = heard.readings.len() as u64;
+            known.heard += readings;
+            return metrics.heard.add(readings);
+        }
+        LinkEvent::Missed { .. } => return known.missed += 1,
         LinkEvent::Up { .. } => LinkState::Up,
         LinkEvent::Down { why } | LinkEvent::Ended { why, .. } => LinkState::Down(why.chars().take(200).collect()),
         _ => return,

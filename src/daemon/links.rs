@@ -15,6 +15,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::links::{Keys, Seam};
+use crate::metrics;
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Name};
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -66,6 +67,7 @@ pub struct Place {
     pub events: mpsc::Sender<Event>,
     pub stop: watch::Receiver<bool>,
     pub keys: Keys,
+    pub numbers: metrics::Reader,
 }
 
 /// Until `stop`.
@@ -79,8 +81,8 @@ where
     loop {
         let (link, name) = (place.link, place.door.name.clone());
         let began = Instant::now();
-        let mut task =
-            tokio::spawn(run(Seam { link, name, events: place.events.clone(), orders, keys: place.keys.clone() }));
+        let (events, keys, numbers) = (place.events.clone(), place.keys.clone(), place.numbers.clone());
+        let mut task = tokio::spawn(run(Seam { link, name, events, orders, keys, numbers }));
         let ended = tokio::select! {
             ended = &mut task => ended,
             () = stopped(&mut stop) => return end(&place, task).await,
@@ -148,7 +150,8 @@ mod tests {
         let orders = door.renew();
         let (events, said) = mpsc::channel(8);
         let (stopper, stop) = watch::channel(false);
-        (Place { link: LinkNo(0), door: Arc::new(door), events, stop, keys: Arc::new(|_| None) }, orders, said, stopper)
+        let (keys, numbers): (Keys, metrics::Reader) = (Arc::new(|_| None), Arc::new(metrics::Seen::default));
+        (Place { link: LinkNo(0), door: Arc::new(door), events, stop, keys, numbers }, orders, said, stopper)
     }
 
     #[tokio::test]

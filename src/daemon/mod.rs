@@ -27,6 +27,7 @@ mod links;
 mod logs;
 mod mailbox;
 mod notify;
+mod numbers;
 mod settings;
 mod start;
 

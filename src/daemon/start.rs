@@ -17,6 +17,7 @@ use super::clock::{self, Clock};
 use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
 use super::files::Files;
 use super::notify::Notify;
+use super::numbers::Numbers;
 use super::settings;
 use crate::api::far::Far;
 use crate::api::socket::Group;
@@ -103,14 +104,15 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
     let view = Arc::new(View::default());
     view.publish_profiles(turn.profiles().clone());
     view.publish_groups(turn.groups());
-    let links = Attached::new(&config, events.clone(), keys);
+    let numbers = Arc::new(Numbers::new(&config, turn.store().counts(), &view, &asks));
+    let links = Attached::new(&config, events.clone(), keys, numbers.reader());
     let known = links.known();
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
     let (control, controls) = mpsc::channel(CONTROLS);
     let own = own_key(&config, &seal);
     let wrong = watch::Sender::default();
-    let api_door = door(&config, &turn, &view, &asks, control, own.as_ref(), wrong.subscribe());
+    let api_door = door(&config, &turn, &numbers, control, own.as_ref(), wrong.subscribe());
     let mut event_loop = EventLoop {
         turn,
         clock,
@@ -125,6 +127,7 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         stopping: stopping.clone(),
         health: Health { settings: trouble.map(|trouble| trouble.says), ..Health::default() },
         beat: mono(),
+        metrics: numbers.metrics.clone(),
         seal: seal.clone(),
         own: Vec::new(),
     };
@@ -264,8 +267,7 @@ fn seed() -> anyhow::Result<u64> {
 fn door(
     config: &Config,
     turn: &Turn,
-    view: &Arc<View>,
-    asks: &Arc<Asks>,
+    numbers: &Arc<Numbers>,
     control: mpsc::Sender<Control>,
     own: Option<&OwnKey>,
     wrong: watch::Receiver<Vec<String>>,
@@ -273,12 +275,14 @@ fn door(
     Arc::new(api::Door {
         gateway: config.gateway_id(),
         public_key: own.map(OwnKey::public_text),
-        started: mono(),
-        view: view.clone(),
-        asks: asks.clone(),
+        started: numbers.started,
+        view: numbers.view.clone(),
+        asks: numbers.asks.clone(),
         control,
         wrong,
         snapshots: turn.snapshots(),
+        metrics: numbers.metrics.clone(),
+        numbers: numbers.reader(),
         readers: config.journal.readers.keys().cloned().collect(),
         listens: Arc::default(),
         pace: api::Pace::new(config.limits.requests),

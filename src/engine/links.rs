@@ -58,11 +58,16 @@ impl Planned {
     }
 }
 
-/// What a link was told, or told us, in vain.
+/// What a link was told, or told us, in vain; and what it could be told now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounts {
     pub rejected: u64,
     pub dropped: u64,
+    /// Orders that wait for a credit, commands not counted.
+    pub waiting: usize,
+    /// In hand, of as many as the link has given.
+    pub credits: u16,
+    pub total: u16,
 }
 
 impl LinkState {
@@ -83,7 +88,8 @@ impl LinkState {
     }
 
     pub fn counts(&self) -> LinkCounts {
-        LinkCounts { rejected: self.rejected, dropped: self.dropped }
+        let LinkState { rejected, dropped, credits, total, .. } = *self;
+        LinkCounts { rejected, dropped, waiting: self.waiting.len() + self.to_tell.len(), credits, total }
     }
 
     /// What is read changes for every device: all of them have to be told.

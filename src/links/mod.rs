@@ -30,6 +30,7 @@ use nix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 
 pub use self::proof::Keys;
+use crate::metrics;
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name};
 
 /// Why a link is down that was told to stop.
@@ -68,6 +69,8 @@ pub struct Seam {
     pub orders: mpsc::Receiver<LinkOrder>,
     /// Who shows which key is who it says to be.
     pub keys: Keys,
+    /// What there is to tell of the gateway itself.
+    pub numbers: metrics::Reader,
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

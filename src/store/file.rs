@@ -4,27 +4,30 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, StorageBackend, WriteTransaction};
 
+use super::counted::Counted;
 use super::error::StoreError;
 use crate::disk;
+use crate::metrics::OfStore;
 
-pub(super) fn connect(path: &Path, cache: usize) -> Result<Database, StoreError> {
+pub(super) fn connect(path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<Database, StoreError> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let db = Builder::new().set_cache_size(cache).create_file(file);
-    db.map_err(|error| match StoreError::from(error) {
+    connect_on(FileBackend::new(file)?, cache, counts).map_err(|error| match error {
         StoreError::Locked(_) => StoreError::Locked(path.to_owned()),
         other => other,
     })
 }
 
 /// What a power cut left of a file in the making is made again: nothing was ever acknowledged in it.
-pub(super) fn connect_unfinished(path: &Path, cache: usize) -> Result<Database, StoreError> {
-    match connect(path, cache) {
+pub(super) fn connect_unfinished(path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<Database, StoreError> {
+    match connect(path, cache, counts) {
         Err(StoreError::Corrupt(_)) => {
             std::fs::remove_file(path)?;
-            connect(path, cache)
+            connect(path, cache, counts)
         }
         other => other,
     }
@@ -50,7 +53,12 @@ pub(super) fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
     Ok(disk::sync_folder(to)?)
 }
 
-pub(super) fn connect_on(backend: impl StorageBackend, cache: usize) -> Result<Database, StoreError> {
+pub(super) fn connect_on(
+    backend: impl StorageBackend,
+    cache: usize,
+    counts: &Arc<OfStore>,
+) -> Result<Database, StoreError> {
+    let backend = Counted { backend, counts: counts.clone() };
     Ok(Builder::new().set_cache_size(cache).create_with_backend(backend)?)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The heads are a copy that becomes the truth only when the commit succeeds.
 
+use crate::metrics::{Cause, Tally};
 use crate::model::record::Entry;
 use crate::model::{Gap, GapReason, Now, Record, Stream};
 
@@ -15,6 +16,7 @@ use super::settings::{Bounds, Reader};
 pub(super) struct Journal<'t> {
     table: JournalTable<'t>,
     pub(super) heads: Heads,
+    pub(super) tally: Tally,
 }
 
 /// What a span of records holds, as far as they can be read.
@@ -30,13 +32,17 @@ struct Span {
 
 impl<'t> Journal<'t> {
     pub(super) fn new(table: JournalTable<'t>, heads: Heads) -> Journal<'t> {
-        Journal { table, heads }
+        Journal { table, heads, tally: Tally::default() }
     }
 
     pub(super) fn append(&mut self, entry: &Entry) -> Result<(), StoreError> {
         let stream = entry.record.stream();
         let seq = self.heads.of(stream).next;
-        let rows = put(&mut self.table, code(stream), seq, &cbor(entry)?)?;
+        let bytes = cbor(entry)?;
+        let rows = put(&mut self.table, code(stream), seq, &bytes)?;
+        self.tally.give(Cause::of(&entry.record), bytes.len());
+        self.tally.record(stream, 1);
+        self.tally.gap(&entry.record);
         self.grown(stream, seq + 1, rows);
         Ok(())
     }
@@ -47,6 +53,8 @@ impl<'t> Journal<'t> {
 
     pub(super) fn append_block(&mut self, seq: u64, next: u64, block: &[u8]) -> Result<(), StoreError> {
         let rows = put(&mut self.table, code(Stream::Telemetry), seq, block)?;
+        self.tally.give(Cause::Readings, block.len());
+        self.tally.record(Stream::Telemetry, next.saturating_sub(seq));
         if self.heads.telemetry.rows == 0 {
             self.heads.telemetry.first = seq;
         }
@@ -153,10 +161,12 @@ impl<'t> Journal<'t> {
         Ok((span, seq))
     }
 
-    pub(super) fn save(mut self, now: &Now) -> Result<Heads, StoreError> {
+    pub(super) fn save(mut self, now: &Now) -> Result<(Heads, Tally), StoreError> {
         self.heads.tick(now);
-        self.table.insert(HEADS, pack(&HEADS, &self.heads)?.as_slice())?;
-        Ok(self.heads)
+        let row = pack(&HEADS, &self.heads)?;
+        self.table.insert(HEADS, row.as_slice())?;
+        self.tally.give(Cause::Rest, row.len());
+        Ok((self.heads, self.tally))
     }
 
     /// After the heads were lost: they are counted again from the rows. Slow, and only then.

@@ -59,6 +59,7 @@
 pub mod block;
 mod bytes;
 mod columns;
+mod counted;
 mod error;
 mod file;
 mod gather;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use crate::metrics::{Cause, Tally};
 use crate::model::device::Connectivity;
 use crate::model::record::{Entry, LONGEST_LOG};
 use crate::model::{About, Device, DeviceNo, Stream, Totals};
@@ -74,23 +75,23 @@ impl<'a> OfDevices<'a> {
     }
 
     /// Touches only the tables that change.
-    pub(super) fn write(&self, to: &WriteTransaction) -> Result<(), StoreError> {
+    pub(super) fn write(&self, to: &WriteTransaction, tally: &mut Tally) -> Result<(), StoreError> {
         let all = || self.0.iter().map(|(no, of)| (*no, of));
         if all().any(|(_, of)| of.forget || of.row.is_some() || of.was.is_some()) {
             let mut table = to.open_table(DEVICES)?;
-            all().try_for_each(|(no, of)| of.write_row(no, &mut table))?;
+            all().try_for_each(|(no, of)| of.write_row(no, &mut table, tally))?;
         }
         if all().any(|(_, of)| of.forget || !of.about.is_empty()) {
             let mut table = to.open_table(ABOUT)?;
-            all().try_for_each(|(no, of)| of.write_about(no, &mut table))?;
+            all().try_for_each(|(no, of)| of.write_about(no, &mut table, tally))?;
         }
         if all().any(|(_, of)| of.forget || of.totals.is_some()) {
             let mut table = to.open_table(TOTALS)?;
-            all().try_for_each(|(no, of)| of.write_totals(no, &mut table))?;
+            all().try_for_each(|(no, of)| of.write_totals(no, &mut table, tally))?;
         }
         if all().any(|(_, of)| of.forget || !of.log.is_empty()) {
             let mut table = to.open_table(LOGS)?;
-            all().try_for_each(|(no, of)| of.write_log(no, &mut table))?;
+            all().try_for_each(|(no, of)| of.write_log(no, &mut table, tally))?;
         }
         Ok(())
     }
@@ -102,7 +103,7 @@ impl OfDevice<'_> {
         self.forget && self.row.is_none()
     }
 
-    fn write_row(&self, no: u32, table: &mut Table<u32, &[u8]>) -> Result<(), StoreError> {
+    fn write_row(&self, no: u32, table: &mut Table<u32, &[u8]>, tally: &mut Tally) -> Result<(), StoreError> {
         if self.is_gone() {
             table.remove(no)?;
             return Ok(());
@@ -116,11 +117,12 @@ impl OfDevice<'_> {
             },
             (None, None) => return Ok(()),
         };
+        tally.give(Cause::Rest, row.len());
         table.insert(no, row.as_slice())?;
         Ok(())
     }
 
-    fn write_about(&self, no: u32, table: &mut Table<u32, &[u8]>) -> Result<(), StoreError> {
+    fn write_about(&self, no: u32, table: &mut Table<u32, &[u8]>, tally: &mut Tally) -> Result<(), StoreError> {
         if self.about.is_empty() && !self.forget {
             return Ok(());
         }
@@ -131,14 +133,20 @@ impl OfDevice<'_> {
         if about.is_empty() {
             table.remove(no)?;
         } else {
-            table.insert(no, pack(&no, &about)?.as_slice())?;
+            let row = pack(&no, &about)?;
+            tally.give(Cause::Rest, row.len());
+            table.insert(no, row.as_slice())?;
         }
         Ok(())
     }
 
-    fn write_totals(&self, no: u32, table: &mut Table<u32, &[u8]>) -> Result<(), StoreError> {
+    fn write_totals(&self, no: u32, table: &mut Table<u32, &[u8]>, tally: &mut Tally) -> Result<(), StoreError> {
         match self.totals.filter(|_| !self.is_gone()) {
-            Some(totals) => drop(table.insert(no, pack(&no, totals)?.as_slice())?),
+            Some(totals) => {
+                let row = pack(&no, totals)?;
+                tally.give(Cause::Rest, row.len());
+                table.insert(no, row.as_slice())?;
+            }
             None if self.forget => drop(table.remove(no)?),
             None => {}
         }
@@ -146,7 +154,7 @@ impl OfDevice<'_> {
     }
 
     /// Lines are numbered without a hole, so the numbers say how many there are.
-    fn write_log(&self, no: u32, table: &mut Table<LogKey, &[u8]>) -> Result<(), StoreError> {
+    fn write_log(&self, no: u32, table: &mut Table<LogKey, &[u8]>, tally: &mut Tally) -> Result<(), StoreError> {
         if self.forget {
             table.retain_in((no, 0)..=(no, u64::MAX), |_, _| false)?;
         }
@@ -165,7 +173,9 @@ impl OfDevice<'_> {
             table.retain_in((no, 0)..(no, keep), |_, _| false)?;
         }
         for (at, entry) in (next..end).zip(&self.log).filter(|(at, _)| *at >= keep) {
-            table.insert((no, at), pack(&(no, at), entry)?.as_slice())?;
+            let row = pack(&(no, at), entry)?;
+            tally.give(Cause::Events, row.len());
+            table.insert((no, at), row.as_slice())?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::{OfStore, Tally};
 use crate::model::{Boot, ClockQuality, Gap, GapReason, Mono, Now, State, Stream, Wall};
 use crate::seal::Seal;
 
@@ -77,16 +78,17 @@ struct Found {
 impl Store {
     /// Opens the file, or makes it. One commit.
     pub fn open(path: &Path, settings: Settings, opening: &Opening) -> Result<(Store, Opened), StoreError> {
+        let counts = Arc::new(OfStore::default());
         if path.exists() {
-            let db = connect(path, settings.cache)?;
+            let db = connect(path, settings.cache, &counts)?;
             // Left by a cut right after it got its name; it must not come back once the store is deleted.
             let _ = std::fs::remove_file(unfinished(path));
-            return Store::start(db, settings, opening, Some(path));
+            return Store::start(db, settings, opening, Some(path), counts);
         }
         // A power cut while redb makes a file leaves one that it does not know again.
         let new = unfinished(path);
-        let db = connect_unfinished(&new, settings.cache)?;
-        let made = Store::start(db, settings, opening, Some(path))?;
+        let db = connect_unfinished(&new, settings.cache, &counts)?;
+        let made = Store::start(db, settings, opening, Some(path), counts)?;
         give_name(&new, path)?;
         Ok(made)
     }
@@ -97,8 +99,9 @@ impl Store {
         settings: Settings,
         opening: &Opening,
     ) -> Result<(Store, Opened), StoreError> {
-        let db = connect_on(backend, settings.cache)?;
-        Store::start(db, settings, opening, None)
+        let counts = Arc::new(OfStore::default());
+        let db = connect_on(backend, settings.cache, &counts)?;
+        Store::start(db, settings, opening, None, counts)
     }
 
     fn start(
@@ -106,10 +109,11 @@ impl Store {
         settings: Settings,
         opening: &Opening,
         path: Option<&Path>,
+        counts: Arc<OfStore>,
     ) -> Result<(Store, Opened), StoreError> {
         keys::close_all(&db, &opening.seal)?;
         let db = match path {
-            Some(path) => rewrite::if_due(db, path, settings.cache)?,
+            Some(path) => rewrite::if_due(db, path, settings.cache, &counts)?,
             None => db,
         };
         let found = Found::read(&db)?;
@@ -119,9 +123,11 @@ impl Store {
         let clean = !found.made || found.heads.as_ref().is_some_and(|heads| heads.clean);
         let txn = begin(&db)?;
         found.write_meta(&txn, opening, journal, now.boot)?;
-        let (heads, gap) = write_start(&txn, &found, &settings, &now, clean)?;
+        let (heads, gap, tally) = write_start(&txn, &found, &settings, &now, clean)?;
         txn.commit()?;
-        let shared = Arc::new(Shared::new(db, journal, opening.seal.clone()));
+        counts.commits.add(1);
+        counts.add(&tally);
+        let shared = Arc::new(Shared::new(db, journal, opening.seal.clone(), counts));
         let store = Store::new(shared, settings, heads, path.map(Path::to_owned));
         let Found { state, damaged, .. } = found;
         Ok((store, Opened { state, journal, clean, now, newest, gap, damaged }))
@@ -210,7 +216,7 @@ fn write_start(
     settings: &Settings,
     now: &Now,
     clean: bool,
-) -> Result<(Heads, Option<Gap>), StoreError> {
+) -> Result<(Heads, Option<Gap>, Tally), StoreError> {
     let mut journal = Journal::new(txn.open_table(JOURNAL)?, found.heads.clone().unwrap_or_default());
     if found.made && found.heads.is_none() {
         journal.rebuild()?;
@@ -227,7 +233,8 @@ fn write_start(
     let heads = &mut journal.heads;
     (heads.clean, heads.flushed) = (false, *now);
     heads.telemetry.reserved = heads.telemetry.next.saturating_add(settings.reserve);
-    Ok((journal.save(now)?, gap))
+    let (heads, tally) = journal.save(now)?;
+    Ok((heads, gap, tally))
 }
 
 fn crash_gap(heads: &Heads, now: &Now) -> Option<Gap> {

@@ -8,6 +8,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::{
     Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
@@ -20,13 +21,14 @@ use super::rows::{
     ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LAYERS, LOGS, META, SHAPES, TOKENS, TOTALS, meta,
 };
 use crate::disk;
+use crate::metrics::OfStore;
 
 /// The file to go on with. One that cannot be written anew now serves as it is: the next start tries again.
-pub(super) fn if_due(db: Database, path: &Path, cache: usize) -> Result<Database, StoreError> {
+pub(super) fn if_due(db: Database, path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<Database, StoreError> {
     if meta::<bool>(&db.begin_read()?, REWRITE)?.is_none() {
         return Ok(db);
     }
-    let (new, old) = match anew(&db, path, cache) {
+    let (new, old) = match anew(&db, path, cache, counts) {
         Ok(done) => done,
         Err(error) => {
             tracing::warn!(%error, "keys that a former version kept in clear may still be read in unused parts of the \
@@ -51,11 +53,11 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// The new one, under the name of the old one, which is still open.
-fn anew(db: &Database, path: &Path, cache: usize) -> Result<(Database, File), StoreError> {
+fn anew(db: &Database, path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<(Database, File), StoreError> {
     let beside = beside(path);
     // What a cut left of the last try.
     let _ = std::fs::remove_file(&beside);
-    let new = connect(&beside, cache)?;
+    let new = connect(&beside, cache, counts)?;
     let (from, to) = (db.begin_read()?, begin(&new)?);
     copy_all(&from, &to)?;
     to.commit()?;

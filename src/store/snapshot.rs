@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 
+use crate::metrics::OfStore;
 use crate::model::record::Entry;
 use crate::model::{Layer, Name, Stream};
 use crate::seal::Seal;
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     /// What keys of devices are closed with.
     pub(super) seal: Arc<Seal>,
     pub(super) damaged: AtomicU64,
+    pub(super) counts: Arc<OfStore>,
 }
 
 enum Handle {
@@ -39,8 +41,8 @@ enum Handle {
 }
 
 impl Shared {
-    pub(super) fn new(db: Database, journal: JournalId, seal: Arc<Seal>) -> Shared {
-        Shared { file: RwLock::new(Handle::Open(db)), journal, seal, damaged: AtomicU64::new(0) }
+    pub(super) fn new(db: Database, journal: JournalId, seal: Arc<Seal>, counts: Arc<OfStore>) -> Shared {
+        Shared { file: RwLock::new(Handle::Open(db)), journal, seal, damaged: AtomicU64::new(0), counts }
     }
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {

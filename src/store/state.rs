@@ -7,6 +7,7 @@ use redb::{Key, ReadTransaction, TableDefinition, TableError, WriteTransaction};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::metrics::{Cause, Tally};
 use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
@@ -99,33 +100,38 @@ impl<'a> Sorted<'a> {
     }
 
     /// Touches only the tables that change.
-    pub(super) fn write(&self, to: &WriteTransaction, seal: &Seal) -> Result<(), StoreError> {
-        write_rows(to, SHAPES, &self.shapes)?;
-        self.devices.write(to)?;
-        write_rows(to, COMMANDS, &self.commands)?;
-        self.write_keys(to, seal)?;
+    pub(super) fn write(&self, to: &WriteTransaction, seal: &Seal, tally: &mut Tally) -> Result<(), StoreError> {
+        tally.give(Cause::Rest, write_rows(to, SHAPES, &self.shapes)?);
+        self.devices.write(to, tally)?;
+        tally.give(Cause::Commands, write_rows(to, COMMANDS, &self.commands)?);
+        tally.give(Cause::Rest, self.write_keys(to, seal)?);
         let attempts = self.attempts.iter().map(|(stranger, attempt)| (stranger_key(stranger), *attempt));
-        write_named(to, ATTEMPTS, attempts)?;
+        tally.give(Cause::Rest, write_named(to, ATTEMPTS, attempts)?);
         let tokens = self.tokens.iter().map(|(name, token)| (name.as_str().as_bytes().to_vec(), *token));
-        write_named(to, TOKENS, tokens)?;
-        write_rows(to, LAYERS, &self.layers)?;
+        tally.give(Cause::Settings, write_named(to, TOKENS, tokens)?);
+        tally.give(Cause::Settings, write_rows(to, LAYERS, &self.layers)?);
         self.forgotten_to.map_or(Ok(()), |to_wall| put_meta(to, FORGOTTEN_TO, &to_wall))
     }
 
-    fn write_keys(&self, to: &WriteTransaction, seal: &Seal) -> Result<(), StoreError> {
+    fn write_keys(&self, to: &WriteTransaction, seal: &Seal) -> Result<usize, StoreError> {
         if self.keys.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let mut bytes = 0;
         let mut table = to.open_table(KEYS)?;
         for (identity, secret) in &self.keys {
             let key = identity_key(identity)?;
             let key = key.as_slice();
             match secret {
-                Some(secret) => drop(table.insert(key, sealed_row(&key, identity, secret, seal)?.as_slice())?),
+                Some(secret) => {
+                    let row = sealed_row(&key, identity, secret, seal)?;
+                    bytes += row.len();
+                    table.insert(key, row.as_slice())?;
+                }
                 None => drop(table.remove(key)?),
             }
         }
-        Ok(())
+        Ok(bytes)
     }
 }
 
@@ -134,43 +140,53 @@ fn write_named<T: Serialize>(
     to: &WriteTransaction,
     table: TableDefinition<&[u8], &[u8]>,
     rows: impl ExactSizeIterator<Item = (Vec<u8>, Option<T>)>,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
     if rows.len() == 0 {
-        return Ok(());
+        return Ok(0);
     }
+    let mut bytes = 0;
     let mut table = to.open_table(table)?;
     for (key, row) in rows {
         let key = key.as_slice();
         match row {
-            Some(row) => drop(table.insert(key, pack(&key, &row)?.as_slice())?),
+            Some(row) => {
+                let row = pack(&key, &row)?;
+                bytes += row.len();
+                table.insert(key, row.as_slice())?;
+            }
             None => drop(table.remove(key)?),
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
-/// In order: a row may be written more than once, or written and removed.
+/// In order: a row may be written more than once, or written and removed. Tells how many bytes of rows it wrote.
 fn write_rows<K, T>(
     to: &WriteTransaction,
     table: TableDefinition<K, &[u8]>,
     rows: &[(K, Option<&T>)],
-) -> Result<(), StoreError>
+) -> Result<usize, StoreError>
 where
     K: Key + for<'k> redb::Value<SelfType<'k> = K> + KeyBytes + Copy + 'static,
     for<'k> K: std::borrow::Borrow<<K as redb::Value>::SelfType<'k>>,
     T: Serialize,
 {
     if rows.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
+    let mut bytes = 0;
     let mut table = to.open_table(table)?;
     for (no, row) in rows {
         match row {
-            Some(row) => drop(table.insert(*no, pack(no, row)?.as_slice())?),
+            Some(row) => {
+                let row = pack(no, row)?;
+                bytes += row.len();
+                table.insert(*no, row.as_slice())?;
+            }
             None => drop(table.remove(*no)?),
         }
     }
-    Ok(())
+    Ok(bytes)
 }
 
 pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRow>), StoreError> {

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use redb::{Database, StorageBackend, WriteTransaction};
 
+use crate::metrics::{OfStore, Tally};
 use crate::model::{Change, Gap, GapReason, Heard, Mono, Now, Stream};
 
 use super::block::{Clock, encode};
@@ -30,12 +32,19 @@ pub struct Store {
     failed: Option<Attempt>,
     /// Changes of a commit that seemed to fail and did not.
     landed: Vec<Change>,
-    commits: u64,
 }
 
 struct Attempt {
     changes: Vec<Change>,
     heads: Heads,
+    tally: Tally,
+}
+
+/// How far a commit came before it was no longer sure that nothing was written.
+#[derive(Default)]
+struct Reached {
+    heads: Option<Heads>,
+    tally: Tally,
 }
 
 /// What one call of commit is to write.
@@ -48,12 +57,16 @@ struct Work<'a> {
 impl Store {
     pub(super) fn new(shared: Arc<Shared>, settings: Settings, heads: Heads, path: Option<PathBuf>) -> Store {
         let gathered = Gathered::new(heads.telemetry.next);
-        Store { shared, settings, heads, gathered, path, failed: None, landed: Vec::new(), commits: 0 }
+        let store = Store { shared, settings, heads, gathered, path, failed: None, landed: Vec::new() };
+        store.tell_heads();
+        store
     }
 
     /// Takes readings in, for the next flush. Returns the number of the first; the others follow.
     pub fn gather(&mut self, now: &Now, heard: Heard) -> u64 {
-        self.gathered.add(now, heard, &self.settings)
+        let seq = self.gathered.add(now, heard, &self.settings);
+        self.shared.counts.gathered.set(self.gathered.len());
+        seq
     }
 
     /// The last number of a reading that may be shown outside already.
@@ -79,7 +92,11 @@ impl Store {
 
     /// How many were made since the start: what flash wears by.
     pub fn commits(&self) -> u64 {
-        self.commits
+        self.shared.counts.commits.get()
+    }
+
+    pub fn counts(&self) -> Arc<OfStore> {
+        self.shared.counts.clone()
     }
 
     pub fn snapshots(&self) -> Snapshots {
@@ -111,17 +128,17 @@ impl Store {
             self.landed.clear();
             return Ok(());
         }
-        let mut attempted = None;
-        let written = self.write(now, &work, journal, &mut attempted);
-        match (written, attempted) {
-            (Ok(()), heads) => {
-                self.commits += 1;
-                self.moved(heads);
+        let (mut reached, begin) = (Reached::default(), Instant::now());
+        let written = self.write(now, &work, journal, &mut reached);
+        let Reached { heads, tally } = reached;
+        match written {
+            Ok(()) => {
+                self.shared.counts.took.add(begin.elapsed());
+                self.moved(heads, &tally);
             }
-            (Err(error), heads) => {
-                if let Some(heads) = heads {
-                    self.failed = Some(Attempt { changes: all.to_vec(), heads });
-                }
+            Err(error) => {
+                self.shared.counts.failed.add(1);
+                self.failed = heads.map(|heads| Attempt { changes: all.to_vec(), heads, tally }).or(self.failed.take());
                 return Err(error);
             }
         }
@@ -149,26 +166,28 @@ impl Store {
         work.changes.touches_journal() || (work.flush && self.gathered.len() > 0) || self.gathered.lost().is_some()
     }
 
-    /// `attempted` is set when it is no longer sure that nothing was written.
-    fn write(
-        &mut self,
-        now: &Now,
-        work: &Work,
-        journal: bool,
-        attempted: &mut Option<Heads>,
-    ) -> Result<(), StoreError> {
+    /// `reached` has the heads when it is no longer sure that nothing was written.
+    fn write(&mut self, now: &Now, work: &Work, journal: bool, reached: &mut Reached) -> Result<(), StoreError> {
         let shared = self.shared.clone();
         shared.with(|db| {
             let txn = begin(db)?;
-            work.changes.write(&txn, &shared.seal)?;
-            let heads = if journal { Some(self.write_journal(&txn, now, work)?) } else { None };
-            *attempted = heads;
+            let mut tally = Tally::default();
+            work.changes.write(&txn, &shared.seal, &mut tally)?;
+            let heads = if journal { Some(self.write_journal(&txn, now, work, &mut tally)?) } else { None };
+            *reached = Reached { heads, tally };
             Ok(txn.commit()?)
         })
     }
 
-    fn write_journal(&mut self, txn: &WriteTransaction, now: &Now, work: &Work) -> Result<Heads, StoreError> {
+    fn write_journal(
+        &mut self,
+        txn: &WriteTransaction,
+        now: &Now,
+        work: &Work,
+        tally: &mut Tally,
+    ) -> Result<Heads, StoreError> {
         let mut journal = Journal::new(txn.open_table(JOURNAL)?, self.heads.clone());
+        journal.tally = std::mem::take(tally);
         if let Some(lost) = self.gathered.lost() {
             journal.append_gap(now, lost.clone())?;
             journal.skip(lost.last + 1);
@@ -186,7 +205,9 @@ impl Store {
         journal.drop_passed(&self.settings.readers)?;
         journal.drop_beyond(now, &self.settings.bounds)?;
         self.finish(&mut journal.heads, now, work);
-        journal.save(now)
+        let (heads, counted) = journal.save(now)?;
+        *tally = counted;
+        Ok(heads)
     }
 
     fn write_blocks(&mut self, journal: &mut Journal, now: &Now) -> Result<(), StoreError> {
@@ -214,26 +235,35 @@ impl Store {
         }
     }
 
-    fn moved(&mut self, heads: Option<Heads>) {
+    fn moved(&mut self, heads: Option<Heads>, tally: &Tally) {
         self.failed = None;
+        self.shared.counts.commits.add(1);
+        self.shared.counts.add(tally);
         if let Some(heads) = heads {
             self.gathered.taken(heads.telemetry.next);
             self.heads = heads;
+            self.tell_heads();
         }
+    }
+
+    fn tell_heads(&self) {
+        let counts = &self.shared.counts;
+        counts.gathered.set(self.gathered.len());
+        Stream::ALL.into_iter().for_each(|stream| counts.holds(stream, self.heads.of(stream).rows));
     }
 
     /// After a disk error: redb writes no more until the file was opened again. Snapshots wait meanwhile.
     pub fn reopen(&mut self) -> Result<(), StoreError> {
         // A storage of the caller's can only be handed over anew by the caller.
         let path = self.path.clone().ok_or(StoreError::Io(redb::Error::PreviousIo))?;
-        let cache = self.settings.cache;
-        self.reopen_by(|| connect(&path, cache))
+        let (cache, counts) = (self.settings.cache, self.counts());
+        self.reopen_by(|| connect(&path, cache, &counts))
     }
 
     /// The same for a store in a backend of the caller's: a fresh handle on the same bytes.
     pub fn reopen_on(&mut self, backend: impl StorageBackend) -> Result<(), StoreError> {
-        let cache = self.settings.cache;
-        self.reopen_by(|| connect_on(backend, cache))
+        let (cache, counts) = (self.settings.cache, self.counts());
+        self.reopen_by(|| connect_on(backend, cache, &counts))
     }
 
     fn reopen_by(&mut self, open: impl FnOnce() -> Result<Database, StoreError>) -> Result<(), StoreError> {
@@ -242,7 +272,7 @@ impl Store {
         let heads = shared.with(read_heads)?;
         match self.failed.take() {
             Some(attempt) if heads.as_ref() == Some(&attempt.heads) => {
-                self.moved(Some(attempt.heads));
+                self.moved(Some(attempt.heads), &attempt.tally);
                 self.landed = attempt.changes;
                 Ok(())
             }

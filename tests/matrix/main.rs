@@ -77,6 +77,7 @@ const ROWS: &[Row] = &[
     row("GET /v1/groups", "/v1/groups", nothing, VIEWER, VIEWER),
     row("GET /v1/profiles", "/v1/profiles", nothing, VIEWER, VIEWER),
     row("GET /v1/links", "/v1/links", nothing, VIEWER, VIEWER),
+    row("GET /v1/metrics", "/v1/metrics", nothing, VIEWER, None),
     row("GET /v1/attempts", "/v1/attempts", nothing, VIEWER, None),
     row("GET /v1/journal/{stream}", "/v1/journal/events", nothing, VIEWER, VIEWER),
     row("GET /v1/journal/{stream}", "/v1/journal/events?fresh=true", nothing, OPERATOR, OPERATOR),

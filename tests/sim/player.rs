@@ -160,7 +160,9 @@ impl Player {
         let driver = Driver::Sim(settings);
         let (orders, taken) = mpsc::channel(driver.credits().into());
         let (to_engine, events) = mpsc::channel(room_for_events);
-        let seam = Seam { link: LinkNo(3), name: Name::new("plant").unwrap(), events: to_engine, orders: taken, keys };
+        let numbers = Arc::new(dmgw::metrics::Seen::default);
+        let name = Name::new("plant").unwrap();
+        let seam = Seam { link: LinkNo(3), name, events: to_engine, orders: taken, keys, numbers };
         Player {
             running: tokio::spawn(links::run(driver, seam)),
             orders,

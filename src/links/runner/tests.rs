@@ -130,6 +130,7 @@ async fn rig() -> Rig {
         events: to_engine,
         orders: taken,
         keys: Arc::new(|_| None),
+        numbers: Arc::new(crate::metrics::Seen::default),
     };
     let running = tokio::spawn(run(seam, 64, PACE, devices.clone(), heard));
     let mut rig = Rig { devices, orders, events, notices: Some(notices), running };

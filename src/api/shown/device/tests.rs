@@ -21,7 +21,18 @@ fn known(change: impl FnOnce(&mut Device)) -> DeviceNow {
 }
 
 fn health(state: LinkState) -> Health {
-    let link = LinkNow { name: name("plant"), driver: "sim", state, since: Mono(0), rejected: 0, dropped: 0 };
+    let link = LinkNow {
+        name: name("plant"),
+        driver: "sim",
+        state,
+        since: Mono(0),
+        rejected: 0,
+        dropped: 0,
+        heard: 0,
+        missed: 0,
+        waiting: 0,
+        credits: (0, 0),
+    };
     Health { links: vec![link], ..Health::default() }
 }
 

@@ -119,6 +119,7 @@ impl Look<'_> {
     }
 
     fn links(&mut self) {
+        self.two_drivers();
         let mut without = Vec::new();
         for (name, _) in self.config.link.iter().filter(|(_, link)| link.driver().is_none()) {
             let written = self.root.get("link").and_then(Node::table).and_then(|links| links.get(name.as_str()));
@@ -133,6 +134,23 @@ impl Look<'_> {
             let drivers: Vec<String> = Link::drivers().map(|driver| format!("[link.{name}.{driver}]")).collect();
             self.say(&["link", name.as_str()], format!("link {name} has no driver; add {}", drivers.join(" or ")));
         }
+    }
+
+    /// A link is attached in one way.
+    fn two_drivers(&mut self) {
+        let Some(links) = self.root.get("link").and_then(Node::table) else { return };
+        let mut faults = Vec::new();
+        for (name, node) in &links.0 {
+            let drivers = node.table().into_iter().flat_map(|table| &table.0);
+            let is_driver = |key: &Key| Link::drivers().any(|driver| driver == key.text);
+            let mut drivers: Vec<At> = drivers.filter(|(key, _)| is_driver(key)).map(|(key, _)| key.at).collect();
+            drivers.sort();
+            for at in drivers.into_iter().skip(1) {
+                let says = format!("link {} has a driver already; take one of them away", name.text);
+                faults.push(Fault::new(at, says));
+            }
+        }
+        faults.into_iter().for_each(|fault| self.faults.add(fault));
     }
 
     fn admission(&mut self) {

@@ -301,6 +301,7 @@ section! {
         admission: Admission = Admission::Accept;
         /// The driver: exactly one.
         sim: Option<links::sim::Settings> = None => maybe links::sim::Settings;
+        own: Option<links::own::Settings> = None => maybe links::own::Settings;
     }
 }
 
@@ -312,7 +313,7 @@ impl Link {
 
     /// None where the settings name no driver, which the checks do not let through.
     pub fn driver(&self) -> Option<Driver> {
-        self.sim.clone().map(Driver::Sim)
+        self.sim.clone().map(Driver::Sim).or_else(|| self.own.clone().map(Driver::Own))
     }
 }
 

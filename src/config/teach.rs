@@ -19,6 +19,9 @@ const INTRODUCTION: &str = "\
 
 const WIDTH: usize = 120;
 
+/// A link has one driver: each further one is shown on a link of its own.
+const OF_ANOTHER: [(&str, &str); 1] = [("own", "link.gateway")];
+
 /// `config/dmgw.toml`.
 pub fn file() -> String {
     let mut text = INTRODUCTION.to_owned();
@@ -52,6 +55,7 @@ fn section(text: &mut String, header: &str, below: &Below) {
     let name = header.trim_matches(['[', ']']);
     for key in below.keys.iter().filter(|key| key.example.is_none()) {
         if let Nested::Within(below) = key.nested {
+            let name = OF_ANOTHER.iter().find(|(driver, _)| *driver == key.name).map_or(name, |(_, link)| *link);
             section(text, &format!("[{name}.{}]", key.name), &below());
         }
     }

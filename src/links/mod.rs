@@ -22,6 +22,7 @@
 //! implements [`runner::Polled`] and leaves the rest to [`runner::run`], which keeps the rules above.
 
 pub mod chance;
+pub mod own;
 pub mod proof;
 pub mod runner;
 pub mod sim;
@@ -43,6 +44,7 @@ pub const CREDITS: u16 = 64;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Driver {
     Sim(sim::Settings),
+    Own(own::Settings),
 }
 
 impl Driver {
@@ -50,13 +52,14 @@ impl Driver {
     pub const fn name(&self) -> &'static str {
         match self {
             Driver::Sim(_) => "sim",
+            Driver::Own(_) => "own",
         }
     }
 
     /// What the first `Up` of this link gives, and the room that its channel of orders must have.
     pub const fn credits(&self) -> u16 {
         match self {
-            Driver::Sim(_) => CREDITS,
+            Driver::Sim(_) | Driver::Own(_) => CREDITS,
         }
     }
 }
@@ -89,6 +92,7 @@ pub async fn run(driver: Driver, seam: Seam) {
     let credits = driver.credits();
     match driver {
         Driver::Sim(settings) => sim::run(settings, credits, seam).await,
+        Driver::Own(settings) => own::run(settings, credits, seam).await,
     }
 }
 

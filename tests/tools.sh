@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
-# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems]
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus]
 set -euo pipefail
 
 here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -45,6 +45,11 @@ filesystems() {
   apt mkfs.ext4 e2fsprogs "tests of power loss and of bytes written make a small file system in a file" || say "no mkfs.ext4: those tests will be skipped"
   apt eatmydata "eatmydata" "a disk that only claims to sync shows that the test of power loss would notice" || say "no eatmydata: that test will be skipped"
   apt losetup "mount util-linux" "the same tests mount it" || say "no losetup: those tests will be skipped"
+}
+
+prometheus() {
+  /usr/bin/python3 -c 'import prometheus_client.parser' 2>/dev/null && return 0
+  apt prometheus-parser "python3 python3-prometheus-client" "Prometheus' own parser reads what the gateway tells of itself" || say "no parser of Prometheus: that test will be skipped"
 }
 
 for tool in "$@"; do "$tool"; done

@@ -18,6 +18,7 @@ pub mod disk;
 pub mod http;
 pub mod planted;
 mod process;
+pub mod scrape;
 pub mod sums;
 pub mod tls;
 pub mod torn_disk;

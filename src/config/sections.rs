@@ -282,7 +282,7 @@ section! {
         /// Entries on one page of a list.
         page: usize = 1_000, from 1, to 10_000;
         /// Links that GET /v1/metrics, and the gateway as a device, tell of one by one; further ones are summed as "other".
-        metric_labels: usize = 64, from 1, to 4_096;
+        metric_labels: usize = 64, from 1, to 256;
     }
 }
 

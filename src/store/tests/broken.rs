@@ -78,6 +78,11 @@ fn a_commit_that_took_hold_and_still_failed_is_not_made_twice() {
         let snapshots = store.snapshots();
         assert_eq!((seqs(&snapshots, Stream::Vital), seqs(&snapshots, Stream::Events)), (vec![1], vec![1, 2]));
         assert_eq!(readings(&snapshots).len(), 10);
+        // Counted as it stands there: one in vital, two in events, ten readings.
+        let counts = store.counts();
+        let records = counts.records.each_ref().map(|count| count.get());
+        assert_eq!((records, counts.failed.get()), ([1, 2, 10], 1));
+        assert_eq!((counts.rows[0].get(), counts.gathered.get()), (1, 0));
     }
     assert!(landed > 0, "the case that this test is about did not come up");
 }

@@ -1,14 +1,14 @@
-//! The real daemon from outside: how it starts after kill -9 with 10 000 devices, and what it holds when idle.
+//! The real daemon from outside: how it starts after kill -9 with 10 000 devices.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 mod row;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
-use support::{Gateway, Plant, eventually, pause};
+use support::{Gateway, Plant, eventually};
 
 const DEVICES: u32 = 10_000;
 const CLOCK: &str = "[clock]\ntrust = \"always\"\n";
@@ -18,7 +18,6 @@ fn main() {
         return;
     }
     start_after_kill();
-    idle();
 }
 
 /// Ten thousand devices of ten points.
@@ -66,18 +65,6 @@ fn start_after_kill() {
     let settings = [("devices", DEVICES.to_string()), ("points", 10.to_string())];
     row::Row::new("start-after-kill-reads", read, None, &settings).write();
     row::Row::new("start-after-kill-takes", took, None, &settings).write();
-}
-
-fn idle() {
-    let plant = Plant::start(support::TWO_DEVICES);
-    let mut gateway = Gateway::new(&Gateway::settings(&plant, "10s", "", CLOCK));
-    gateway.start();
-    gateway.wait_for_device("relay-1");
-    pause(Duration::from_secs(10));
-    let mebibytes = |key| of_process(gateway.pid(), "status", key) as f64 / 1024.0;
-    let settings = [("devices", 3.to_string()), ("every", "10s".to_owned()), ("cache", "4MiB".to_owned())];
-    row::Row::new("idle-anonymous", mebibytes("RssAnon:"), None, &settings).write();
-    row::Row::new("idle-resident", mebibytes("VmRSS:"), None, &settings).write();
 }
 
 fn of_process(pid: u32, file: &str, key: &str) -> u64 {

@@ -51,7 +51,7 @@ fn it_says_ready_and_stopping_and_is_gone_in_under_five_seconds() {
     let (ended, took) = gateway.terminate();
     assert_eq!(ended.code(), Some(0), "{}", gateway.log());
     assert!(took < Duration::from_secs(5), "{took:?}");
-    assert_eq!(gateway.word_to_systemd().as_deref(), Some("STOPPING=1"));
+    assert_eq!(gateway.order_to_systemd().as_deref(), Some("STOPPING=1"));
     assert!(!exists(&gateway.socket()));
 }
 

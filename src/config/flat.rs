@@ -98,13 +98,15 @@ pub fn differences(before: &Flat, after: &Flat) -> Vec<Difference> {
 }
 
 /// Keys whose part of the daemon is made once, at the start.
-const MADE_AT_THE_START: [&str; 15] = [
+const MADE_AT_THE_START: &[&str] = &[
     "gateway.",
     "store.",
     "journal.",
     "socket.",
+    "api.",
     "log.",
     "clock.",
+    "debug.",
     "limits.event_queue",
     "limits.event_batch",
     "limits.asks",
@@ -112,6 +114,7 @@ const MADE_AT_THE_START: [&str; 15] = [
     "limits.body",
     "limits.answer",
     "limits.wait",
+    "limits.requests",
     "limits.page",
     "limits.metric_labels",
 ];

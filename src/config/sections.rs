@@ -353,5 +353,11 @@ section! {
     pub struct Debug {
         /// The daemon fails at its start, once the settings are read.
         panic_at_start: bool = false;
+        /// Once the daemon is ready, the loop spins in a turn without an end.
+        loop_spins: bool = false;
+        /// Once the daemon is ready, the loop goes round and round and takes nothing that comes in.
+        loop_starves: bool = false;
+        /// Once the daemon is ready, each sync of the store takes so much longer.
+        sync_takes: Span = Span::secs(0), from Span::secs(0), to Span::secs(DAY);
     }
 }

@@ -12,16 +12,18 @@ use super::attached::Known;
 use super::clock::Clock;
 use super::links::{Door, NOT_RUNNING};
 use super::mailbox::{Got, Mailbox, sleep};
-use super::notify::Notify;
+use super::notify::{Notify, Word};
+use super::pulse::Pulse;
+use super::standing::Standing;
+use super::trial::Trial;
 use crate::asks::Asks;
 use crate::engine;
-use crate::links::{self, mono};
+use crate::links;
 use crate::metrics::Metrics;
 use crate::model::device::DeviceNow;
 use crate::model::record::Entry;
 use crate::model::{
-    Ask, Change, Command, CommandState, Event, Layer, LinkEvent, LinkNo, LinkOrder, Mono, Now, Order, Outcome, Record,
-    Whom,
+    Ask, Change, Command, CommandState, Event, Layer, LinkEvent, LinkNo, LinkOrder, Now, Order, Outcome, Record, Whom,
 };
 use crate::seal::Seal;
 use crate::store::StoreError;
@@ -61,10 +63,14 @@ pub struct EventLoop {
     pub view: Arc<View>,
     pub asks: Arc<Asks>,
     pub notify: Notify,
+    /// Where it leaves behind that it moves.
+    pub pulse: Arc<Pulse>,
+    /// For the one line that systemd shows.
+    pub standing: Standing,
+    pub trial: Arc<Trial>,
     pub stopping: Arc<AtomicBool>,
     /// As last published.
     pub health: Health,
-    pub beat: Mono,
     pub metrics: Arc<Metrics>,
     /// Marks the keys that are given, for the engine knows no secret of its own.
     pub seal: Arc<Seal>,
@@ -81,15 +87,18 @@ impl EventLoop {
 
     /// Until `stopping`; then takes what is still there and closes the store.
     pub fn run(mut self, events: mpsc::Receiver<Event>) -> Result<(), StoreError> {
+        self.pulse.loop_is(std::thread::current().id());
         let mut mailbox = Mailbox::of_this_thread(events);
         let mut batch = Vec::with_capacity(self.batch);
         loop {
             if self.stopping.load(Ordering::Acquire) {
                 mailbox.close();
             }
+            let own = !self.own.is_empty();
             let got = self.wait(&mut mailbox, &mut batch);
             let now = self.clock.now();
             self.turn_once(&now, &mut batch)?;
+            self.tell_pulse(!own && got == Got::Events);
             // With a disk that takes nothing there is no use in waiting for it: what is held was not acknowledged.
             if got == Got::Closed || (self.stopping.load(Ordering::Acquire) && !self.turn.wants_events()) {
                 return self.turn.close(&self.clock.now());
@@ -98,17 +107,27 @@ impl EventLoop {
     }
 
     fn wait(&mut self, mailbox: &mut Mailbox, batch: &mut Vec<Event>) -> Got {
+        if self.trial.starves() {
+            return Got::Nothing;
+        }
         if !self.own.is_empty() {
             batch.append(&mut self.own);
             return Got::Events;
         }
-        let beat = self.notify.beat(&mut self.beat, mono());
-        let until = [self.turn.wake_at(), beat].into_iter().flatten().min();
+        let until = self.turn.wake_at();
         if !self.turn.wants_events() {
             sleep(until);
             return Got::Nothing;
         }
         mailbox.receive(batch, self.batch, until)
+    }
+
+    /// A turn is worth something where it took what came in, or may not take it for now, and left nothing behind.
+    fn tell_pulse(&self, took: bool) {
+        let refused = self.turn.degraded().is_some();
+        if (took || (refused && !self.turn.wants_events())) && (refused || self.turn.is_settled()) {
+            self.pulse.served();
+        }
     }
 
     fn turn_once(&mut self, now: &Now, batch: &mut Vec<Event>) -> Result<(), StoreError> {
@@ -151,7 +170,12 @@ impl EventLoop {
         touched.devices.dedup();
         let devices: Vec<Arc<DeviceNow>> =
             touched.devices.iter().filter_map(|no| self.turn.engine().device(*no).cloned()).collect();
-        devices.iter().for_each(|device| self.tell_device(now, device));
+        for device in &devices {
+            self.tell_device(now, device);
+        }
+        for gone in touched.gone.iter().filter_map(|no| self.view.numbered(*no)) {
+            self.standing.device(Some(gone.live.connectivity), None);
+        }
         touched.commands.iter().for_each(|command| {
             tell_command(command);
             self.count_command(command);
@@ -173,12 +197,6 @@ impl EventLoop {
     }
 
     fn publish_health(&mut self, now: &Now) {
-        let degraded = self.turn.degraded().map(str::to_owned);
-        if degraded != self.health.degraded {
-            // The log has it from where it happened.
-            let says = degraded.as_deref().map_or("ok".into(), |why| format!("degraded: {}", why.replace('\n', " ")));
-            self.notify.say(&format!("STATUS={says}"));
-        }
         for (link, counts) in self.links.iter_mut().zip(self.turn.engine().link_counts()) {
             if let Some(link) = link {
                 (link.rejected, link.dropped) = (counts.rejected, counts.dropped);
@@ -187,16 +205,26 @@ impl EventLoop {
         }
         self.metrics.held.set(self.turn.held() as u64);
         self.health.links = self.links.iter().flatten().cloned().collect();
-        self.health.degraded = degraded;
+        self.health.degraded = self.turn.degraded().map(str::to_owned);
         self.health.now = *now;
         self.view.publish_health(self.health.clone());
+        // What is not taken is news again with the next turn.
+        if self.notify.is_heard()
+            && let Some(line) = self.standing.news(&self.health)
+            && self.notify.say(Word::Status(line.clone()))
+        {
+            self.standing.said(line);
+        }
     }
 
-    fn tell_device(&self, now: &Now, device: &DeviceNow) {
+    fn tell_device(&mut self, now: &Now, device: &DeviceNow) {
         let id = &device.device.id;
         let life = device.device.life;
         let link = device.device.place.as_ref().map_or("-", |place| place.link.as_str());
-        let Some(before) = self.view.numbered(device.device.no) else {
+        let before = self.view.numbered(device.device.no);
+        let was = before.as_ref().map(|before| before.live.connectivity);
+        self.standing.device(was, Some(device.live.connectivity));
+        let Some(before) = before else {
             // Those that the store knew are not news.
             if device.device.first_seen == *now {
                 tracing::info!(device = %id, link, %life, "new device");

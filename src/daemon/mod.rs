@@ -28,29 +28,39 @@ mod logs;
 mod mailbox;
 mod notify;
 mod numbers;
+mod pulse;
 mod settings;
+mod standing;
 mod start;
+mod trial;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
+use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use crate::api::{Asked, Control};
 use crate::config::starting::{self, Found};
 use crate::model::setting::Reloaded;
 use crate::seal::guard_memory;
 use crate::store::StoreError;
-use notify::Notify;
+use notify::{Notify, Watched, Word};
+use pulse::Pulse;
 
 /// For links to end what they are at, for the loop to commit what came in (by then), for answers to go out: together
-/// within five seconds.
+/// within five seconds. A disk that is only slow is waited for as long as it does something now and then.
 const LINKS_STOP: Duration = Duration::from_millis(3_000);
 const LOOP_STOPS: Duration = Duration::from_millis(4_500);
 const API_STOPS: Duration = Duration::from_millis(300);
+const DISK_QUIET: Duration = Duration::from_secs(10);
+const LONGEST_STOP: Duration = Duration::from_secs(120);
 
 /// When memory that nobody uses goes back to the machine, first and later.
 const FIRST_GIVEN_BACK: Duration = Duration::from_secs(60);
@@ -114,13 +124,16 @@ async fn serve(main: &Path, found: Found) -> anyhow::Result<()> {
     // From here on a signal is ours: one that comes while the store opens is answered right after.
     let mut signals = Signals::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
-    let notify = Notify::from_env();
-    let (mut running, config) = start::start(main, found, notify.clone())?;
+    let pulse = Arc::new(Pulse::default());
+    let notify = Notify::from_env(pulse.clone());
+    let (mut running, config) = start::start(main, found, &notify, &pulse)?;
     known::tell(&config, &running).await;
     running.links.start();
     drop(config);
     let giving_back = tokio::spawn(give_back());
-    notify.say("READY=1");
+    notify.say(Word::Ready);
+    notify.say(Word::Watch(Watched { events: running.events.clone(), thread: running.loop_thread.clone() }));
+    running.trial.begin();
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");
     loop {
         let watched = running.files.watched.as_ref().map(|(_, until)| *until);
@@ -139,7 +152,7 @@ async fn serve(main: &Path, found: Found) -> anyhow::Result<()> {
     }
     giving_back.abort();
     tracing::info!("stopping");
-    notify.say("STOPPING=1");
+    notify.say(Word::Stopping);
     tokio::select! {
         ended = stop(running) => ended,
         () = signals.next() => anyhow::bail!("stopped at once by a second signal; what was not yet on disk is named by a gap record at the next start"),
@@ -147,7 +160,7 @@ async fn serve(main: &Path, found: Found) -> anyhow::Result<()> {
 }
 
 /// For ever where there is no such time.
-async fn until(at: Option<tokio::time::Instant>) {
+async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
@@ -178,14 +191,14 @@ async fn done(running: &mut start::Running, notify: &Notify, due: Due) {
 }
 
 async fn asked(running: &mut start::Running, notify: &Notify, what: Asked) -> Result<Reloaded, String> {
-    notify.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", clock::monotonic_micros()));
+    notify.say(Word::Reloading);
     let came_to = match what {
         Asked::Reload => settings::reload(running).await,
         Asked::Change(wanted, by) => settings::change(running, wanted, &by).await,
         Asked::Back(version, by) => settings::back(running, version, &by).await,
     };
     settings::tell(&came_to);
-    notify.say("READY=1");
+    notify.say(Word::Ready);
     came_to
 }
 
@@ -199,7 +212,7 @@ fn failed(ended: Result<Result<(), StoreError>, RecvError>) -> anyhow::Error {
 
 /// Links first, so that what they still say is taken; then the loop, so that it is committed; then the answers go out.
 async fn stop(mut running: start::Running) -> anyhow::Result<()> {
-    let end = tokio::time::Instant::now() + LOOP_STOPS;
+    let end = Instant::now() + LOOP_STOPS;
     // While somebody still listens.
     let _ = tokio::time::timeout(API_STOPS, running.door.strangers.tell(&running.door)).await;
     running.asks.close();
@@ -208,7 +221,7 @@ async fn stop(mut running: start::Running) -> anyhow::Result<()> {
     }
     running.stopping.store(true, Ordering::Release);
     running.loop_thread.unpark();
-    let closed = tokio::time::timeout_at(end, running.loop_ended).await;
+    let closed = closed(end, running.loop_ended, &running.pulse).await;
     running.view.release_waiters();
     running.api_stop.send_replace(true);
     let _ = tokio::time::timeout(API_STOPS, running.api).await;
@@ -221,6 +234,26 @@ async fn stop(mut running: start::Running) -> anyhow::Result<()> {
         Ok(Ok(Err(error))) => Err(error).context("the store was not closed cleanly"),
         Ok(ended) => Err(failed(ended)),
         Err(_) => anyhow::bail!("the disk did not answer in time; what was acknowledged is on it"),
+    }
+}
+
+/// How the loop ended: by then, or later where the disk still does something for it.
+async fn closed<T>(
+    mut end: Instant,
+    mut loop_ended: oneshot::Receiver<T>,
+    pulse: &Pulse,
+) -> Result<Result<T, RecvError>, Elapsed> {
+    let last = end + LONGEST_STOP;
+    let mut before = pulse.beat();
+    loop {
+        let closed = tokio::time::timeout_at(end, &mut loop_ended).await;
+        let beat = pulse.beat();
+        if closed.is_ok() || beat == before || end >= last {
+            return closed;
+        }
+        tracing::info!("the disk is slow; waiting for it");
+        before = beat;
+        end = Instant::now() + DISK_QUIET;
     }
 }
 

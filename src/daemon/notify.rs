@@ -1,84 +1,301 @@
-//! Words to systemd: ready, stopping, still alive. One datagram each to the socket that `$NOTIFY_SOCKET` names; without
-//! it, and when sending fails, nothing happens: the daemon does not depend on who started it.
+//! Words to systemd, by its own library: ready, reloading, stopping, how it stands, still alive, more time.
+//!
+//! The library may wait for systemd, and nobody here may: one thread of its own says everything. It has one bounded
+//! channel, which nobody waits for either. Without `$NOTIFY_SOCKET` there is no thread, and every word is for nothing:
+//! the daemon does not depend on who started it.
+//!
+//! The thread sleeps until there is something to say. While the store is opened or the daemon stops it looks now and then
+//! whether the disk moves, and asks for more time if so; while the daemon runs, it feeds the watchdog by the rule of
+//! [`pulse`](super::pulse).
 
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
 
-use crate::model::Mono;
+use tokio::sync::mpsc;
+
+use super::clock::monotonic_micros;
+use super::pulse::{Judge, Pulse};
+use crate::links::mono;
+use crate::model::Event;
+
+/// Words that wait for systemd to listen.
+const MOST_WORDS: usize = 32;
+/// Between two lines of how it stands.
+const STATUS_PAUSE: Duration = Duration::from_secs(1);
+/// How often the disk is looked at while the daemon starts or stops, and how much time each move of it is worth.
+const EXTEND_EVERY: Duration = Duration::from_secs(2);
+const EXTEND_BY: Duration = Duration::from_secs(20);
+const LONGEST_STATUS: usize = 240;
+const STACK: usize = 64 << 10;
 
 #[derive(Clone, Default)]
-pub struct Notify {
-    to: Option<Arc<(UnixDatagram, SocketAddr)>>,
-    /// How often systemd wants to hear that the loop turns.
-    every: Option<Duration>,
+pub struct Notify(Option<SyncSender<Word>>);
+
+pub enum Word {
+    Ready,
+    Reloading,
+    Stopping,
+    /// One line for a person.
+    Status(String),
+    /// The daemon runs: from here on the loop is watched over.
+    Watch(Watched),
+}
+
+/// The loop, as the watchdog reaches it.
+pub struct Watched {
+    pub events: mpsc::Sender<Event>,
+    pub thread: Thread,
 }
 
 impl Notify {
-    pub fn from_env() -> Notify {
-        let to = std::env::var_os("NOTIFY_SOCKET").and_then(|name| open(name.as_bytes()).ok());
-        Notify { to: to.map(Arc::new), every: watchdog() }
+    pub fn from_env(pulse: Arc<Pulse>) -> Notify {
+        if std::env::var_os("NOTIFY_SOCKET").is_none() {
+            return Notify(None);
+        }
+        let every = watchdog();
+        Notify::with(move |words| Speaker::new(words, pulse, every, to_systemd))
     }
 
-    pub fn say(&self, words: &str) {
-        if let Some(to) = &self.to
-            && let Err(error) = to.0.send_to_addr(words.as_bytes(), &to.1)
-        {
-            tracing::debug!(%error, words, "systemd was not told");
+    fn with(speaker: impl FnOnce(Receiver<Word>) -> Speaker + Send + 'static) -> Notify {
+        let (say, words) = sync_channel(MOST_WORDS);
+        let speaking = move || speaker(words).run();
+        match std::thread::Builder::new().name("systemd".into()).stack_size(STACK).spawn(speaking) {
+            Ok(_) => Notify(Some(say)),
+            Err(error) => {
+                tracing::error!(%error, "systemd is not told how the daemon is");
+                Notify(None)
+            }
         }
     }
 
-    /// Called by the loop on each turn: says so when half of the watchdog's time is over. Returns when to come next.
-    pub fn beat(&self, last: &mut Mono, now: Mono) -> Option<Mono> {
-        let every = self.every?;
-        if now >= *last + every {
-            self.say("WATCHDOG=1");
-            *last = now;
-        }
-        Some(*last + every)
+    pub fn is_heard(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// False where systemd does not listen and too much waits for it: then it was not said.
+    pub fn say(&self, word: Word) -> bool {
+        let Some(say) = &self.0 else { return true };
+        say.try_send(word).is_ok()
     }
 }
 
-fn open(name: &[u8]) -> std::io::Result<(UnixDatagram, SocketAddr)> {
-    let address = match name.strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
-        None => SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(name))?,
-    };
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    Ok((socket, address))
-}
-
+/// How often systemd wants to hear that all is well, by four.
 fn watchdog() -> Option<Duration> {
-    let of_us = std::env::var("WATCHDOG_PID").map_or(true, |pid| pid == std::process::id().to_string());
-    let micros: u64 = std::env::var("WATCHDOG_USEC").ok()?.parse().ok()?;
-    (of_us && micros > 0).then(|| Duration::from_micros(micros / 2))
+    let micros = systemd::daemon::watchdog_enabled().unwrap_or(0);
+    (micros > 0).then(|| Duration::from_micros(micros / 4))
+}
+
+type Said = Vec<(&'static str, String)>;
+
+fn to_systemd(words: &Said) {
+    if let Err(error) = systemd::daemon::notify(words.iter()) {
+        tracing::debug!(%error, ?words, "systemd was not told");
+    }
+}
+
+/// What the thread knows.
+struct Speaker {
+    words: Receiver<Word>,
+    pulse: Arc<Pulse>,
+    /// None: nobody waits for the watchdog.
+    watchdog: Option<Duration>,
+    say: fn(&Said),
+    phase: Phase,
+    next_look: Option<Instant>,
+    judge: Judge,
+    status: Status,
+}
+
+enum Phase {
+    /// It starts or stops: the disk may take longer than systemd waits.
+    Passing,
+    Running(Watched),
+}
+
+/// The newest line that was not said yet, and when the next may be.
+struct Status {
+    line: Option<String>,
+    not_before: Instant,
+}
+
+impl Speaker {
+    fn new(words: Receiver<Word>, pulse: Arc<Pulse>, watchdog: Option<Duration>, say: fn(&Said)) -> Speaker {
+        let judge = Judge::new(mono(), pulse.beat());
+        let now = Instant::now();
+        let (next_look, status) = (Some(now + EXTEND_EVERY), Status { line: None, not_before: now });
+        Speaker { words, pulse, watchdog, say, phase: Phase::Passing, next_look, judge, status }
+    }
+
+    /// Until nobody can say anything any more.
+    fn run(mut self) {
+        loop {
+            let due = [self.next_look, self.status.due()].into_iter().flatten().min();
+            let got = match due {
+                Some(due) => self.words.recv_timeout(due.saturating_duration_since(Instant::now())),
+                None => self.words.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match got {
+                Ok(word) => self.take(word),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.tell(Instant::now());
+        }
+    }
+
+    fn take(&mut self, word: Word) {
+        match word {
+            Word::Ready => self.tell_now(vec![("READY", "1".into())]),
+            Word::Reloading => {
+                self.tell_now(vec![("RELOADING", "1".into()), ("MONOTONIC_USEC", monotonic_micros().to_string())]);
+            }
+            Word::Stopping => {
+                self.tell_now(vec![("STOPPING", "1".into())]);
+                self.enter(Phase::Passing, Some(EXTEND_EVERY));
+            }
+            Word::Status(line) => self.status.line = Some(plain(&line)),
+            Word::Watch(watched) => self.enter(Phase::Running(watched), self.watchdog),
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, every: Option<Duration>) {
+        self.phase = phase;
+        self.judge = Judge::new(mono(), self.pulse.beat());
+        self.next_look = every.map(|every| Instant::now() + every);
+        self.knock();
+    }
+
+    /// What has become due.
+    fn tell(&mut self, now: Instant) {
+        if self.status.due().is_some_and(|due| due <= now) {
+            self.status.not_before = now + STATUS_PAUSE;
+            let line = self.status.line.take().unwrap_or_default();
+            self.tell_now(vec![("STATUS", line)]);
+        }
+        if self.next_look.is_some_and(|due| due <= now) {
+            self.look(now);
+        }
+    }
+
+    fn look(&mut self, now: Instant) {
+        let moves = self.judge.moves(mono(), self.pulse.beat());
+        let (every, says) = match &self.phase {
+            Phase::Passing => (EXTEND_EVERY, ("EXTEND_TIMEOUT_USEC", EXTEND_BY.as_micros().to_string())),
+            Phase::Running(_) => (self.watchdog.unwrap_or(EXTEND_EVERY), ("WATCHDOG", "1".into())),
+        };
+        if moves {
+            self.tell_now(vec![says]);
+        } else if matches!(self.phase, Phase::Running(_)) {
+            tracing::error!(
+                "neither the loop nor the disk has moved; if that stays so, systemd starts the daemon anew"
+            );
+        }
+        self.next_look = Some(now + every);
+        self.knock();
+    }
+
+    /// The loop has to answer until the next look. Where its queue is full, there is enough for it to take.
+    fn knock(&self) {
+        if let Phase::Running(watched) = &self.phase {
+            let _ = watched.events.try_send(Event::Wake);
+            // While it takes no events in, this has it go round.
+            watched.thread.unpark();
+        }
+    }
+
+    fn tell_now(&self, words: Said) {
+        (self.say)(&words);
+    }
+}
+
+impl Status {
+    fn due(&self) -> Option<Instant> {
+        self.line.as_ref().map(|_| self.not_before)
+    }
+}
+
+/// On one line, and not too long for it.
+fn plain(line: &str) -> String {
+    let line = line.chars().map(|sign| if sign.is_control() { ' ' } else { sign });
+    line.take(LONGEST_STATUS).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
+    /// One test, for what is said goes to one place.
+    static SAID: Mutex<Vec<Said>> = Mutex::new(Vec::new());
+
+    fn said() -> Vec<String> {
+        let said = std::mem::take(&mut *SAID.lock().unwrap());
+        said.iter()
+            .flatten()
+            .map(|(what, how)| format!("{what}={how}"))
+            .filter(|word| !word.starts_with("MONO"))
+            .collect()
+    }
+
     #[test]
-    fn the_watchdog_hears_of_us_at_half_its_time_and_not_more_often() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("notify");
-        let systemd = UnixDatagram::bind(&path).unwrap();
-        systemd.set_nonblocking(true).unwrap();
-        let to = open(path.as_os_str().as_bytes()).unwrap();
-        let notify = Notify { to: Some(Arc::new(to)), every: Some(Duration::from_secs(2)) };
-        let heard = || {
-            let mut words = [0; 64];
-            systemd.recv(&mut words).map(|n| String::from_utf8_lossy(&words[..n]).into_owned()).ok()
+    fn words_come_in_their_order_and_the_watchdog_is_fed_only_while_something_moves() {
+        let pulse = Arc::new(Pulse::default());
+        let (say, words) = sync_channel(MOST_WORDS);
+        let every = Some(Duration::from_secs(3_600));
+        let mut speaker = Speaker::new(words, pulse.clone(), every, |words| SAID.lock().unwrap().push(words.clone()));
+        drop(say);
+        let began = Instant::now();
+        let mut later = began;
+        let mut look = |speaker: &mut Speaker| {
+            later += 2 * EXTEND_EVERY.max(every.unwrap());
+            speaker.tell(later);
+            said()
         };
-        let mut last = Mono(0);
-        assert_eq!(notify.beat(&mut last, Mono(1_999)), Some(Mono(2_000)));
-        assert_eq!(heard(), None);
-        assert_eq!(notify.beat(&mut last, Mono(2_500)), Some(Mono(4_500)));
-        assert_eq!(heard().as_deref(), Some("WATCHDOG=1"));
-        notify.say("READY=1");
-        assert_eq!(heard().as_deref(), Some("READY=1"));
+
+        assert_eq!(look(&mut speaker), [""; 0], "the disk does nothing: no more time");
+        pulse.disk_moved();
+        assert_eq!(look(&mut speaker), ["EXTEND_TIMEOUT_USEC=20000000"]);
+
+        speaker.take(Word::Ready);
+        let (events, mut queue) = mpsc::channel(1);
+        speaker.take(Word::Watch(Watched { events, thread: std::thread::current() }));
+        assert_eq!(queue.try_recv(), Ok(Event::Wake), "the loop is asked whether it is there");
+        pulse.served();
+        assert_eq!(look(&mut speaker), ["READY=1", "WATCHDOG=1"]);
+        assert_eq!(queue.try_recv(), Ok(Event::Wake));
+        assert_eq!(look(&mut speaker), [""; 0]);
+
+        speaker.take(Word::Status("one".into()));
+        speaker.take(Word::Status("a\nb\0".into()));
+        assert_eq!(look(&mut speaker), ["STATUS=a b "], "the newest, on one line");
+        speaker.take(Word::Status("c".into()));
+        let too_early = speaker.status.not_before - Duration::from_millis(1);
+        speaker.next_look = None;
+        speaker.tell(too_early);
+        assert_eq!(said(), [""; 0]);
+        speaker.tell(too_early + Duration::from_millis(1));
+        assert_eq!(said(), ["STATUS=c"]);
+
+        speaker.take(Word::Reloading);
+        speaker.take(Word::Ready);
+        speaker.take(Word::Stopping);
+        assert_eq!(said(), ["RELOADING=1", "READY=1", "STOPPING=1"]);
+        speaker.run();
+    }
+
+    #[test]
+    fn who_is_not_run_by_systemd_says_nothing_and_waits_for_nobody() {
+        assert!((0..2 * MOST_WORDS).all(|_| Notify::default().say(Word::Ready)));
+    }
+
+    #[test]
+    fn where_systemd_does_not_listen_words_are_dropped_and_nobody_waits() {
+        let (say, _words) = sync_channel(MOST_WORDS);
+        let notify = Notify(Some(say));
+        assert!((0..MOST_WORDS).all(|_| notify.say(Word::Ready)));
+        assert!(!notify.say(Word::Ready));
     }
 }

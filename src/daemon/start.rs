@@ -16,9 +16,12 @@ use super::attached::Attached;
 use super::clock::{self, Clock};
 use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
 use super::files::Files;
-use super::notify::Notify;
+use super::notify::{Notify, Word};
 use super::numbers::Numbers;
+use super::pulse::Pulse;
 use super::settings;
+use super::standing::Standing;
+use super::trial::Trial;
 use crate::api::far::Far;
 use crate::api::socket::Group;
 use crate::api::{self, Control};
@@ -30,7 +33,7 @@ use crate::engine;
 use crate::links::{Keys, mono};
 use crate::model::{Event, Layer, Now};
 use crate::seal::{self, OwnKey, Seal};
-use crate::store::{JournalId, Opened, Opening, Snapshots, Store, StoreError};
+use crate::store::{Doing, JournalId, Opened, Opening, Snapshots, Store, StoreError, Watch};
 use crate::turn::Turn;
 use crate::view::{Health, View};
 
@@ -60,17 +63,21 @@ pub struct Running {
     pub seal: Arc<Seal>,
     /// What is wrong with devices of the settings, for whoever looks.
     pub wrong: watch::Sender<Vec<String>>,
+    pub pulse: Arc<Pulse>,
+    pub trial: Arc<Trial>,
     /// Nobody else has its files beside a store in the same folder.
     _folder: File,
 }
 
-pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Running, Config)> {
+pub fn start(main: &Path, found: Found, notify: &Notify, pulse: &Arc<Pulse>) -> anyhow::Result<(Running, Config)> {
     let mut clock = Clock::new(found.config.clock.trust);
     make_folder(&found.config.store.path, 0o700)?;
     let folder = lock_folder(&found.config)?;
     let seal = Seal::of_gateway(found.config.store.folder(), seal::credentials().as_deref());
     let seal = Arc::new(seal.context("the key of the secrets cannot be used")?);
-    let (store, opened) = open(&found.config, &mut clock, seal.clone())?;
+    let trial = Arc::new(Trial::of(found.config.debug.values()));
+    let watch = watch(pulse.clone(), trial.clone(), notify.clone());
+    let (store, opened) = open(&found.config, &mut clock, seal.clone(), watch)?;
     let begun = with_versions(main, found, store.snapshots()).and_then(|begun| {
         let socket = &begun.0.config.socket.path.value;
         make_folder(socket, 0o755)?;
@@ -123,10 +130,12 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         configured: Vec::new(),
         view: view.clone(),
         asks: asks.clone(),
-        notify,
+        notify: notify.clone(),
+        pulse: pulse.clone(),
+        standing: Standing::default(),
+        trial: trial.clone(),
         stopping: stopping.clone(),
         health: Health { settings: trouble.map(|trouble| trouble.says), ..Health::default() },
-        beat: mono(),
         metrics: numbers.metrics.clone(),
         seal: seal.clone(),
         own: Vec::new(),
@@ -158,6 +167,8 @@ pub fn start(main: &Path, found: Found, notify: Notify) -> anyhow::Result<(Runni
         loop_ended,
         seal,
         wrong,
+        pulse: pulse.clone(),
+        trial,
         _folder: folder,
     };
     Ok((running, config))
@@ -204,14 +215,27 @@ fn with_versions(
     Ok((started, files, went_back))
 }
 
-fn open(config: &Config, clock: &mut Clock, seal: Arc<Seal>) -> anyhow::Result<(Store, Opened)> {
+fn open(config: &Config, clock: &mut Clock, seal: Arc<Seal>, watch: Watch) -> anyhow::Result<(Store, Opened)> {
     let Now { mono, wall, quality, .. } = clock.now();
     let boot_id = clock::boot_id().context("cannot read which boot of the machine this is")?;
     let journal = JournalId(clock::random_id().context("cannot get random bytes")?);
     let opening = Opening { boot_id, journal, mono, wall, quality, seal };
-    let (store, opened) = Store::open(&config.store.path, config.store(), &opening)?;
+    let (store, opened) = Store::open_watched(&config.store.path, config.store(), &opening, watch)?;
     clock.stored(&opened.now, opened.newest);
     Ok((store, opened))
+}
+
+/// Who looks on while the store is worked with.
+fn watch(pulse: Arc<Pulse>, trial: Arc<Trial>, notify: Notify) -> Watch {
+    Watch::new(move |doing| match doing {
+        Doing::Syncs => trial.hold_the_sync_up(),
+        Doing::Moved => pulse.disk_moved(),
+        Doing::Repairs { percent } => {
+            tracing::warn!(percent, "the store had no clean end and is looked through");
+            notify.say(Word::Status(format!("looking through the store after an unclean end: {percent} %")));
+            pulse.disk_moved();
+        }
+    })
 }
 
 /// Without it the gateway cannot prove who it is; all else goes on.

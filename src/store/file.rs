@@ -4,30 +4,32 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, Durability, StorageBackend, WriteTransaction};
+use redb::{Builder, Database, Durability, RepairSession, StorageBackend, WriteTransaction};
 
-use super::counted::Counted;
 use super::error::StoreError;
+use super::watch::{Doing, Looks, Watched};
 use crate::disk;
-use crate::metrics::OfStore;
 
-pub(super) fn connect(path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<Database, StoreError> {
+pub(super) fn connect(path: &Path, cache: usize, looks: &Looks) -> Result<Database, StoreError> {
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    connect_on(FileBackend::new(file)?, cache, counts).map_err(|error| match error {
+    connect_on(FileBackend::new(file)?, cache, looks).map_err(|error| match error {
         StoreError::Locked(_) => StoreError::Locked(path.to_owned()),
         other => other,
     })
 }
 
+fn repairs(repair: &RepairSession) -> Doing {
+    Doing::Repairs { percent: (repair.progress() * 100.0) as u8 }
+}
+
 /// What a power cut left of a file in the making is made again: nothing was ever acknowledged in it.
-pub(super) fn connect_unfinished(path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<Database, StoreError> {
-    match connect(path, cache, counts) {
+pub(super) fn connect_unfinished(path: &Path, cache: usize, looks: &Looks) -> Result<Database, StoreError> {
+    match connect(path, cache, looks) {
         Err(StoreError::Corrupt(_)) => {
             std::fs::remove_file(path)?;
-            connect(path, cache, counts)
+            connect(path, cache, looks)
         }
         other => other,
     }
@@ -53,13 +55,11 @@ pub(super) fn give_name(from: &Path, to: &Path) -> Result<(), StoreError> {
     Ok(disk::sync_folder(to)?)
 }
 
-pub(super) fn connect_on(
-    backend: impl StorageBackend,
-    cache: usize,
-    counts: &Arc<OfStore>,
-) -> Result<Database, StoreError> {
-    let backend = Counted { backend, counts: counts.clone() };
-    Ok(Builder::new().set_cache_size(cache).create_with_backend(backend)?)
+pub(super) fn connect_on(backend: impl StorageBackend, cache: usize, looks: &Looks) -> Result<Database, StoreError> {
+    let watch = looks.watch.clone();
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache).set_repair_callback(move |repair| watch.tell(repairs(repair)));
+    Ok(builder.create_with_backend(Watched { backend, looks: looks.clone() })?)
 }
 
 pub(super) fn begin(db: &Database) -> Result<WriteTransaction, StoreError> {

@@ -59,7 +59,6 @@
 pub mod block;
 mod bytes;
 mod columns;
-mod counted;
 mod error;
 mod file;
 mod gather;
@@ -81,6 +80,7 @@ mod tagged;
 #[cfg(test)]
 mod tests;
 mod values;
+mod watch;
 mod write;
 
 pub use block::{Block, Clock};
@@ -90,4 +90,5 @@ pub use open::{Opened, Opening};
 pub use settings::{Bounds, Reader, Settings};
 pub use snapshot::{Page, Records, Snapshots};
 pub use state::DamagedRow;
+pub use watch::{Doing, Watch};
 pub use write::Store;

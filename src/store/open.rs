@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{OfStore, Tally};
+use crate::metrics::Tally;
 use crate::model::{Boot, ClockQuality, Gap, GapReason, Mono, Now, State, Stream, Wall};
 use crate::seal::Seal;
 
@@ -21,6 +21,7 @@ use super::rows::{
 use super::settings::Settings;
 use super::snapshot::Shared;
 use super::state::{DamagedRow, read_state};
+use super::watch::{Looks, Watch};
 use super::write::Store;
 use super::{keys, rewrite};
 
@@ -78,17 +79,27 @@ struct Found {
 impl Store {
     /// Opens the file, or makes it. One commit.
     pub fn open(path: &Path, settings: Settings, opening: &Opening) -> Result<(Store, Opened), StoreError> {
-        let counts = Arc::new(OfStore::default());
+        Store::open_watched(path, settings, opening, Watch::default())
+    }
+
+    /// The same, and somebody looks on from here until it is closed.
+    pub fn open_watched(
+        path: &Path,
+        settings: Settings,
+        opening: &Opening,
+        watch: Watch,
+    ) -> Result<(Store, Opened), StoreError> {
+        let looks = Looks { watch, counts: Arc::default() };
         if path.exists() {
-            let db = connect(path, settings.cache, &counts)?;
+            let db = connect(path, settings.cache, &looks)?;
             // Left by a cut right after it got its name; it must not come back once the store is deleted.
             let _ = std::fs::remove_file(unfinished(path));
-            return Store::start(db, settings, opening, Some(path), counts);
+            return Store::start(db, settings, opening, Some(path), looks);
         }
         // A power cut while redb makes a file leaves one that it does not know again.
         let new = unfinished(path);
-        let db = connect_unfinished(&new, settings.cache, &counts)?;
-        let made = Store::start(db, settings, opening, Some(path), counts)?;
+        let db = connect_unfinished(&new, settings.cache, &looks)?;
+        let made = Store::start(db, settings, opening, Some(path), looks)?;
         give_name(&new, path)?;
         Ok(made)
     }
@@ -99,9 +110,9 @@ impl Store {
         settings: Settings,
         opening: &Opening,
     ) -> Result<(Store, Opened), StoreError> {
-        let counts = Arc::new(OfStore::default());
-        let db = connect_on(backend, settings.cache, &counts)?;
-        Store::start(db, settings, opening, None, counts)
+        let looks = Looks::default();
+        let db = connect_on(backend, settings.cache, &looks)?;
+        Store::start(db, settings, opening, None, looks)
     }
 
     fn start(
@@ -109,11 +120,11 @@ impl Store {
         settings: Settings,
         opening: &Opening,
         path: Option<&Path>,
-        counts: Arc<OfStore>,
+        looks: Looks,
     ) -> Result<(Store, Opened), StoreError> {
         keys::close_all(&db, &opening.seal)?;
         let db = match path {
-            Some(path) => rewrite::if_due(db, path, settings.cache, &counts)?,
+            Some(path) => rewrite::if_due(db, path, settings.cache, &looks)?,
             None => db,
         };
         let found = Found::read(&db)?;
@@ -125,10 +136,10 @@ impl Store {
         found.write_meta(&txn, opening, journal, now.boot)?;
         let (heads, gap, tally) = write_start(&txn, &found, &settings, &now, clean)?;
         txn.commit()?;
-        counts.commits.add(1);
-        counts.add(&tally);
-        let shared = Arc::new(Shared::new(db, journal, opening.seal.clone(), counts));
-        let store = Store::new(shared, settings, heads, path.map(Path::to_owned));
+        looks.counts.commits.add(1);
+        looks.counts.add(&tally);
+        let shared = Arc::new(Shared::new(db, journal, opening.seal.clone(), looks.counts.clone()));
+        let store = Store::new(shared, settings, heads, path.map(Path::to_owned), looks);
         let Found { state, damaged, .. } = found;
         Ok((store, Opened { state, journal, clean, now, newest, gap, damaged }))
     }

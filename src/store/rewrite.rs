@@ -8,7 +8,6 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use redb::{
     Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError, WriteTransaction,
@@ -20,15 +19,18 @@ use super::keys::REWRITE;
 use super::rows::{
     ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LAYERS, LOGS, META, SHAPES, TOKENS, TOTALS, meta,
 };
+use super::watch::{Doing, Looks, Watch};
 use crate::disk;
-use crate::metrics::OfStore;
+
+/// Bytes that are overwritten before somebody is told.
+const AT_ONCE: u64 = 1 << 20;
 
 /// The file to go on with. One that cannot be written anew now serves as it is: the next start tries again.
-pub(super) fn if_due(db: Database, path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<Database, StoreError> {
+pub(super) fn if_due(db: Database, path: &Path, cache: usize, looks: &Looks) -> Result<Database, StoreError> {
     if meta::<bool>(&db.begin_read()?, REWRITE)?.is_none() {
         return Ok(db);
     }
-    let (new, old) = match anew(&db, path, cache, counts) {
+    let (new, old) = match anew(&db, path, cache, looks) {
         Ok(done) => done,
         Err(error) => {
             tracing::warn!(%error, "keys that a former version kept in clear may still be read in unused parts of the \
@@ -40,7 +42,7 @@ pub(super) fn if_due(db: Database, path: &Path, cache: usize, counts: &Arc<OfSto
     // Without this a power cut could bring the old file back, after changes were acknowledged in the new one.
     disk::sync_folder(path)?;
     drop(db);
-    if let Err(error) = overwrite(old) {
+    if let Err(error) = overwrite(old, &looks.watch) {
         tracing::warn!(%error, "the former file of the store could not be overwritten; it is deleted");
     }
     Ok(new)
@@ -53,11 +55,11 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// The new one, under the name of the old one, which is still open.
-fn anew(db: &Database, path: &Path, cache: usize, counts: &Arc<OfStore>) -> Result<(Database, File), StoreError> {
+fn anew(db: &Database, path: &Path, cache: usize, looks: &Looks) -> Result<(Database, File), StoreError> {
     let beside = beside(path);
     // What a cut left of the last try.
     let _ = std::fs::remove_file(&beside);
-    let new = connect(&beside, cache, counts)?;
+    let new = connect(&beside, cache, looks)?;
     let (from, to) = (db.begin_read()?, begin(&new)?);
     copy_all(&from, &to)?;
     to.commit()?;
@@ -102,8 +104,11 @@ fn copy<K: Key + 'static>(
     Ok(())
 }
 
-fn overwrite(mut file: File) -> io::Result<()> {
-    let length = file.metadata()?.len();
-    io::copy(&mut io::repeat(0).take(length), &mut file)?;
+fn overwrite(mut file: File, watch: &Watch) -> io::Result<()> {
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        left -= io::copy(&mut io::repeat(0).take(left.min(AT_ONCE)), &mut file)?;
+        watch.tell(Doing::Moved);
+    }
     file.sync_all()
 }

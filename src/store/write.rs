@@ -19,6 +19,7 @@ use super::rows::JOURNAL;
 use super::settings::Settings;
 use super::snapshot::{Shared, Snapshots};
 use super::state::Sorted;
+use super::watch::Looks;
 
 pub struct Store {
     pub(super) shared: Arc<Shared>,
@@ -28,6 +29,7 @@ pub struct Store {
     pub(super) gathered: Gathered,
     /// Where the file is, unless it lies in a backend that the caller brought.
     pub(super) path: Option<PathBuf>,
+    looks: Looks,
     /// A commit that failed, and may yet turn out to have taken hold.
     failed: Option<Attempt>,
     /// Changes of a commit that seemed to fail and did not.
@@ -55,9 +57,15 @@ struct Work<'a> {
 }
 
 impl Store {
-    pub(super) fn new(shared: Arc<Shared>, settings: Settings, heads: Heads, path: Option<PathBuf>) -> Store {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        settings: Settings,
+        heads: Heads,
+        path: Option<PathBuf>,
+        looks: Looks,
+    ) -> Store {
         let gathered = Gathered::new(heads.telemetry.next);
-        let store = Store { shared, settings, heads, gathered, path, failed: None, landed: Vec::new() };
+        let store = Store { shared, settings, heads, gathered, path, looks, failed: None, landed: Vec::new() };
         store.tell_heads();
         store
     }
@@ -256,14 +264,14 @@ impl Store {
     pub fn reopen(&mut self) -> Result<(), StoreError> {
         // A storage of the caller's can only be handed over anew by the caller.
         let path = self.path.clone().ok_or(StoreError::Io(redb::Error::PreviousIo))?;
-        let (cache, counts) = (self.settings.cache, self.counts());
-        self.reopen_by(|| connect(&path, cache, &counts))
+        let (cache, looks) = (self.settings.cache, self.looks.clone());
+        self.reopen_by(|| connect(&path, cache, &looks))
     }
 
     /// The same for a store in a backend of the caller's: a fresh handle on the same bytes.
     pub fn reopen_on(&mut self, backend: impl StorageBackend) -> Result<(), StoreError> {
-        let (cache, counts) = (self.settings.cache, self.counts());
-        self.reopen_by(|| connect_on(backend, cache, &counts))
+        let (cache, looks) = (self.settings.cache, self.looks.clone());
+        self.reopen_by(|| connect_on(backend, cache, &looks))
     }
 
     fn reopen_by(&mut self, open: impl FnOnce() -> Result<Database, StoreError>) -> Result<(), StoreError> {

@@ -221,6 +221,11 @@ impl Gateway {
         Some(String::from_utf8_lossy(&word[..length]).into_owned())
     }
 
+    /// The next word that is no line of how it stands.
+    pub fn order_to_systemd(&self) -> Option<String> {
+        std::iter::from_fn(|| self.word_to_systemd()).find(|word| !word.starts_with("STATUS="))
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.process.as_mut().is_none_or(|process| process.ended().is_some())
     }

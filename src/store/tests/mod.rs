@@ -8,4 +8,5 @@ mod kept;
 mod sealed;
 #[path = "../../../tests/support/torn_disk.rs"]
 mod torn_disk;
+mod watched;
 mod words;

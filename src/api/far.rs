@@ -40,7 +40,7 @@ const LARGEST_CHAIN: u64 = 256 << 10;
 pub type Key = Box<dyn Fn() -> Result<Secret, String> + Send + Sync>;
 
 pub struct Far {
-    pub listen: SocketAddr,
+    pub listen: Listen,
     pub certificate: PathBuf,
     pub key: Key,
     /// At once: in all, and of one address.
@@ -48,6 +48,12 @@ pub struct Far {
     pub per_address: usize,
     /// Where it is listened, for whoever looks.
     pub listens: Listens,
+}
+
+pub enum Listen {
+    At(SocketAddr),
+    /// A socket that listens already.
+    Handed(std::net::TcpListener),
 }
 
 /// Nothing while it is not listened.
@@ -72,7 +78,7 @@ impl Far {
                 Err(why) => why,
             };
             if pause == FIRST_PAUSE {
-                tracing::error!(listen = %self.listen, "nobody can come from afar yet: {why}");
+                tracing::error!("nobody can come from afar yet: {why}");
             }
             if hall.unless_stopped(tokio::time::sleep(pause)).await.is_none() {
                 return;
@@ -83,8 +89,10 @@ impl Far {
 
     async fn begin(&self) -> Result<(TcpListener, Shown), String> {
         let shown = self.read()?;
-        let listener = TcpListener::bind(self.listen).await;
-        let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", self.listen))?;
+        let listener = match &self.listen {
+            Listen::At(at) => TcpListener::bind(at).await.map_err(|error| format!("cannot listen on {at}: {error}"))?,
+            Listen::Handed(handed) => taken(handed).map_err(|error| format!("cannot use the socket: {error}"))?,
+        };
         let at = listener.local_addr().map_err(|error| error.to_string())?;
         tracing::info!(listen = %at, "listening with TLS");
         *self.listens.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
@@ -141,6 +149,11 @@ impl Far {
         let config = config.map_err(|error| format!("{shown} and its key do not fit: {error}"))?;
         Ok(Shown { acceptor: TlsAcceptor::from(Arc::new(config)), file })
     }
+}
+
+fn taken(handed: &std::net::TcpListener) -> std::io::Result<TcpListener> {
+    handed.set_nonblocking(true)?;
+    TcpListener::from_std(handed.try_clone()?)
 }
 
 fn file_mark(path: &Path) -> std::io::Result<FileMark> {

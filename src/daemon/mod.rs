@@ -22,6 +22,7 @@ mod attached;
 mod clock;
 mod event_loop;
 mod files;
+mod handed;
 mod known;
 mod links;
 mod logs;
@@ -51,6 +52,7 @@ use crate::config::starting::{self, Found};
 use crate::model::setting::Reloaded;
 use crate::seal::guard_memory;
 use crate::store::StoreError;
+use handed::Handed;
 use notify::{Notify, Watched, Word};
 use pulse::Pulse;
 
@@ -73,6 +75,7 @@ const STACK: usize = 512 << 10;
 /// `dmgw run`: comes back after a clean stop.
 pub fn run(config: &Path) -> anyhow::Result<()> {
     let guarded = guard_memory();
+    let handed = Handed::from_systemd()?;
     let found = starting::find(config)?;
     logs::start(&found.config.log);
     if let Err(error) = guarded {
@@ -89,7 +92,7 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads of the daemon")?;
-    let ended = runtime.block_on(serve(config, found));
+    let ended = runtime.block_on(serve(config, found, handed));
     // What still runs now is a disk that does not answer; nothing of it was acknowledged.
     runtime.shutdown_background();
     ended
@@ -120,13 +123,13 @@ async fn give_back() {
     }
 }
 
-async fn serve(main: &Path, found: Found) -> anyhow::Result<()> {
+async fn serve(main: &Path, found: Found, handed: Handed) -> anyhow::Result<()> {
     // From here on a signal is ours: one that comes while the store opens is answered right after.
     let mut signals = Signals::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let pulse = Arc::new(Pulse::default());
     let notify = Notify::from_env(pulse.clone());
-    let (mut running, config) = start::start(main, found, &notify, &pulse)?;
+    let (mut running, config) = start::start(main, found, handed, &notify, &pulse)?;
     known::tell(&config, &running).await;
     running.links.start();
     drop(config);
@@ -225,7 +228,9 @@ async fn stop(mut running: start::Running) -> anyhow::Result<()> {
     running.view.release_waiters();
     running.api_stop.send_replace(true);
     let _ = tokio::time::timeout(API_STOPS, running.api).await;
-    let _ = std::fs::remove_file(&running.socket);
+    if running.own_socket {
+        let _ = std::fs::remove_file(&running.socket);
+    }
     match closed {
         Ok(Ok(Ok(()))) => {
             tracing::info!("stopped; everything is on disk");

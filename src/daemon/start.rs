@@ -16,13 +16,14 @@ use super::attached::Attached;
 use super::clock::{self, Clock};
 use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
 use super::files::Files;
+use super::handed::Handed;
 use super::notify::{Notify, Word};
 use super::numbers::Numbers;
 use super::pulse::Pulse;
 use super::settings;
 use super::standing::Standing;
 use super::trial::Trial;
-use crate::api::far::Far;
+use crate::api::far::{Far, Listen};
 use crate::api::socket::Group;
 use crate::api::{self, Control};
 use crate::asks::Asks;
@@ -44,6 +45,8 @@ const LOOP_STACK: usize = 2 << 20;
 /// What must be stopped again. Its links do not run yet.
 pub struct Running {
     pub socket: PathBuf,
+    /// It goes with us.
+    pub own_socket: bool,
     pub asks: Arc<Asks>,
     pub door: Arc<api::Door>,
     pub view: Arc<View>,
@@ -69,7 +72,13 @@ pub struct Running {
     _folder: File,
 }
 
-pub fn start(main: &Path, found: Found, notify: &Notify, pulse: &Arc<Pulse>) -> anyhow::Result<(Running, Config)> {
+pub fn start(
+    main: &Path,
+    found: Found,
+    handed: Handed,
+    notify: &Notify,
+    pulse: &Arc<Pulse>,
+) -> anyhow::Result<(Running, Config)> {
     let mut clock = Clock::new(found.config.clock.trust);
     make_folder(&found.config.store.path, 0o700)?;
     let folder = lock_folder(&found.config)?;
@@ -77,14 +86,17 @@ pub fn start(main: &Path, found: Found, notify: &Notify, pulse: &Arc<Pulse>) -> 
     let seal = Arc::new(seal.context("the key of the secrets cannot be used")?);
     let trial = Arc::new(Trial::of(found.config.debug.values()));
     let watch = watch(pulse.clone(), trial.clone(), notify.clone());
+    let Handed { api, api_tls } = handed;
     let (store, opened) = open(&found.config, &mut clock, seal.clone(), watch)?;
     let begun = with_versions(main, found, store.snapshots()).and_then(|begun| {
         let socket = &begun.0.config.socket.path.value;
-        make_folder(socket, 0o755)?;
+        if api.is_none() {
+            make_folder(socket, 0o755)?;
+        }
         let group = Group::find(&begun.0.config.socket.group, begun.0.config.socket.role);
-        Ok((api::socket::bind(socket, group.as_ref())?, group, begun))
+        Ok((Handed::door(api, socket, group.as_ref())?, group, begun))
     });
-    let (listener, group, (started, mut files, went_back)) = match begun {
+    let (socket, group, (started, mut files, went_back)) = match begun {
         Ok(begun) => begun,
         Err(error) => {
             // Nothing happened yet; the next start need not think that it crashed.
@@ -93,7 +105,6 @@ pub fn start(main: &Path, found: Found, notify: &Notify, pulse: &Arc<Pulse>) -> 
         }
     };
     let Started { config, inputs, made_by, trouble } = started;
-    let socket = config.socket.path.value.clone();
     tell(&opened);
     files.begin(inputs, made_by);
     assert!(!config.debug.values().any(|debug| debug.panic_at_start), "debug.NAME.panic_at_start is set");
@@ -146,12 +157,13 @@ pub fn start(main: &Path, found: Found, notify: &Notify, pulse: &Arc<Pulse>) -> 
         probation::end(&files.probation).context("the file of a probation that is over cannot be taken away")?;
     }
     let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
-    let far = far(&config, &seal, &api_door);
-    let doors = api::Doors { socket: listener, group, far };
+    let far = far(&config, &seal, &api_door, api_tls)?;
+    let doors = api::Doors { socket: socket.listener, group, far };
     let (api_stop, api_stopped) = watch::channel(false);
     let api = tokio::spawn(api::serve(doors, api_door.clone(), api_stopped));
     let running = Running {
-        socket,
+        socket: socket.place,
+        own_socket: socket.own,
         asks,
         door: api_door,
         view,
@@ -322,16 +334,32 @@ fn door(
     })
 }
 
-/// Only where the settings say so.
-fn far(config: &Config, seal: &Arc<Seal>, door: &api::Door) -> Option<Far> {
+/// Only where the settings say so, or systemd hands over a socket for it.
+fn far(
+    config: &Config,
+    seal: &Arc<Seal>,
+    door: &api::Door,
+    handed: Option<std::net::TcpListener>,
+) -> anyhow::Result<Option<Far>> {
     let config::Api { listen, certificate, key, connections, per_address } = config.api.clone();
-    let (listen, certificate, key, seal) = (listen?, certificate?, key?.value, seal.clone());
+    let listen = match (handed, listen) {
+        (Some(handed), _) => Listen::Handed(handed),
+        (None, Some(at)) => Listen::At(at),
+        (None, None) => return Ok(None),
+    };
+    let (Some(certificate), Some(key)) = (certificate, key.map(|key| key.value)) else {
+        bail!(
+            "systemd hands over a TCP socket, and there is nothing to prove who answers on it: set api.certificate and \
+             api.key, or take it out of dmgw.socket"
+        );
+    };
+    let seal = seal.clone();
     let key = move || {
         let key = key.resolve(&seal, seal::credentials().as_deref());
         key.map_err(|error| format!("the key of the certificate cannot be used: {:#}", anyhow::Error::new(error)))
     };
     let listens = door.listens.clone();
-    Some(Far { listen, certificate, key: Box::new(key), connections, per_address, listens })
+    Ok(Some(Far { listen, certificate, key: Box::new(key), connections, per_address, listens }))
 }
 
 /// The receiver hears how the loop ended; nothing, where it panicked.

@@ -26,11 +26,11 @@ demo: ## build, play a small plant, and show what the gateway finds and does
 	tests/demo.sh $(DMGW)
 
 test: ## everything that must hold before a change goes in (under 40 minutes on two cores)
-	@tests/tools.sh compiler deny filesystems prometheus
+	@tests/tools.sh compiler deny filesystems prometheus box
 	@tests/all.sh
 
 test-release: ## the long tests too (some minutes more)
-	@tests/tools.sh compiler filesystems prometheus
+	@tests/tools.sh compiler filesystems prometheus box
 	cargo test --locked --profile $(PROFILE) --no-fail-fast -- --include-ignored
 
 bench: ## measure, and judge against benches/floors.toml
@@ -50,7 +50,7 @@ audit: ## ask the network for known faults in what we use
 	cargo deny --locked check advisories
 
 tools: ## install what all of the above needs, where it is missing
-	@tests/tools.sh compiler deny filesystems prometheus mutants nightly fuzz
+	@tests/tools.sh compiler deny filesystems prometheus box mutants nightly fuzz
 
 fmt: ## bring the source into its one form
 	cargo fmt

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
-# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus]
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box]
 set -euo pipefail
 
 here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -50,6 +50,15 @@ filesystems() {
 prometheus() {
   /usr/bin/python3 -c 'import prometheus_client.parser' 2>/dev/null && return 0
   apt prometheus-parser "python3 python3-prometheus-client" "Prometheus' own parser reads what the gateway tells of itself" || say "no parser of Prometheus: that test will be skipped"
+}
+
+# The box is a test's own: a machine that cannot make it says so here, and those tests say SKIP.
+box() {
+  apt systemd-nspawn systemd-container "tests of the daemon as a service boot real systemd in a box" || { say "no systemd-nspawn: those tests will be skipped"; return 0; }
+  apt mmdebstrap mmdebstrap "makes the root that the box boots from, out of this machine's own Debian mirrors" || { say "no mmdebstrap: those tests will be skipped"; return 0; }
+  [ -e target/box/debian/usr ] && return 0
+  say "making the root of the box in target/box, once, of some 200 MB"
+  as_root tests/box/root.sh "$PWD/target/box/debian" >&2 || say "the root could not be made: those tests will be skipped"
 }
 
 for tool in "$@"; do "$tool"; done

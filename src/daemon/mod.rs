@@ -132,11 +132,12 @@ async fn serve(main: &Path, found: Found, handed: Handed) -> anyhow::Result<()> 
     let (mut running, config) = start::start(main, found, handed, &notify, &pulse)?;
     known::tell(&config, &running).await;
     running.links.start();
+    let debug = config.debug.clone();
     drop(config);
     let giving_back = tokio::spawn(give_back());
     notify.say(Word::Ready);
     notify.say(Word::Watch(Watched { events: running.events.clone(), thread: running.loop_thread.clone() }));
-    running.trial.begin();
+    running.trial.begin(debug.values());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), socket = %running.socket.display(), "ready");
     loop {
         let watched = running.files.watched.as_ref().map(|(_, until)| *until);

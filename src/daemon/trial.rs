@@ -3,14 +3,16 @@
 //!
 //! It begins once the daemon is ready, for what goes wrong at a start is another matter.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::config::Debug;
 
 #[derive(Debug, Default)]
-pub struct Trial {
-    begun: AtomicBool,
+pub struct Trial(OnceLock<Asked>);
+
+#[derive(Debug, Default)]
+struct Asked {
     sync_takes: Duration,
     in_loop: Option<InLoop>,
 }
@@ -24,39 +26,33 @@ pub enum InLoop {
 }
 
 impl Trial {
-    pub fn of<'a>(asked: impl Iterator<Item = &'a Debug>) -> Trial {
-        let mut trial = Trial::default();
-        for debug in asked {
-            trial.sync_takes = trial.sync_takes.max(debug.sync_takes.0);
-            trial.in_loop = trial.in_loop.or(debug.loop_starves.then_some(InLoop::Starves));
-            trial.in_loop = trial.in_loop.or(debug.loop_spins.then_some(InLoop::Spins));
+    pub fn begin<'a>(&self, sections: impl Iterator<Item = &'a Debug>) {
+        let mut asked = Asked::default();
+        for debug in sections {
+            asked.sync_takes = asked.sync_takes.max(debug.sync_takes.0);
+            asked.in_loop = asked.in_loop.or(debug.loop_starves.then_some(InLoop::Starves));
+            asked.in_loop = asked.in_loop.or(debug.loop_spins.then_some(InLoop::Spins));
         }
-        trial
-    }
-
-    pub fn begin(&self) {
-        self.begun.store(true, Ordering::Release);
+        // It begins once.
+        let _ = self.0.set(asked);
     }
 
     /// Called before each sync.
     pub fn hold_the_sync_up(&self) {
-        if self.sync_takes > Duration::ZERO && self.begun.load(Ordering::Acquire) {
-            let until = Instant::now() + self.sync_takes;
-            while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-                std::thread::park_timeout(left);
-            }
+        let takes = self.0.get().map_or(Duration::ZERO, |asked| asked.sync_takes);
+        let until = Instant::now() + takes;
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            std::thread::park_timeout(left);
         }
     }
 
     /// Called in each turn of the loop; of a turn without an end it does not come back.
     pub fn starves(&self) -> bool {
-        if self.in_loop.is_none() || !self.begun.load(Ordering::Acquire) {
-            return false;
-        }
-        while self.in_loop == Some(InLoop::Spins) {
+        let in_loop = self.0.get().and_then(|asked| asked.in_loop);
+        while in_loop == Some(InLoop::Spins) {
             std::hint::spin_loop();
         }
-        true
+        in_loop == Some(InLoop::Starves)
     }
 }
 
@@ -67,12 +63,12 @@ mod tests {
     #[test]
     fn nothing_goes_wrong_before_the_daemon_is_ready_or_where_nobody_asks() {
         let asked = Debug { loop_starves: true, ..Debug::default() };
-        let trial = Trial::of([&Debug::default(), &asked].into_iter());
+        let trial = Trial::default();
         assert!(!trial.starves());
-        trial.begin();
+        trial.begin([&Debug::default(), &asked].into_iter());
         assert!(trial.starves());
-        let none = Trial::of([Debug::default()].iter());
-        none.begin();
+        let none = Trial::default();
+        none.begin([Debug::default()].iter());
         none.hold_the_sync_up();
         assert!(!none.starves());
     }

@@ -17,7 +17,7 @@ pub mod client;
 pub mod disk;
 pub mod http;
 pub mod planted;
-mod process;
+pub mod process;
 pub mod scrape;
 pub mod sums;
 pub mod tls;

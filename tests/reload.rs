@@ -89,7 +89,8 @@ fn with_a_mistake_nothing_changes_and_all_of_them_are_told() {
     assert_eq!((names(&gateway), connections(&plant)), (vec!["plant".to_owned()], before));
     let (code, says) = told(&gateway, &["check"]);
     assert!(code == 1 && says.contains("mistakes in"), "{says}");
-    // By signal too; the log tells.
+    // By signal too; the log tells, for it is another mistake.
+    gateway.configure(&format!("{}[limits]\npage = 0\n", link(&plant, "renamed", "1s")));
     kill(Pid::from_raw(gateway.pid() as i32), Signal::SIGHUP).unwrap();
     eventually("the log tells again", || (gateway.log().matches("nothing is changed").count() == 2).then_some(()));
     std::fs::write(gateway.config(), "").unwrap();

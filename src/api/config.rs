@@ -123,7 +123,7 @@ impl Door {
         self.audit(Audit::new(&caller.principal, format!("config {verb}"), on, came)).await;
     }
 
-    async fn control<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, Fault> {
+    pub async fn control<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, Fault> {
         let (to, answer) = oneshot::channel();
         self.control.try_send(what(to)).map_err(|error| match error {
             TrySendError::Full(_) => Fault::busy("the daemon is still busy with its settings", "come back in a while"),

@@ -12,6 +12,7 @@ pub mod far;
 pub mod fault;
 mod groups;
 mod journal;
+mod log;
 mod look;
 mod metrics;
 mod pace;
@@ -32,6 +33,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::asks::Asks;
 use crate::metrics::{self as counts, Metrics};
 use crate::model::layer::{Versions, Wanted};
+use crate::model::log::{LogNow, SetLevel};
 use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Mono, Name};
 use crate::store::Snapshots;
@@ -91,6 +93,9 @@ pub enum Control {
     /// What a reload would change, or what one version has changed against another.
     Difference(Option<(u64, u64)>, oneshot::Sender<Result<Vec<Difference>, String>>),
     Versions(oneshot::Sender<Result<Versions, String>>),
+    /// How much it says of itself.
+    Log(oneshot::Sender<LogNow>),
+    SetLog(SetLevel, oneshot::Sender<Result<LogNow, String>>),
 }
 
 /// Other settings.

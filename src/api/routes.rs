@@ -6,11 +6,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::caller::{allow, enter};
 use super::fault::Fault;
-use super::{Door, ask, config, groups, journal, look, metrics, points, tokens};
+use super::{Door, ask, config, groups, journal, log, look, metrics, points, tokens};
 use crate::model::operation::GatewayKind;
 use crate::nearest;
 
@@ -37,6 +37,7 @@ macro_rules! routes {
     };
     (@ GET) => { get };
     (@ POST) => { post };
+    (@ PUT) => { put };
     (@ DELETE) => { delete };
 }
 
@@ -63,6 +64,8 @@ pub const ROUTES: &[Route] = routes! {
     POST "/v1/config/change", Configure, config::change, "Change named tables: a new version";
     POST "/v1/config/confirm/{version}", Configure, config::confirm, "What is on probation shall stay";
     POST "/v1/config/back/{version}", Configure, config::back, "As it was with that version";
+    GET "/v1/log", Survey, log::show, "How much the daemon says of itself";
+    PUT "/v1/log", SetLog, log::set, "Another level, for a time or until the next reload";
     GET "/v1/tokens", Grant, tokens::list, "Who may come in from afar";
     POST "/v1/tokens", Grant, tokens::create, "Let somebody in: the token is told once";
     DELETE "/v1/tokens/{name}", Grant, tokens::revoke, "Let somebody in no longer";

@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::cli::completion;
 use crate::config::DEFAULT_PATH;
 pub use ask::{AskArgs, CommandVerb, ReadArgs, WriteArgs};
-pub use config::{ChangeArgs, ConfigVerb};
+pub use config::{ChangeArgs, ConfigVerb, LogArgs};
 pub use device::{DeviceVerb, ListArgs, RegisterArgs};
 
 const EXITS: &str = "Exit codes:

@@ -32,6 +32,16 @@ impl Client {
         self.ask(Method::GET, uri, Bytes::new(), wait).await
     }
 
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        uri: &str,
+        body: &impl Serialize,
+        wait: Duration,
+    ) -> Result<T, CliError> {
+        let body = serde_json::to_vec(body).map_err(|error| CliError::Failed(error.to_string()))?;
+        self.ask(Method::PUT, uri, body.into(), wait).await
+    }
+
     pub async fn post<T: DeserializeOwned>(
         &self,
         uri: &str,

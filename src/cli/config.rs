@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::args::{ChangeArgs, ConfigVerb};
 use super::client::Client;
+use super::log::log_level;
 use super::table::{pairs, print, table, time, width};
 use super::{CliError, Exit, print_json};
 use crate::config::flat::{flat, with_defaults};
@@ -197,6 +198,7 @@ pub async fn config(
             print(&format!("version {version} stays"));
             Ok(Exit::Done)
         }
+        ConfigVerb::LogLevel(asked) => log_level(&connect()?, asked, json).await,
         ConfigVerb::Back { version } => {
             let reloaded: Reloaded =
                 connect()?.post(&format!("/v1/config/back/{version}"), &(), RELOADS_WITHIN).await?;

@@ -13,6 +13,7 @@ mod device;
 mod export;
 mod facts;
 mod link;
+mod log;
 mod look;
 mod profile;
 mod progress;

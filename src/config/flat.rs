@@ -104,7 +104,7 @@ const MADE_AT_THE_START: &[&str] = &[
     "journal.",
     "socket.",
     "api.",
-    "log.",
+    "log.format",
     "clock.",
     "debug.",
     "limits.event_queue",

@@ -13,6 +13,7 @@ use crate::api::ALWAYS_TAKEN;
 use crate::document::{Nested, Placed, Section};
 use crate::engine::{Admission, ONLY_LOOKS, Pattern};
 use crate::links::{self, Driver};
+use crate::model::log::Level;
 use crate::model::registration::MOST_AT_ONCE;
 use crate::model::{Name, OperationSet, Proof, Role, Stream};
 use crate::profile::Profile;
@@ -164,26 +165,19 @@ section! {
 section! {
     /// What the daemon says of itself.
     pub struct Log {
-        /// error, warn, info, debug or trace; to the standard error output, which systemd keeps.
+        /// error, warn, info, debug or trace. (For a while: `dmgw config log-level debug --for 10m`.)
         level: Level = Level::Info;
-        /// text for people, json for machines: one object a line, with device and command ids as fields of their own.
-        format: Format = Format::Text;
+        /// auto: to systemd's journal where systemd started the daemon, with devices, links and commands as fields of
+        /// their own (`journalctl DMGW_DEVICE=…`); elsewhere text. text for people, or json for machines, one object a
+        /// line: always to the standard error output.
+        format: Format = Format::Auto;
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Format {
+    Auto,
     Text,
     Json,
 }

@@ -53,6 +53,7 @@ use crate::model::setting::Reloaded;
 use crate::seal::guard_memory;
 use crate::store::StoreError;
 use handed::Handed;
+use logs::Logs;
 use notify::{Notify, Watched, Word};
 use pulse::Pulse;
 
@@ -77,7 +78,8 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
     let guarded = guard_memory();
     let handed = Handed::from_systemd()?;
     let found = starting::find(config)?;
-    logs::start(&found.config.log);
+    let logs = logs::start(&found.config.log);
+    let _last_words = logs.last_words();
     if let Err(error) = guarded {
         tracing::warn!(%error, "a core file of the daemon may hold keys; set LimitCORE=0 in its unit");
     }
@@ -92,7 +94,7 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the threads of the daemon")?;
-    let ended = runtime.block_on(serve(config, found, handed));
+    let ended = runtime.block_on(serve(config, found, handed, logs));
     // What still runs now is a disk that does not answer; nothing of it was acknowledged.
     runtime.shutdown_background();
     ended
@@ -123,13 +125,13 @@ async fn give_back() {
     }
 }
 
-async fn serve(main: &Path, found: Found, handed: Handed) -> anyhow::Result<()> {
+async fn serve(main: &Path, found: Found, handed: Handed, logs: Logs) -> anyhow::Result<()> {
     // From here on a signal is ours: one that comes while the store opens is answered right after.
     let mut signals = Signals::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let pulse = Arc::new(Pulse::default());
     let notify = Notify::from_env(pulse.clone());
-    let (mut running, config) = start::start(main, found, handed, &notify, &pulse)?;
+    let (mut running, config) = start::start(main, found, handed, logs, &notify, &pulse)?;
     known::tell(&config, &running).await;
     running.links.start();
     let debug = config.debug.clone();
@@ -146,6 +148,7 @@ async fn serve(main: &Path, found: Found, handed: Handed) -> anyhow::Result<()> 
             ended = &mut running.loop_ended => return Err(failed(ended)),
             _ = hangup.recv() => Due::Reload,
             () = until(watched) => Due::GoBack,
+            () = until(running.logs.goes_back_at()) => Due::LogGoesBack,
             Some(control) = running.controls.recv() => Due::Control(control),
         };
         // A disk that takes nothing does not keep anybody from stopping the daemon.
@@ -175,6 +178,7 @@ async fn until(at: Option<Instant>) {
 enum Due {
     Reload,
     GoBack,
+    LogGoesBack,
     Control(Control),
 }
 
@@ -182,6 +186,7 @@ async fn done(running: &mut start::Running, notify: &Notify, due: Due) {
     let control = match due {
         Due::Reload => return drop(asked(running, notify, Asked::Reload).await),
         Due::GoBack => return settings::go_back(running).await,
+        Due::LogGoesBack => return running.logs.go_back(),
         Due::Control(control) => control,
     };
     // Whoever asked may have gone.
@@ -189,6 +194,8 @@ async fn done(running: &mut start::Running, notify: &Notify, due: Due) {
         Control::Apply(what, to) => drop(to.send(asked(running, notify, what).await)),
         Control::Confirm(version, to) => drop(to.send(settings::confirm(running, version))),
         Control::Show(to) => drop(to.send(running.files.running())),
+        Control::Log(to) => drop(to.send(running.logs.now())),
+        Control::SetLog(wanted, to) => drop(to.send(running.logs.set(wanted))),
         Control::Versions(to) => drop(to.send(running.files.versions())),
         Control::Difference(versions, to) => drop(to.send(settings::difference(&running.files, versions))),
     }

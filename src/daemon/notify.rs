@@ -244,13 +244,14 @@ mod tests {
     fn words_come_in_their_order_and_the_watchdog_is_fed_only_while_something_moves() {
         let pulse = Arc::new(Pulse::default());
         let (say, words) = sync_channel(MOST_WORDS);
-        let every = Some(Duration::from_secs(3_600));
-        let mut speaker = Speaker::new(words, pulse.clone(), every, |words| SAID.lock().unwrap().push(words.clone()));
+        let every = Duration::from_secs(3_600);
+        let mut speaker =
+            Speaker::new(words, pulse.clone(), Some(every), |words| SAID.lock().unwrap().push(words.clone()));
         drop(say);
         let began = Instant::now();
         let mut later = began;
         let mut look = |speaker: &mut Speaker| {
-            later += 2 * EXTEND_EVERY.max(every.unwrap());
+            later += 2 * EXTEND_EVERY.max(every);
             speaker.tell(later);
             said()
         };

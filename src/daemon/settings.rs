@@ -211,6 +211,7 @@ async fn apply(running: &mut Running, next: Next) -> Result<Reloaded, String> {
     if given.is_err() || matches!(settled, Ok(Err(_))) {
         return Err("the daemon is stopping".into());
     }
+    running.logs.configure(config.log.level);
     running.files.left_out.clear();
     running.files.keep(inputs);
     if settled.is_err() {

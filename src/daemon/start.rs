@@ -17,6 +17,7 @@ use super::clock::{self, Clock};
 use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
 use super::files::Files;
 use super::handed::Handed;
+use super::logs::Logs;
 use super::notify::{Notify, Word};
 use super::numbers::Numbers;
 use super::pulse::Pulse;
@@ -66,6 +67,7 @@ pub struct Running {
     pub seal: Arc<Seal>,
     /// What is wrong with devices of the settings, for whoever looks.
     pub wrong: watch::Sender<Vec<String>>,
+    pub logs: Logs,
     pub pulse: Arc<Pulse>,
     pub trial: Arc<Trial>,
     /// Nobody else has its files beside a store in the same folder.
@@ -76,6 +78,7 @@ pub fn start(
     main: &Path,
     found: Found,
     handed: Handed,
+    mut logs: Logs,
     notify: &Notify,
     pulse: &Arc<Pulse>,
 ) -> anyhow::Result<(Running, Config)> {
@@ -105,6 +108,8 @@ pub fn start(
         }
     };
     let Started { config, inputs, made_by, trouble } = started;
+    // A version may say otherwise than the files did.
+    logs.configure(config.log.level);
     tell(&opened);
     files.begin(inputs, made_by);
     assert!(!config.debug.values().any(|debug| debug.panic_at_start), "debug.NAME.panic_at_start is set");
@@ -179,6 +184,7 @@ pub fn start(
         loop_ended,
         seal,
         wrong,
+        logs,
         pulse: pulse.clone(),
         trial,
         _folder: folder,

@@ -14,6 +14,7 @@ pub mod event;
 pub mod glob;
 pub mod id;
 pub mod layer;
+pub mod log;
 pub mod name;
 pub mod now;
 pub mod operation;

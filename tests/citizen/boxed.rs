@@ -121,8 +121,17 @@ impl Sandbox {
         text(&self.run(&["systemctl", "show", "dmgw", "--value", "-p", name]).stdout).trim().to_owned()
     }
 
+    /// For journalctl: what comes from now on.
+    pub fn after_now(&self) -> String {
+        let told = self.shell("journalctl -q -n 1 --show-cursor");
+        let cursor = told.lines().find_map(|line| line.strip_prefix("-- cursor: ")).expect("a cursor");
+        format!("--after-cursor='{cursor}'")
+    }
+
     /// The daemon's lines, as the journal has them.
     pub fn log(&self) -> String {
+        // Until it has taken in what was said before.
+        self.run(&["journalctl", "--sync"]);
         text(&self.run(&["journalctl", "-q", "-o", "short-precise", "-u", "dmgw"]).stdout)
     }
 }

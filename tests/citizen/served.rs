@@ -101,9 +101,9 @@ fn credentials_of_the_unit_open_what_is_sealed_and_give_keys_of_devices() {
     sandbox.change_unit(
         "LoadCredential=dmgw.key:/etc/credstore/dmgw.key\nLoadCredential=pump.key:/etc/credstore/pump.key",
     );
-    let from = sandbox.shell("date +%s");
+    let after = sandbox.after_now();
     sandbox.systemctl(&["start", "dmgw"]);
-    let since = format!("journalctl -q -u dmgw --since=@{}", from.trim());
+    let since = format!("journalctl --sync; journalctl -q -u dmgw {after}");
     assert!(!sandbox.shell(&since).contains("is not as the settings say"), "{}", sandbox.shell(&since));
     let device: Value = serde_json::from_str(&sandbox.shell("dmgw devices pump --json")).unwrap();
     assert_eq!(device["detail"]["keyed"], true, "{device}");
@@ -111,4 +111,40 @@ fn credentials_of_the_unit_open_what_is_sealed_and_give_keys_of_devices() {
     assert!(
         !text(&sandbox.run(&["grep", "-c", "a key of sixteen", "/var/lib/dmgw/state.redb"]).stdout).starts_with('1')
     );
+}
+
+#[test]
+fn the_journal_has_each_line_with_its_priority_and_its_fields() {
+    let Some(sandbox) = Sandbox::boot("the_journal_has_each_line_with_its_priority_and_its_fields", CLOCK) else {
+        return;
+    };
+    let link = plant(&sandbox);
+    sandbox.write("/etc/dmgw/dmgw.toml", &format!("{CLOCK}{link}"));
+    sandbox.systemctl(&["start", "dmgw"]);
+    eventually("the relay is up", || sandbox.shell("dmgw devices --state up").contains("relay-1").then_some(()));
+    sandbox.shell("dmgw ask relay-1 write relay.0.on true --id by-hand");
+    sandbox.systemctl(&["stop", "plant"]);
+    let lines = |of: &str| -> Vec<Value> {
+        let lines = sandbox.shell(&format!("journalctl -q -o json -u dmgw -t dmgw {of}"));
+        lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    };
+    let down =
+        eventually("the link is down", || lines("DMGW_LINK=plant").into_iter().find(|line| line["PRIORITY"] == "4"));
+    assert!(down["MESSAGE"].as_str().unwrap().starts_with("link is down"), "{down}");
+    assert!(down["CODE_FILE"].as_str().unwrap().ends_with(".rs") && down["_TRANSPORT"] == "journal", "{down}");
+    let command = &lines("DMGW_COMMAND=by-hand")[0];
+    assert!(
+        command["PRIORITY"] == "6" && command["MESSAGE"].as_str().unwrap().contains("command=by-hand"),
+        "{command}"
+    );
+    let relay = command["DMGW_DEVICE"].as_str().unwrap();
+    assert!(lines(&format!("DMGW_DEVICE={relay}")).len() >= 2, "joined, came up, was written");
+    assert!(lines("DMGW_DEVICE=urn:x:nobody").is_empty());
+    // The negative: as text it has neither.
+    sandbox.write("/etc/dmgw/dmgw.toml", &format!("{CLOCK}[log]\nformat = \"text\"\n"));
+    let after = sandbox.after_now();
+    sandbox.systemctl(&["restart", "dmgw"]);
+    let plain =
+        eventually("it is ready", || lines(&after).into_iter().find(|line| line.to_string().contains("INFO ready")));
+    assert!(plain["_TRANSPORT"] == "stdout" && plain["CODE_FILE"].is_null(), "{plain}");
 }

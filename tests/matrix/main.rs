@@ -49,6 +49,10 @@ fn table() -> Value {
     json!({ "text": "[group.g]\nfor = { link = \"plant\" }\n", "note": "" })
 }
 
+fn level() -> Value {
+    json!({ "level": "info", "seconds": 60 })
+}
+
 fn token() -> Value {
     json!({ "name": "one-more", "role": "viewer" })
 }
@@ -89,6 +93,8 @@ const ROWS: &[Row] = &[
     row("POST /v1/config/change", "/v1/config/change", table, ADMINISTRATOR, None),
     row("POST /v1/config/confirm/{version}", "/v1/config/confirm/7", nothing, ADMINISTRATOR, None),
     row("POST /v1/config/back/{version}", "/v1/config/back/0", nothing, ADMINISTRATOR, None),
+    row("GET /v1/log", "/v1/log", nothing, VIEWER, None),
+    row("PUT /v1/log", "/v1/log", level, ADMINISTRATOR, None),
     row("GET /v1/tokens", "/v1/tokens", nothing, ADMINISTRATOR, None),
     row("POST /v1/tokens", "/v1/tokens", token, ADMINISTRATOR, None),
     row("DELETE /v1/tokens/{name}", "/v1/tokens/one-more", nothing, ADMINISTRATOR, None),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::cli::completion;
+use crate::model::log::Level;
 use crate::units;
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +48,21 @@ pub enum ConfigVerb {
     Confirm { version: u64 },
     /// As it was with that version; 0: as the files say. A new version, so there is a way back from here too
     Back { version: u64 },
+    /// How much the daemon says in its log; or another level for a while, after which it goes back by itself
+    LogLevel(LogArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LogArgs {
+    /// error, warn, info, debug or trace
+    #[arg(value_parser = crate::cli::log::level)]
+    pub level: Option<Level>,
+    /// How long it holds [default: 10m]
+    #[arg(long = "for", value_name = "SPAN", value_parser = units::span, requires = "level")]
+    pub within: Option<Duration>,
+    /// What the settings say, at once
+    #[arg(long, conflicts_with = "level")]
+    pub back: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -13,6 +13,8 @@
 //!     ▲  one per connection                    └───┼───────────────────────────────│   api   │
 //!     └────────────────────────────────────────────┘  short snapshots of the store └─────────┘
 //!   main task: signals; stops links, then the loop, then the api. One more gives free memory back, once an hour
+//!   systemd thread, where there is systemd: says what it is given [a bounded channel nobody waits for], knocks at the
+//!     loop four times in a watchdog's time, and feeds the watchdog while loop and store move
 //! ```
 //!
 //! Nobody waits in a circle: links and api wait for the loop, the loop waits for nobody but the disk. A panic in a link

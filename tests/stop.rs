@@ -48,3 +48,32 @@ fn a_clean_stop_keeps_what_is_queued_and_is_in_time() {
     println!("carried out {done_before}; {states:?}; the last: {last}");
     assert!(!states.contains_key("failed"), "{states:?}");
 }
+
+fn asked_on_a_disk_whose_syncs_take(span: &str) -> Gateway {
+    let mut gateway = Gateway::new(&format!("[debug.trial]\nsync_takes = \"{span}\"\n[limits]\nanswer = \"100ms\"\n"));
+    gateway.start();
+    let ask = json!({ "register": { "devices": [{ "identities": [{ "kind": "serial", "value": "acme:1" }] }] } });
+    let answer = gateway.post("/v1/ask", &ask);
+    assert_eq!(answer.status, 504, "it is not known yet: {answer:?}");
+    gateway
+}
+
+#[test]
+fn a_stop_waits_for_a_disk_that_is_only_slow() {
+    let mut gateway = asked_on_a_disk_whose_syncs_take("2s");
+    let (ended, took) = gateway.terminate();
+    assert!(ended.success() && took.as_secs() >= 5, "{ended} after {took:?}: {}", gateway.log());
+    assert!(gateway.log().contains("the disk is slow; waiting for it"), "{}", gateway.log());
+    gateway.configure("");
+    gateway.start();
+    assert_eq!(gateway.get("/v1/devices").ok()["devices"].as_array().unwrap().len(), 1);
+    assert!(!gateway.log().contains("not a clean one"), "{}", gateway.log());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_disk_that_does_nothing() {
+    let mut gateway = asked_on_a_disk_whose_syncs_take("1d");
+    let (ended, took) = gateway.terminate();
+    assert!(ended.code() == Some(1) && took.as_secs() < 6, "{ended} after {took:?}: {}", gateway.log());
+    assert!(gateway.log().contains("the disk did not answer in time"), "{}", gateway.log());
+}

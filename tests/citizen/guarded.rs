@@ -92,3 +92,33 @@ fn syncs_of_five_seconds_are_only_slow() {
     assert!(!sandbox.log().contains("not a clean one"), "{}", sandbox.log());
     assert!(sandbox.shell("dmgw devices --json").contains("serial:acme:2"));
 }
+
+/// A disk that refuses is no reason to end anything: it is told, and tried again.
+#[test]
+fn a_full_disk_is_told_and_nobody_starts_anything_anew() {
+    let test = "a_full_disk_is_told_and_nobody_starts_anything_anew";
+    let Some(sandbox) = Sandbox::boot(test, CLOCK) else { return };
+    sandbox.change_unit(&format!("WatchdogSec={}\nRestartSec=0", SHORT.as_secs()));
+    sandbox.shell("mkdir -p /var/lib/dmgw && mount -t tmpfs -o size=6m tmpfs /var/lib/dmgw");
+    sandbox.systemctl(&["start", "dmgw"]);
+    sandbox.shell("dd if=/dev/zero of=/var/lib/dmgw/full bs=64k 2>/dev/null; test -s /var/lib/dmgw/full");
+    // Each takes some room; the disk has none in the end.
+    let mut serial = 0;
+    eventually("systemd knows that the disk is full", || {
+        serial += 1;
+        ask(&sandbox, serial);
+        sandbox.property("StatusText").starts_with("degraded: the disk of the store is full").then_some(())
+    });
+    pause(2 * SHORT);
+    assert_eq!((sandbox.property("ActiveState"), sandbox.property("NRestarts")), ("active".into(), "0".into()));
+    sandbox.shell("rm /var/lib/dmgw/full");
+    eventually("it goes on by itself", || {
+        sandbox
+            .property("StatusText")
+            .contains("devices: ")
+            .then_some(())
+            .filter(|()| !sandbox.property("StatusText").contains("degraded"))
+    });
+    sandbox.shell("dmgw register serial:acme:1000");
+    assert_eq!(sandbox.property("NRestarts"), "0");
+}

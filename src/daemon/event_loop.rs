@@ -12,7 +12,7 @@ use super::attached::Known;
 use super::clock::Clock;
 use super::links::{Door, NOT_RUNNING};
 use super::mailbox::{Got, Mailbox, sleep};
-use super::notify::{Notify, Word};
+use super::notify::Notify;
 use super::pulse::Pulse;
 use super::standing::Standing;
 use super::trial::Trial;
@@ -211,7 +211,7 @@ impl EventLoop {
         // What is not taken is news again with the next turn.
         if self.notify.is_heard()
             && let Some(line) = self.standing.news(&self.health)
-            && self.notify.say(Word::Status(line.clone()))
+            && self.notify.say_status(&line)
         {
             self.standing.said(line);
         }

@@ -8,8 +8,8 @@
 //! whether the disk moves, and asks for more time if so; while the daemon runs, it feeds the watchdog by the rule of
 //! [`pulse`](super::pulse).
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -31,14 +31,21 @@ const LONGEST_STATUS: usize = 240;
 const STACK: usize = 64 << 10;
 
 #[derive(Clone, Default)]
-pub struct Notify(Option<SyncSender<Word>>);
+pub struct Notify {
+    /// None: nobody listens.
+    words: Option<SyncSender<Word>>,
+    status: Line,
+}
+
+/// The newest line of how it stands that was not said yet: however often it changes, the thread is woken for it once.
+type Line = Arc<Mutex<Option<String>>>;
 
 pub enum Word {
     Ready,
     Reloading,
     Stopping,
-    /// One line for a person.
-    Status(String),
+    /// There is a new line for a person.
+    Status,
     /// The daemon runs: from here on the loop is watched over.
     Watch(Watched),
 }
@@ -52,31 +59,38 @@ pub struct Watched {
 impl Notify {
     pub fn from_env(pulse: Arc<Pulse>) -> Notify {
         if std::env::var_os("NOTIFY_SOCKET").is_none() {
-            return Notify(None);
+            return Notify::default();
         }
-        let every = watchdog();
-        Notify::with(move |words| Speaker::new(words, pulse, every, to_systemd))
-    }
-
-    fn with(speaker: impl FnOnce(Receiver<Word>) -> Speaker + Send + 'static) -> Notify {
         let (say, words) = sync_channel(MOST_WORDS);
-        let speaking = move || speaker(words).run();
+        let status = Line::default();
+        let speaker = Speaker::new(words, status.clone(), pulse, watchdog(), to_systemd);
+        let speaking = move || speaker.run();
         match std::thread::Builder::new().name("systemd".into()).stack_size(STACK).spawn(speaking) {
-            Ok(_) => Notify(Some(say)),
+            Ok(_) => Notify { words: Some(say), status },
             Err(error) => {
                 tracing::error!(%error, "systemd is not told how the daemon is");
-                Notify(None)
+                Notify::default()
             }
         }
     }
 
     pub fn is_heard(&self) -> bool {
-        self.0.is_some()
+        self.words.is_some()
+    }
+
+    /// How the gateway stands, on one line. False as with [`Notify::say`].
+    pub fn say_status(&self, line: &str) -> bool {
+        let before = self.status.lock().unwrap_or_else(PoisonError::into_inner).replace(plain(line));
+        let is_known_of = before.is_some() || self.say(Word::Status);
+        if !is_known_of {
+            self.status.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+        is_known_of
     }
 
     /// False where systemd does not listen and too much waits for it: then it was not said.
     pub fn say(&self, word: Word) -> bool {
-        let Some(say) = &self.0 else { return true };
+        let Some(say) = &self.words else { return true };
         say.try_send(word).is_ok()
     }
 }
@@ -114,17 +128,24 @@ enum Phase {
     Running(Watched),
 }
 
-/// The newest line that was not said yet, and when the next may be.
+/// Whether there is a line to say, and when the next may be.
 struct Status {
-    line: Option<String>,
+    line: Line,
+    is_new: bool,
     not_before: Instant,
 }
 
 impl Speaker {
-    fn new(words: Receiver<Word>, pulse: Arc<Pulse>, watchdog: Option<Duration>, say: fn(&Said)) -> Speaker {
+    fn new(
+        words: Receiver<Word>,
+        line: Line,
+        pulse: Arc<Pulse>,
+        watchdog: Option<Duration>,
+        say: fn(&Said),
+    ) -> Speaker {
         let judge = Judge::new(mono(), pulse.beat());
         let now = Instant::now();
-        let (next_look, status) = (Some(now + EXTEND_EVERY), Status { line: None, not_before: now });
+        let (next_look, status) = (Some(now + EXTEND_EVERY), Status { line, is_new: false, not_before: now });
         Speaker { words, pulse, watchdog, say, phase: Phase::Passing, next_look, judge, status }
     }
 
@@ -155,7 +176,7 @@ impl Speaker {
                 self.tell_now(vec![("STOPPING", "1".into())]);
                 self.enter(Phase::Passing, Some(EXTEND_EVERY));
             }
-            Word::Status(line) => self.status.line = Some(plain(&line)),
+            Word::Status => self.status.is_new = true,
             Word::Watch(watched) => self.enter(Phase::Running(watched), self.watchdog),
         }
     }
@@ -170,9 +191,10 @@ impl Speaker {
     /// What has become due.
     fn tell(&mut self, now: Instant) {
         if self.status.due().is_some_and(|due| due <= now) {
-            self.status.not_before = now + STATUS_PAUSE;
-            let line = self.status.line.take().unwrap_or_default();
-            self.tell_now(vec![("STATUS", line)]);
+            (self.status.not_before, self.status.is_new) = (now + STATUS_PAUSE, false);
+            if let Some(line) = self.status.take() {
+                self.tell_now(vec![("STATUS", line)]);
+            }
         }
         if self.next_look.is_some_and(|due| due <= now) {
             self.look(now);
@@ -212,7 +234,11 @@ impl Speaker {
 
 impl Status {
     fn due(&self) -> Option<Instant> {
-        self.line.as_ref().map(|_| self.not_before)
+        self.is_new.then_some(self.not_before)
+    }
+
+    fn take(&self) -> Option<String> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -245,9 +271,10 @@ mod tests {
         let pulse = Arc::new(Pulse::default());
         let (say, words) = sync_channel(MOST_WORDS);
         let every = Duration::from_secs(3_600);
-        let mut speaker =
-            Speaker::new(words, pulse.clone(), Some(every), |words| SAID.lock().unwrap().push(words.clone()));
-        drop(say);
+        let notify = Notify { words: Some(say), status: Line::default() };
+        let line = notify.status.clone();
+        let say = |words: &Said| SAID.lock().unwrap().push(words.clone());
+        let mut speaker = Speaker::new(words, line, pulse.clone(), Some(every), say);
         let began = Instant::now();
         let mut later = began;
         let mut look = |speaker: &mut Speaker| {
@@ -269,10 +296,15 @@ mod tests {
         assert_eq!(queue.try_recv(), Ok(Event::Wake));
         assert_eq!(look(&mut speaker), [""; 0]);
 
-        speaker.take(Word::Status("one".into()));
-        speaker.take(Word::Status("a\nb\0".into()));
+        notify.say_status("one");
+        notify.say_status("a\nb\0");
+        let word = speaker.words.try_recv().unwrap();
+        assert!(speaker.words.try_recv().is_err(), "it is woken once");
+        speaker.take(word);
         assert_eq!(look(&mut speaker), ["STATUS=a b "], "the newest, on one line");
-        speaker.take(Word::Status("c".into()));
+        notify.say_status("c");
+        let word = speaker.words.try_recv().unwrap();
+        speaker.take(word);
         let too_early = speaker.status.not_before - Duration::from_millis(1);
         speaker.next_look = None;
         speaker.tell(too_early);
@@ -284,6 +316,7 @@ mod tests {
         speaker.take(Word::Ready);
         speaker.take(Word::Stopping);
         assert_eq!(said(), ["RELOADING=1", "READY=1", "STOPPING=1"]);
+        drop(notify);
         speaker.run();
     }
 
@@ -295,8 +328,9 @@ mod tests {
     #[test]
     fn where_systemd_does_not_listen_words_are_dropped_and_nobody_waits() {
         let (say, _words) = sync_channel(MOST_WORDS);
-        let notify = Notify(Some(say));
+        let notify = Notify { words: Some(say), status: Line::default() };
         assert!((0..MOST_WORDS).all(|_| notify.say(Word::Ready)));
         assert!(!notify.say(Word::Ready));
+        assert!(!notify.say_status("one") && !notify.say_status("one"), "it is news again with the next");
     }
 }

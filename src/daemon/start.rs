@@ -18,7 +18,7 @@ use super::event_loop::{self, Configure, EventLoop, Versioned, link_now};
 use super::files::Files;
 use super::handed::Handed;
 use super::logs::Logs;
-use super::notify::{Notify, Word};
+use super::notify::Notify;
 use super::numbers::Numbers;
 use super::pulse::Pulse;
 use super::settings;
@@ -250,7 +250,7 @@ fn watch(pulse: Arc<Pulse>, trial: Arc<Trial>, notify: Notify) -> Watch {
         Doing::Moved => pulse.disk_moved(),
         Doing::Repairs { percent } => {
             tracing::warn!(percent, "the store had no clean end and is looked through");
-            notify.say(Word::Status(format!("looking through the store after an unclean end: {percent} %")));
+            notify.say_status(&format!("looking through the store after an unclean end: {percent} %"));
             pulse.disk_moved();
         }
     })

@@ -22,6 +22,7 @@ pub mod daemon;
 pub mod disk;
 pub mod document;
 pub mod engine;
+pub mod feed;
 pub mod links;
 pub mod metrics;
 pub mod model;

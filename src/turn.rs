@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{self, Engine, Step, Touched};
+use crate::feed::{Listened, News};
 use crate::model::*;
 use crate::profile::Shaped;
 use crate::store::{Snapshots, Store, StoreError};
@@ -24,6 +25,8 @@ mod recall;
 
 /// How long a change that can wait may have to.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The same while somebody listens to what happens: a record is told of once it is on disk.
+pub const LISTENED_WAIT: Duration = Duration::from_secs(1);
 /// Pauses between attempts while the disk takes nothing.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -45,6 +48,11 @@ pub struct Turn {
     answers: Vec<Order>,
     unseen: Unseen,
     must_commit: bool,
+    /// Readings in memory go along with the next commit.
+    must_flush: bool,
+    listened: Listened,
+    /// Readings that came while somebody listens, by the number of the first, until they are told.
+    heard: Vec<(u64, Heard)>,
     /// When the oldest of the changes came.
     waiting_since: Option<Mono>,
     trouble: Option<Trouble>,
@@ -85,6 +93,9 @@ impl Turn {
             answers: Vec::new(),
             unseen: Unseen::default(),
             must_commit: false,
+            must_flush: false,
+            listened: Listened::default(),
+            heard: Vec::new(),
             waiting_since: None,
             trouble: None,
             vital_full: false,
@@ -106,10 +117,14 @@ impl Turn {
                     // They were for the task that is no more; what it was to perform ends with it.
                     self.orders.retain(|order| !matches!(order, Order::Link { link, .. } if link == ended));
                 }
-                let settle = matches!(event, Event::Ask { ask: Ask::Settle, .. });
+                let settle = match event {
+                    Event::Ask { ask: Ask::Settle { readings }, .. } => Some(readings),
+                    _ => None,
+                };
                 let step = self.engine.handle(now, event);
                 self.absorb(now, step);
-                self.must_commit |= settle && !self.changes.is_empty();
+                self.must_flush |= settle == Some(true) && self.store.gathered() > 0;
+                self.must_commit |= self.must_flush || (settle.is_some() && !self.changes.is_empty());
             }
         }
     }
@@ -135,6 +150,22 @@ impl Turn {
             }
         }
         Ok(out)
+    }
+
+    /// Who listens from now on.
+    pub fn listen(&mut self, listened: Listened) {
+        self.store.tell(listened.any);
+        self.listened = listened;
+    }
+
+    /// What happened since this was asked last and may be shown outside.
+    pub fn news(&mut self) -> News {
+        let next = Stream::ALL.map(|stream| self.store.shown_to(stream));
+        let [.., shown_to] = next;
+        let mut readings = std::mem::take(&mut self.heard);
+        // What has no reserved number yet is found on disk once it is there.
+        readings.retain(|(first, heard)| first + heard.readings.len() as u64 <= shown_to);
+        News { readings, records: self.store.told(), next }
     }
 
     /// Other settings for the engine, and what has to be on disk with them. What they lead to goes out with the next
@@ -245,7 +276,9 @@ impl Turn {
 
     fn absorb(&mut self, now: &Now, step: Step) {
         for heard in step.heard {
-            self.store.gather(now, heard);
+            let copy = (self.listened.any && !heard.readings.is_empty()).then(|| heard.clone());
+            let first = self.store.gather(now, heard);
+            self.heard.extend(copy.map(|heard| (first, heard)));
         }
         self.must_commit |= step.changes.iter().any(|change| !change.can_wait());
         if !step.changes.is_empty() {
@@ -264,7 +297,11 @@ impl Turn {
 
     fn commit_at(&self) -> Option<Mono> {
         // What somebody waits for is late already.
-        let longest = if self.must_commit { Duration::ZERO } else { LONGEST_WAIT };
+        let longest = match (self.must_commit, self.listened.records) {
+            (true, _) => Duration::ZERO,
+            (false, true) => LISTENED_WAIT,
+            (false, false) => LONGEST_WAIT,
+        };
         let waiting = self.waiting_since.map(|since| since + longest);
         [waiting, self.store.flush_at()].into_iter().flatten().min()
     }
@@ -274,10 +311,10 @@ impl Turn {
         if self.trouble.as_ref().is_some_and(|trouble| !trouble.reopened) {
             self.store.reopen()?;
         }
-        let flush = self.store.flush_at().is_some_and(|at| at <= now.mono);
+        let flush = self.must_flush || self.store.flush_at().is_some_and(|at| at <= now.mono);
         self.store.commit(now, &self.changes, flush)?;
         self.changes.clear();
-        self.must_commit = false;
+        (self.must_commit, self.must_flush) = (false, false);
         self.waiting_since = None;
         let mut orders = std::mem::take(&mut self.orders);
         if let Some(trouble) = self.trouble.take() {

@@ -41,14 +41,19 @@ const PARTS: &[(&str, &[&str])] = &[
     ("view", &["access", "model", "nearest", "profile"]),
     // How a door asks the loop.
     ("asks", &["model"]),
+    // What just happened, for who listens.
+    ("feed", &["model"]),
     // One turn of the loop: event, step, commit, orders.
-    ("turn", &["model", "engine", "profile", "store"]),
+    ("turn", &["model", "engine", "feed", "profile", "store"]),
     ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "seal", "store", "view", "asks"]),
     (
         "api",
-        &["access", "model", "seal", "store", "view", "asks", "nearest", "units", "profile", "selector", "metrics"],
+        &[
+            "access", "model", "seal", "store", "view", "feed", "asks", "nearest", "units", "profile", "selector",
+            "metrics",
+        ],
     ),
     // Each part owns its own section; config sums them up.
     (
@@ -62,7 +67,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "model", "units", "policy", "selector", "engine", "links", "guard", "store", "view", "asks", "turn",
-            "seal", "upstream", "api", "config", "profile", "metrics",
+            "seal", "upstream", "api", "config", "profile", "metrics", "feed",
         ],
     ),
     // A client of the API; `sim` and `replay` are run from here too.

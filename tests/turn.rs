@@ -249,7 +249,7 @@ fn whoever_looks_finds_what_was_seen_on_disk() {
     take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
     turn.settle(&at(2_000)).unwrap();
     assert_eq!(events(&turn), before, "it waits");
-    turn.take(&at(3_000), Event::Ask { to: 7, by: Principal::local_root(), ask: Ask::Settle });
+    turn.take(&at(3_000), Event::Ask { to: 7, by: Principal::local_root(), ask: Ask::Settle { readings: false } });
     let orders = turn.settle(&at(3_000)).unwrap();
     assert!(matches!(orders[..], [Order::Reply { to: 7, reply: Reply::Done }]), "{orders:?}");
     assert_eq!(events(&turn), before + 1);

@@ -202,7 +202,7 @@ impl Door {
     /// Has what was only seen put on disk. Where that cannot be, whoever looks sees what is there.
     pub async fn settle(&self) {
         let by = Principal::local_root();
-        let _ = self.asks.ask(by, Ask::Settle, self.limits.answer).await;
+        let _ = self.asks.ask(by, Ask::Settle { readings: false }, self.limits.answer).await;
     }
 
     /// Of a command: by its device, or else by who asked it.

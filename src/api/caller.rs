@@ -165,6 +165,11 @@ impl Door {
         }
     }
 
+    /// The token is there still, and not over.
+    pub fn is_good(&self, mark: &Mark) -> bool {
+        self.view.token(mark).is_some_and(|known| known.token.is_good(&self.now()))
+    }
+
     /// Told to the journal; where the loop has no time for it, to the log.
     pub async fn audit(&self, audit: Audit) {
         let event = crate::model::Event::Audit(audit);

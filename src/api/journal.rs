@@ -109,7 +109,7 @@ fn shown(view: &View, stream: Stream, page: Page) -> PageShown {
     PageShown { journal: journal.to_string(), stream, first_held, next: go_on, records, damaged }
 }
 
-fn entry_shown((seq, entry): (u64, Entry)) -> RecordShown {
+pub fn entry_shown((seq, entry): (u64, Entry)) -> RecordShown {
     RecordShown { seq, time: entry.at.wall, boot: entry.at.boot, record: Some(entry.record), heard: None }
 }
 
@@ -124,7 +124,7 @@ fn block_shown(view: &View, block: Block) -> Vec<RecordShown> {
 }
 
 /// Numbers become names where the view still knows them.
-fn heard_shown(view: &View, heard: Heard) -> HeardShown {
+pub fn heard_shown(view: &View, heard: Heard) -> HeardShown {
     let known = view.numbered(heard.device);
     let point = |no| {
         let points = known.as_ref().map(|known| &known.capabilities.points[..]).unwrap_or_default();

@@ -22,6 +22,8 @@ pub mod routes;
 mod serve;
 pub mod shown;
 pub mod socket;
+mod stream;
+mod taking;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ use crate::view::View;
 pub use pace::{Pace, Strangers};
 pub use routes::cut;
 pub use serve::{Doors, serve};
+pub use stream::Live;
 
 /// Bytes of a request that no settings can forbid: a client that sends much sends it in parts of this size.
 pub const ALWAYS_TAKEN: usize = 64 << 10;
@@ -52,6 +55,8 @@ pub struct Door {
     pub public_key: Option<String>,
     pub started: Mono,
     pub view: Arc<View>,
+    /// For those who listen to what happens.
+    pub live: Live,
     pub asks: Arc<Asks>,
     pub control: mpsc::Sender<Control>,
     /// What is wrong with devices of the settings.
@@ -79,6 +84,8 @@ pub struct Bounds {
     pub answer: Duration,
     /// How long somebody may wait for a command's end.
     pub wait: Duration,
+    /// Who takes nothing of an answer for so long is let go.
+    pub stalled: Duration,
     /// Entries of a list at once.
     pub page: usize,
 }

@@ -21,6 +21,7 @@ use super::caller::Origin;
 use super::far::Far;
 use super::fault::Fault;
 use super::metrics::Connected;
+use super::taking::Taking;
 use super::{Door, routes, socket};
 use crate::metrics::{self, Metrics};
 
@@ -43,6 +44,7 @@ pub struct Doors {
 pub struct Hall {
     router: TowerToHyperService<Router>,
     metrics: Arc<Metrics>,
+    stalled: Duration,
     stop: watch::Receiver<bool>,
 }
 
@@ -50,8 +52,8 @@ pub struct Hall {
 pub async fn serve(doors: Doors, door: Arc<Door>, stop: watch::Receiver<bool>) {
     let Doors { socket, group, far } = doors;
     let most = door.limits.connections;
-    let metrics = door.metrics.clone();
-    let hall = Hall { router: TowerToHyperService::new(routes::router(door)), metrics, stop };
+    let (metrics, stalled) = (door.metrics.clone(), door.limits.stalled);
+    let hall = Hall { router: TowerToHyperService::new(routes::router(door)), metrics, stalled, stop };
     let here = at_the_socket(socket, group.as_ref(), most, &hall);
     match far {
         Some(far) => drop(tokio::join!(here, far.serve(&hall))),
@@ -117,6 +119,7 @@ impl Hall {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let place = (place, Connected::new(&self.metrics, origin.door()));
+        let stream = Taking::new(stream, self.stalled);
         let (guest, stop) = (Guest { router: self.router.clone(), origin }, self.stop.clone());
         tokio::spawn(async move {
             talk(stream, guest, stop).await;

@@ -10,20 +10,21 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
+use crate::feed::Feed;
 use crate::model::*;
 use crate::seal::Seal;
 use crate::store::{JournalId, Opening, Settings, Store};
 
 const LONG: Duration = Duration::from_secs(20);
 
-struct World {
-    door: Arc<Door>,
+pub struct World {
+    pub door: Arc<Door>,
     store: Store,
     events: mpsc::Receiver<Event>,
     _folder: tempfile::TempDir,
 }
 
-fn world() -> World {
+pub fn world() -> World {
     let folder = tempfile::tempdir().unwrap();
     let opening = Opening {
         boot_id: [1; 16],
@@ -40,6 +41,7 @@ fn world() -> World {
         public_key: Some("AQID".into()),
         started: Mono(0),
         view: Arc::new(View::default()),
+        live: Live::new(Feed::new(1 << 20, 4)),
         asks: Arc::new(Asks::new(sender, 4)),
         control: mpsc::channel(1).0,
         wrong: watch::channel(Vec::new()).1,
@@ -50,7 +52,7 @@ fn world() -> World {
         listens: Arc::default(),
         pace: Pace::new(0),
         strangers: Strangers::default(),
-        limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, page: 10 },
+        limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, stalled: LONG, page: 10 },
         mono: || Mono(5_000),
     };
     World { door: Arc::new(door), store, events, _folder: folder }

@@ -111,10 +111,13 @@ const MADE_AT_THE_START: &[&str] = &[
     "limits.event_batch",
     "limits.asks",
     "limits.connections",
+    "limits.streams",
+    "limits.stream_memory",
     "limits.body",
     "limits.answer",
     "limits.wait",
     "limits.requests",
+    "limits.stalled",
     "limits.page",
     "limits.metric_labels",
 ];

@@ -265,6 +265,12 @@ section! {
         asks: usize = 64, from 1, to 4_096;
         /// Connections to the socket at once.
         connections: usize = 32, from 1, to 4_096;
+        /// Who may listen to what happens at once (GET /v1/stream), each on one of the connections; a further one is told to
+        /// come back.
+        streams: usize = 128, from 1, to 4_096;
+        /// Memory for what just happened, for those who listen; it is used only while somebody does. Who is further behind
+        /// is told from the disk, and readings are written for that, at most each 5 s.
+        stream_memory: Size = Size(1 << 20), from Size(16 << 10), to Size(256 << 20);
         /// The largest request on the socket; not below 64KiB, for that is what `dmgw device register` sends at once.
         body: Size = Size(64 << 10), from Size(ALWAYS_TAKEN as u64), to Size(16 << 20);
         /// How long a request may take to be accepted. After that the answer is "not known: ask again with the same id".
@@ -273,6 +279,8 @@ section! {
         wait: Span = Span::secs(300), from Span::secs(1), to Span::secs(DAY);
         /// Requests a second that one principal may make; 0: as many as it likes. Root at the socket always may.
         requests: u32 = 500, from 0, to 1_000_000;
+        /// A client that takes nothing of its answer for so long is let go.
+        stalled: Span = Span::secs(30), from Span::millis(100), to Span::secs(3_600);
         /// Entries on one page of a list.
         page: usize = 1_000, from 1, to 10_000;
         /// Links that GET /v1/metrics, and the gateway as a device, tell of one by one; further ones are summed as "other".

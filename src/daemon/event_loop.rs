@@ -18,6 +18,7 @@ use super::standing::Standing;
 use super::trial::Trial;
 use crate::asks::Asks;
 use crate::engine;
+use crate::feed::Feed;
 use crate::links;
 use crate::metrics::Metrics;
 use crate::model::device::DeviceNow;
@@ -61,6 +62,8 @@ pub struct EventLoop {
     /// Who waits for settings to be on disk.
     pub configured: Vec<oneshot::Sender<()>>,
     pub view: Arc<View>,
+    /// For who listens to what happens.
+    pub feed: Arc<Feed>,
     pub asks: Arc<Asks>,
     pub notify: Notify,
     /// Where it leaves behind that it moves.
@@ -131,6 +134,7 @@ impl EventLoop {
     }
 
     fn turn_once(&mut self, now: &Now, batch: &mut Vec<Event>) -> Result<(), StoreError> {
+        self.turn.listen(self.feed.listened());
         for mut event in batch.drain(..) {
             note(&mut self.links, &self.metrics, now, &event);
             mark_keys(&self.seal, &mut event);
@@ -140,6 +144,8 @@ impl EventLoop {
         others.into_iter().for_each(|other| self.configure(now, other));
         let orders = self.turn.settle(now)?;
         self.publish(now);
+        // After the view, from which listeners take the names.
+        self.feed.put(now, self.turn.news());
         self.send(orders);
         if self.turn.is_settled() {
             for done in self.configured.drain(..) {

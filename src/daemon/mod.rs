@@ -236,6 +236,7 @@ async fn stop(mut running: start::Running) -> anyhow::Result<()> {
     running.loop_thread.unpark();
     let closed = closed(end, running.loop_ended, &running.pulse).await;
     running.view.release_waiters();
+    running.feed.close();
     running.api_stop.send_replace(true);
     let _ = tokio::time::timeout(API_STOPS, running.api).await;
     if running.own_socket {

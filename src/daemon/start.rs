@@ -32,6 +32,7 @@ use crate::config::probation::{self, AtStart};
 use crate::config::starting::{Found, Started};
 use crate::config::{self, Config};
 use crate::engine;
+use crate::feed::Feed;
 use crate::links::{Keys, mono};
 use crate::model::{Event, Layer, Now};
 use crate::seal::{self, OwnKey, Seal};
@@ -51,6 +52,7 @@ pub struct Running {
     pub asks: Arc<Asks>,
     pub door: Arc<api::Door>,
     pub view: Arc<View>,
+    pub feed: Arc<Feed>,
     pub links: Attached,
     /// Where the loop takes other settings from.
     pub configure: std::sync::mpsc::SyncSender<Configure>,
@@ -145,6 +147,7 @@ pub fn start(
         configure: other_settings,
         configured: Vec::new(),
         view: view.clone(),
+        feed: api_door.live.feed.clone(),
         asks: asks.clone(),
         notify: notify.clone(),
         pulse: pulse.clone(),
@@ -165,6 +168,7 @@ pub fn start(
     let far = far(&config, &seal, &api_door, api_tls)?;
     let doors = api::Doors { socket: socket.listener, group, far };
     let (api_stop, api_stopped) = watch::channel(false);
+    let feed = api_door.live.feed.clone();
     let api = tokio::spawn(api::serve(doors, api_door.clone(), api_stopped));
     let running = Running {
         socket: socket.place,
@@ -172,6 +176,7 @@ pub fn start(
         asks,
         door: api_door,
         view,
+        feed,
         links,
         configure,
         events,
@@ -320,6 +325,7 @@ fn door(
         started: numbers.started,
         view: numbers.view.clone(),
         asks: numbers.asks.clone(),
+        live: api::Live::new(Feed::new(config.limits.stream_memory.0 as usize, config.limits.streams)),
         control,
         wrong,
         snapshots: turn.snapshots(),
@@ -334,6 +340,7 @@ fn door(
             body: config.limits.body.0 as usize,
             answer: config.limits.answer.0,
             wait: config.limits.wait.0,
+            stalled: config.limits.stalled.0,
             page: config.limits.page,
         },
         mono,

@@ -25,7 +25,7 @@ impl Engine {
             Ask::Operate(operate) => self.operate(now, by, operate, step),
             Ask::Cancel { command } => self.cancel(now, by, &command, step),
             Ask::Discover { link } => self.discover(now, by, &link, step),
-            Ask::Settle => settle(by),
+            Ask::Settle { .. } => settle(by),
             Ask::Register { devices } => self.register(now, by, devices, step),
             Ask::Grant(grant) => self.give(now, by, grant, step),
             Ask::Revoke { token } => self.revoke(by, token, step),

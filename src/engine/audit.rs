@@ -112,7 +112,7 @@ pub(super) fn of_ask(ask: &Ask) -> (String, Option<String>) {
         Ask::Register { devices } => named("register", format!("{} devices", devices.len())),
         Ask::Grant(grant) => named("grant", grant.name.to_string()),
         Ask::Revoke { token } => named("revoke", token.to_string()),
-        Ask::Settle => ("settle".into(), None),
+        Ask::Settle { .. } => ("settle".into(), None),
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_was_done_is_told_each_time_and_what_is_only_guarded_is_not() {
-        let ask = Ask::Settle;
+        let ask = Ask::Settle { readings: false };
         assert_eq!(came(&ask, &Reply::Done, true), None);
         let discover = Ask::Discover { link: Name::new("a").unwrap() };
         assert_eq!(came(&discover, &Reply::Done, false), Some(Came::Done));

@@ -141,7 +141,11 @@ pub enum Ask {
         link: Name,
     },
     /// Somebody looks at what is on disk: what waits for the next commit need not wait longer.
-    Settle,
+    Settle {
+        /// Readings that are gathered in memory, too.
+        #[serde(default)]
+        readings: bool,
+    },
     /// Devices that shall be known; answered one by one.
     Register {
         devices: Vec<Registration>,

@@ -17,6 +17,18 @@ pub(super) struct Journal<'t> {
     table: JournalTable<'t>,
     pub(super) heads: Heads,
     pub(super) tally: Tally,
+    /// What came in with its number, where somebody wants to hear of it.
+    told: Option<Vec<Numbered>>,
+}
+
+/// A record of *vital* or *events* with the number that it got.
+pub type Numbered = (u64, Entry);
+
+/// What a transaction makes of the journal.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) heads: Heads,
+    pub(super) told: Vec<Numbered>,
 }
 
 /// What a span of records holds, as far as they can be read.
@@ -32,7 +44,11 @@ struct Span {
 
 impl<'t> Journal<'t> {
     pub(super) fn new(table: JournalTable<'t>, heads: Heads) -> Journal<'t> {
-        Journal { table, heads, tally: Tally::default() }
+        Journal { table, heads, told: None, tally: Tally::default() }
+    }
+
+    pub(super) fn telling(self, wanted: bool) -> Journal<'t> {
+        Journal { told: wanted.then(Vec::new), ..self }
     }
 
     pub(super) fn append(&mut self, entry: &Entry) -> Result<(), StoreError> {
@@ -44,6 +60,7 @@ impl<'t> Journal<'t> {
         self.tally.record(stream, 1);
         self.tally.gap(&entry.record);
         self.grown(stream, seq + 1, rows);
+        self.told.iter_mut().for_each(|told| told.push((seq, entry.clone())));
         Ok(())
     }
 
@@ -161,12 +178,12 @@ impl<'t> Journal<'t> {
         Ok((span, seq))
     }
 
-    pub(super) fn save(mut self, now: &Now) -> Result<(Heads, Tally), StoreError> {
+    pub(super) fn save(mut self, now: &Now) -> Result<(Written, Tally), StoreError> {
         self.heads.tick(now);
         let row = pack(&HEADS, &self.heads)?;
         self.table.insert(HEADS, row.as_slice())?;
         self.tally.give(Cause::Rest, row.len());
-        Ok((self.heads, self.tally))
+        Ok((Written { heads: self.heads, told: self.told.unwrap_or_default() }, self.tally))
     }
 
     /// After the heads were lost: they are counted again from the rows. Slow, and only then.

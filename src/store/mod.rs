@@ -86,6 +86,7 @@ mod write;
 pub use block::{Block, Clock};
 pub use error::StoreError;
 pub use heads::JournalId;
+pub use journal::Numbered;
 pub use open::{Opened, Opening};
 pub use settings::{Bounds, Reader, Settings};
 pub use snapshot::{Page, Records, Snapshots};

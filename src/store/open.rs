@@ -244,8 +244,8 @@ fn write_start(
     let heads = &mut journal.heads;
     (heads.clean, heads.flushed) = (false, *now);
     heads.telemetry.reserved = heads.telemetry.next.saturating_add(settings.reserve);
-    let (heads, tally) = journal.save(now)?;
-    Ok((heads, gap, tally))
+    let (written, tally) = journal.save(now)?;
+    Ok((written.heads, gap, tally))
 }
 
 fn crash_gap(heads: &Heads, now: &Now) -> Option<Gap> {

@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::file::{begin, connect, connect_on};
 use super::gather::Gathered;
 use super::heads::{Heads, read_heads};
-use super::journal::Journal;
+use super::journal::{Journal, Numbered, Written};
 use super::rows::JOURNAL;
 use super::settings::Settings;
 use super::snapshot::{Shared, Snapshots};
@@ -34,18 +34,21 @@ pub struct Store {
     failed: Option<Attempt>,
     /// Changes of a commit that seemed to fail and did not.
     landed: Vec<Change>,
+    /// Somebody wants to hear which records were committed; those that nobody was told of yet.
+    tells: bool,
+    told: Vec<Numbered>,
 }
 
 struct Attempt {
     changes: Vec<Change>,
-    heads: Heads,
+    written: Written,
     tally: Tally,
 }
 
 /// How far a commit came before it was no longer sure that nothing was written.
 #[derive(Default)]
 struct Reached {
-    heads: Option<Heads>,
+    written: Option<Written>,
     tally: Tally,
 }
 
@@ -65,7 +68,8 @@ impl Store {
         looks: Looks,
     ) -> Store {
         let gathered = Gathered::new(heads.telemetry.next);
-        let store = Store { shared, settings, heads, gathered, path, looks, failed: None, landed: Vec::new() };
+        let (landed, told) = (Vec::new(), Vec::new());
+        let store = Store { shared, settings, heads, gathered, path, looks, failed: None, landed, tells: false, told };
         store.tell_heads();
         store
     }
@@ -80,6 +84,21 @@ impl Store {
     /// The last number of a reading that may be shown outside already.
     pub fn sendable_to(&self) -> u64 {
         self.gathered.next().min(self.heads.telemetry.reserved) - 1
+    }
+
+    /// The number after the last that may be shown outside.
+    pub fn shown_to(&self, stream: Stream) -> u64 {
+        if stream == Stream::Telemetry { self.sendable_to() + 1 } else { self.heads.of(stream).next }
+    }
+
+    /// Whether [`Store::told`] is to tell of what is committed from now on.
+    pub fn tell(&mut self, wanted: bool) {
+        self.tells = wanted;
+    }
+
+    /// Records of *vital* and *events* that were committed since this was asked last, each with its number.
+    pub fn told(&mut self) -> Vec<Numbered> {
+        std::mem::take(&mut self.told)
     }
 
     /// When to commit with `flush` if nothing else happens before.
@@ -137,16 +156,17 @@ impl Store {
             return Ok(());
         }
         let (mut reached, begin) = (Reached::default(), Instant::now());
-        let written = self.write(now, &work, journal, &mut reached);
-        let Reached { heads, tally } = reached;
-        match written {
+        let went = self.write(now, &work, journal, &mut reached);
+        let Reached { written, tally } = reached;
+        match went {
             Ok(()) => {
                 self.shared.counts.took.add(begin.elapsed());
-                self.moved(heads, &tally);
+                self.moved(written, &tally);
             }
             Err(error) => {
                 self.shared.counts.failed.add(1);
-                self.failed = heads.map(|heads| Attempt { changes: all.to_vec(), heads, tally }).or(self.failed.take());
+                let attempt = written.map(|written| Attempt { changes: all.to_vec(), written, tally });
+                self.failed = attempt.or(self.failed.take());
                 return Err(error);
             }
         }
@@ -174,15 +194,15 @@ impl Store {
         work.changes.touches_journal() || (work.flush && self.gathered.len() > 0) || self.gathered.lost().is_some()
     }
 
-    /// `reached` has the heads when it is no longer sure that nothing was written.
+    /// `reached` has what was written when it is no longer sure that nothing was.
     fn write(&mut self, now: &Now, work: &Work, journal: bool, reached: &mut Reached) -> Result<(), StoreError> {
         let shared = self.shared.clone();
         shared.with(|db| {
             let txn = begin(db)?;
             let mut tally = Tally::default();
             work.changes.write(&txn, &shared.seal, &mut tally)?;
-            let heads = if journal { Some(self.write_journal(&txn, now, work, &mut tally)?) } else { None };
-            *reached = Reached { heads, tally };
+            let written = if journal { Some(self.write_journal(&txn, now, work, &mut tally)?) } else { None };
+            *reached = Reached { written, tally };
             Ok(txn.commit()?)
         })
     }
@@ -193,8 +213,8 @@ impl Store {
         now: &Now,
         work: &Work,
         tally: &mut Tally,
-    ) -> Result<Heads, StoreError> {
-        let mut journal = Journal::new(txn.open_table(JOURNAL)?, self.heads.clone());
+    ) -> Result<Written, StoreError> {
+        let mut journal = Journal::new(txn.open_table(JOURNAL)?, self.heads.clone()).telling(self.tells);
         journal.tally = std::mem::take(tally);
         if let Some(lost) = self.gathered.lost() {
             journal.append_gap(now, lost.clone())?;
@@ -213,9 +233,9 @@ impl Store {
         journal.drop_passed(&self.settings.readers)?;
         journal.drop_beyond(now, &self.settings.bounds)?;
         self.finish(&mut journal.heads, now, work);
-        let (heads, counted) = journal.save(now)?;
+        let (written, counted) = journal.save(now)?;
         *tally = counted;
-        Ok(heads)
+        Ok(written)
     }
 
     fn write_blocks(&mut self, journal: &mut Journal, now: &Now) -> Result<(), StoreError> {
@@ -243,13 +263,14 @@ impl Store {
         }
     }
 
-    fn moved(&mut self, heads: Option<Heads>, tally: &Tally) {
+    fn moved(&mut self, written: Option<Written>, tally: &Tally) {
         self.failed = None;
         self.shared.counts.commits.add(1);
         self.shared.counts.add(tally);
-        if let Some(heads) = heads {
+        if let Some(Written { heads, mut told }) = written {
             self.gathered.taken(heads.telemetry.next);
             self.heads = heads;
+            self.told.append(&mut told);
             self.tell_heads();
         }
     }
@@ -279,8 +300,8 @@ impl Store {
         shared.replace(open)?;
         let heads = shared.with(read_heads)?;
         match self.failed.take() {
-            Some(attempt) if heads.as_ref() == Some(&attempt.heads) => {
-                self.moved(Some(attempt.heads), &attempt.tally);
+            Some(attempt) if heads.as_ref() == Some(&attempt.written.heads) => {
+                self.moved(Some(attempt.written), &attempt.tally);
                 self.landed = attempt.changes;
                 Ok(())
             }

@@ -85,6 +85,7 @@ const ROWS: &[Row] = &[
     row("GET /v1/attempts", "/v1/attempts", nothing, VIEWER, None),
     row("GET /v1/journal/{stream}", "/v1/journal/events", nothing, VIEWER, VIEWER),
     row("GET /v1/journal/{stream}", "/v1/journal/events?fresh=true", nothing, OPERATOR, OPERATOR),
+    row("GET /v1/stream", "/v1/stream", nothing, VIEWER, VIEWER),
     row("POST /v1/journal/ack", "/v1/journal/ack", ack, ADMINISTRATOR, None),
     row("GET /v1/config", "/v1/config", nothing, OPERATOR, None),
     row("GET /v1/config/diff", "/v1/config/diff", nothing, OPERATOR, None),
@@ -183,7 +184,7 @@ fn lists_hold_what_is_in_scope_and_nothing_else() {
     let scoped = &world.tokens[2][1];
     let status = world.gateway.as_token(scoped, "GET", "/v1/status", &Value::Null).ok();
     assert_eq!((&status["devices"]["all"], &status["journal"]), (&json!(300), &Value::Null), "{status}");
-    world.gateway.post("/v1/ask", &json!({ "settle": null }));
+    world.gateway.post("/v1/ask", &json!({ "settle": {} }));
     for token in [scoped, &world.tokens[1][1]] {
         let page = world.gateway.as_token(token, "GET", "/v1/journal/events?fresh=true&limit=1000", &Value::Null).ok();
         let text = page["records"].to_string();

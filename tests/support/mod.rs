@@ -16,6 +16,7 @@
 pub mod client;
 pub mod disk;
 pub mod http;
+pub mod listen;
 pub mod planted;
 pub mod process;
 pub mod scrape;
@@ -33,6 +34,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use http::Answer;
+pub use listen::Listener;
 use process::Process;
 
 /// Nothing that a test waits for takes longer, on a busy machine.
@@ -261,6 +263,12 @@ impl Gateway {
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         http::exchange(&self.socket(), "GET", path, b"").expect("an answer")
+    }
+
+    /// Listens to what happens; `asked` is what stands after the `?`.
+    #[track_caller]
+    pub fn listen(&self, asked: &str, last: Option<&str>) -> Listener {
+        Listener::open(&self.socket(), &format!("/v1/stream?{asked}"), last).expect("a stream")
     }
 
     /// None while nobody listens.

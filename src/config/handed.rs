@@ -69,6 +69,7 @@ impl Config {
             busy_age: of.flush_busy.0,
             many: of.busy,
             idle_age: of.flush_idle.0,
+            ..store::Settings::default()
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A damaged row is as if it were not there, and counted.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use redb::{Key, ReadTransaction, ReadableDatabase, TableDefinition, TableError};
 use serde::de::DeserializeOwned;
@@ -29,15 +30,31 @@ impl Snapshots {
 
     /// The oldest first.
     pub fn log(&self, device: DeviceNo) -> Result<Vec<Entry>, StoreError> {
-        self.read(|txn| {
-            let Some(table) = there(txn.open_table(LOGS))? else { return Ok(Vec::new()) };
-            let mut lines = Vec::new();
-            for row in table.range((device.0, 0)..=(device.0, u64::MAX))? {
-                let (key, row) = row?;
-                lines.extend(self.believed(unpack(&key.value(), row.value())));
+        let (mut lines, mut from) = (Vec::new(), Some(0));
+        while let Some(line) = from {
+            from = self.read(|txn| self.log_from(txn, device, line, &mut lines))?;
+        }
+        Ok(lines)
+    }
+
+    /// The line to go on with, where the disk takes longer than a snapshot may live.
+    fn log_from(
+        &self,
+        txn: &ReadTransaction,
+        device: DeviceNo,
+        from: u64,
+        lines: &mut Vec<Entry>,
+    ) -> Result<Option<u64>, StoreError> {
+        let until = Instant::now() + self.shared.longest_read;
+        let Some(table) = there(txn.open_table(LOGS))? else { return Ok(None) };
+        for row in table.range((device.0, from)..=(device.0, u64::MAX))? {
+            let (key, row) = row?;
+            lines.extend(self.believed(unpack(&key.value(), row.value())));
+            if Instant::now() >= until {
+                return Ok(key.value().1.checked_add(1));
             }
-            Ok(lines)
-        })
+        }
+        Ok(None)
     }
 
     /// What who shows this identity must hold. `None` too where the row is damaged, and an error where it cannot be opened:

@@ -138,7 +138,8 @@ impl Store {
         txn.commit()?;
         looks.counts.commits.add(1);
         looks.counts.add(&tally);
-        let shared = Arc::new(Shared::new(db, journal, opening.seal.clone(), looks.counts.clone()));
+        let shared = Shared::new(db, journal, opening.seal.clone(), looks.counts.clone(), settings.longest_read);
+        let shared = Arc::new(shared);
         let store = Store::new(shared, settings, heads, path.map(Path::to_owned), looks);
         let Found { state, damaged, .. } = found;
         Ok((store, Opened { state, journal, clean, now, newest, gap, damaged }))

@@ -3,6 +3,8 @@
 //!
 //! The first piece opens with the number of pieces, so a record is read whole or not at all.
 
+use std::time::Instant;
+
 use redb::{ReadableTable, StorageError, Table};
 
 use super::rows::{JournalKey, seal, unseal};
@@ -66,9 +68,19 @@ fn seq_of(row: Option<Result<Row<'_>, StorageError>>) -> Result<Option<u64>, Sto
     Ok(row.transpose()?.map(|(key, _)| key.value().1))
 }
 
-/// Reads record after record, from a number on.
+/// Reads record after record, from a number on; until a time, where one is set.
 pub(super) struct Records<I: Iterator> {
-    rows: std::iter::Peekable<I>,
+    rows: I,
+    until: Option<Instant>,
+    read: u64,
+    part: Option<Part>,
+}
+
+/// A record of which rows were read; whether it is whole says the row after it.
+pub(super) struct Part {
+    pub(super) seq: u64,
+    rows: u64,
+    whole: Whole,
 }
 
 pub(super) fn records<'t>(
@@ -76,22 +88,64 @@ pub(super) fn records<'t>(
     stream: u8,
     from: u64,
 ) -> Result<Records<impl Iterator<Item = Result<Row<'t>, StorageError>>>, StorageError> {
-    let rows = table.range((stream, from, 0)..=(stream, u64::MAX, u16::MAX))?;
-    Ok(Records { rows: rows.peekable() })
+    records_after(table, stream, from, None)
+}
+
+/// The same, with a record that was begun.
+pub(super) fn records_after<'t>(
+    table: &'t impl ReadableTable<JournalKey, &'static [u8]>,
+    stream: u8,
+    from: u64,
+    part: Option<Part>,
+) -> Result<Records<impl Iterator<Item = Result<Row<'t>, StorageError>>>, StorageError> {
+    let (seq, piece) = part.as_ref().map_or((from, 0), |part| (part.seq, part.whole.pieces));
+    let rows = table.range((stream, seq, piece)..=(stream, u64::MAX, u16::MAX))?;
+    Ok(Records { rows, until: None, read: 0, part })
 }
 
 impl<'t, I: Iterator<Item = Result<Row<'t>, StorageError>>> Records<I> {
-    /// The next record with the number of rows it stands in.
+    pub(super) fn until(self, until: Instant) -> Records<I> {
+        Records { until: Some(until), ..self }
+    }
+
+    /// The next record with the number of rows it stands in. None at the end, and when the time is over.
     pub(super) fn next(&mut self) -> Result<Option<(Found, u64)>, StorageError> {
-        let Some(row) = self.rows.next().transpose()? else { return Ok(None) };
-        let (seq, mut rows) = (row.0.value().1, 1);
-        let mut whole = Whole::default();
-        whole.add(&row);
-        while let Some(row) = self.rows.next_if(|row| matches!(row, Ok((key, _)) if key.value().1 == seq)) {
-            whole.add(&row?);
-            rows += 1;
+        while !self.is_late() {
+            let Some(row) = self.rows.next().transpose()? else { return Ok(self.part.take().map(Part::finish)) };
+            self.read += 1;
+            let seq = row.0.value().1;
+            if let Some(part) = self.part.as_mut().filter(|part| part.seq == seq) {
+                part.add(&row);
+                continue;
+            }
+            let mut begun = Part { seq, rows: 0, whole: Whole::default() };
+            begun.add(&row);
+            if let Some(part) = self.part.replace(begun) {
+                return Ok(Some(part.finish()));
+            }
         }
-        Ok(Some(((seq, whole.finish()), rows)))
+        Ok(None)
+    }
+
+    /// Not before anything was read: so whoever goes on comes to an end.
+    pub(super) fn is_late(&self) -> bool {
+        self.read > 0 && self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// The record that comes next, as far as it was read.
+    pub(super) fn begun(self) -> Option<Part> {
+        self.part
+    }
+}
+
+impl Part {
+    fn add(&mut self, row: &Row<'_>) {
+        self.rows += 1;
+        self.whole.add(row);
+    }
+
+    fn finish(self) -> (Found, u64) {
+        ((self.seq, self.whole.finish()), self.rows)
     }
 }
 

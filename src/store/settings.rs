@@ -67,6 +67,8 @@ pub struct Settings {
     pub many: u64,
     /// or when it is so old.
     pub idle_age: Duration,
+    /// No snapshot lives longer, but for the one row that is being read: it pins pages, and the file grows meanwhile.
+    pub longest_read: Duration,
 }
 
 impl Default for Settings {
@@ -83,6 +85,7 @@ impl Default for Settings {
             busy_age: Duration::from_secs(5),
             many: 10_000,
             idle_age: Duration::from_secs(60),
+            longest_read: Duration::from_secs(2),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What others than the loop read: pages of the journal as it stood at one moment.
 //!
-//! A page is bounded by a count and by bytes, and the file is let go before anything is decoded: a long-lived snapshot
-//! would pin pages and make the file grow. [`Store::reopen`](super::Store::reopen) waits for pages that are being read.
+//! A page is bounded by a count, by bytes and by a time, and the file is let go before anything is decoded: a long-lived
+//! snapshot would pin pages and make the file grow. What a slow disk does not give in time comes with the next page. [`Store::reopen`](super::Store::reopen) waits for pages that are being read.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use redb::{Database, ReadableDatabase};
 
@@ -16,7 +17,7 @@ use crate::seal::Seal;
 use super::block::{Block, decode, peek};
 use super::error::StoreError;
 use super::heads::{Heads, JournalId, read_heads_in};
-use super::pieces::{Found, at_or_before, records};
+use super::pieces::{Found, Part, at_or_before, records_after};
 use super::rows::{JOURNAL, code};
 use super::state::{DamagedRow, read_layers};
 
@@ -31,6 +32,7 @@ pub(super) struct Shared {
     pub(super) seal: Arc<Seal>,
     pub(super) damaged: AtomicU64,
     pub(super) counts: Arc<OfStore>,
+    pub(super) longest_read: Duration,
 }
 
 enum Handle {
@@ -41,8 +43,15 @@ enum Handle {
 }
 
 impl Shared {
-    pub(super) fn new(db: Database, journal: JournalId, seal: Arc<Seal>, counts: Arc<OfStore>) -> Shared {
-        Shared { file: RwLock::new(Handle::Open(db)), journal, seal, damaged: AtomicU64::new(0), counts }
+    pub(super) fn new(
+        db: Database,
+        journal: JournalId,
+        seal: Arc<Seal>,
+        counts: Arc<OfStore>,
+        longest_read: Duration,
+    ) -> Shared {
+        let (file, damaged) = (RwLock::new(Handle::Open(db)), AtomicU64::new(0));
+        Shared { file, journal, seal, damaged, counts, longest_read }
     }
 
     pub(super) fn with<T>(&self, f: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -110,9 +119,9 @@ impl Snapshots {
         self.shared.with(|db| read_layers(&db.begin_read()?))
     }
 
-    /// Records from a number on, at most `limit`: entries, or readings.
+    /// Records from a number on, at most `limit`: entries, or readings. Fewer where the disk is slow.
     pub fn page(&self, stream: Stream, from: u64, limit: usize) -> Result<Page, StoreError> {
-        let raw = self.shared.with(|db| Raw::read(db, stream, from, limit))?;
+        let raw = Raw::read(&self.shared, stream, from, limit)?;
         let head = *raw.heads.of(stream);
         let (journal, from) = (self.shared.journal, from.max(head.first));
         let mut page = Page {
@@ -155,33 +164,61 @@ fn heads_in(txn: &redb::ReadTransaction) -> Result<Heads, StoreError> {
 }
 
 impl Raw {
-    fn read(db: &Database, stream: Stream, from: u64, limit: usize) -> Result<Raw, StoreError> {
+    /// A record that takes longer than a snapshot may live is read in several; it never changes, it may only go.
+    fn read(shared: &Shared, stream: Stream, from: u64, limit: usize) -> Result<Raw, StoreError> {
+        let mut part = None;
+        loop {
+            match shared.with(|db| Raw::begin(db, stream, from, limit, part.take(), shared.longest_read))? {
+                Begun::Page(raw) => return Ok(raw),
+                Begun::Late(begun) => part = begun,
+            }
+        }
+    }
+
+    fn begin(
+        db: &Database,
+        stream: Stream,
+        from: u64,
+        limit: usize,
+        part: Option<Part>,
+        longest: Duration,
+    ) -> Result<Begun, StoreError> {
+        let until = Instant::now() + longest;
         let txn = db.begin_read()?;
         let heads = heads_in(&txn)?;
         let table = txn.open_table(JOURNAL)?;
         let head = heads.of(stream);
         let from = from.max(head.first);
+        let part = part.filter(|part| part.seq >= head.first);
         // A block that began earlier may hold the number that is asked for.
         let start = match stream {
-            Stream::Telemetry => at_or_before(&table, code(stream), from)?.unwrap_or(from),
-            Stream::Vital | Stream::Events => from,
+            Stream::Telemetry if part.is_none() => at_or_before(&table, code(stream), from)?.unwrap_or(from),
+            _ => from,
         };
-        let mut rows = records(&table, code(stream), start)?;
+        let mut rows = records_after(&table, code(stream), start, part)?.until(until);
         let (mut found, mut bytes, mut taken) = (Vec::new(), 0, 0);
-        let mut after = head.next;
-        while limit > 0
+        while taken < limit
+            && bytes < PAGE_BYTES
             && let Some(((seq, record), count)) = rows.next()?
         {
-            if taken >= limit || bytes >= PAGE_BYTES {
-                after = seq;
-                break;
-            }
             taken += readings(stream, seq, from, record.as_deref());
             bytes += record.as_ref().map_or(count as usize * 4_000, Vec::len);
             found.push((seq, record));
         }
-        Ok(Raw { heads, found, after })
+        let late = rows.is_late();
+        let begun = rows.begun();
+        if late && found.is_empty() && limit > 0 {
+            return Ok(Begun::Late(begun));
+        }
+        let after = begun.map_or(heads.of(stream).next, |part| part.seq);
+        Ok(Begun::Page(Raw { heads, found, after }))
     }
+}
+
+enum Begun {
+    Page(Raw),
+    /// The time was over before there was one record.
+    Late(Option<Part>),
 }
 
 /// What a record counts against the limit.

@@ -6,6 +6,7 @@ mod broken;
 mod flow;
 mod kept;
 mod sealed;
+mod slow;
 #[path = "../../../tests/support/torn_disk.rs"]
 mod torn_disk;
 mod watched;

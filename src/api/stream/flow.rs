@@ -20,7 +20,7 @@ use crate::model::token::Mark;
 use crate::model::{DeviceNo, Stream};
 
 /// How soon a listener looks again; what happens after a rest is told at once.
-const PACE: Duration = Duration::from_millis(40);
+const PACE: Duration = Duration::from_millis(25);
 /// Without news there is a comment, so that both ends know that the other is there.
 const BEAT: Duration = Duration::from_secs(15);
 /// A piece that is so long goes out; one message may go beyond it.

@@ -7,11 +7,12 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use dmgw::engine::{LinkSettings, Settings};
+use dmgw::feed::{Listened, News};
 use dmgw::model::event::Operate;
 use dmgw::model::*;
 use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
-use dmgw::turn::{LONGEST_WAIT, MOST_HELD, Turn};
+use dmgw::turn::{LISTENED_WAIT, LONGEST_WAIT, MOST_HELD, Turn};
 use torn_disk::TornDisk;
 
 fn at(ms: u64) -> Now {
@@ -253,6 +254,62 @@ fn whoever_looks_finds_what_was_seen_on_disk() {
     let orders = turn.settle(&at(3_000)).unwrap();
     assert!(matches!(orders[..], [Order::Reply { to: 7, reply: Reply::Done }]), "{orders:?}");
     assert_eq!(events(&turn), before + 1);
+}
+
+#[test]
+fn while_somebody_listens_a_record_waits_a_second_and_is_told_when_it_is_on_disk() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    let listened = Listened { any: true, records: true };
+    turn.listen(listened);
+    let before = turn.news().next;
+    take(&mut turn, 2_000, LinkEvent::Gone { device: DeviceNo(0) });
+    turn.settle(&at(2_000)).unwrap();
+    assert_eq!((turn.wake_at(), turn.news().next), (Some(Mono(2_000) + LISTENED_WAIT), before), "not on disk yet");
+    turn.settle(&at(3_000)).unwrap();
+    let News { records, next, .. } = turn.news();
+    let [(no, entry)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((*no, next), (before[1], [before[0], before[1] + 1, before[2]]));
+    assert!(matches!(entry.record, Record::DeviceGone { .. }));
+    assert!(turn.news().records.is_empty(), "told once");
+    // For who listens to readings only, a record need not be written sooner.
+    turn.listen(Listened { records: false, ..listened });
+    take(&mut turn, 4_000, heard(4_000));
+    turn.settle(&at(4_000)).unwrap();
+    assert_eq!(turn.wake_at(), Some(Mono(4_000) + LONGEST_WAIT));
+}
+
+#[test]
+fn readings_are_told_as_they_come_and_nothing_is_while_nobody_listens() {
+    let mut turn = open(&TornDisk::default());
+    take(&mut turn, 2_000, heard(2_000));
+    turn.settle(&at(2_000)).unwrap();
+    let next = turn.news().next[2];
+    assert!(turn.news().readings.is_empty());
+    turn.listen(Listened { any: true, records: false });
+    take(&mut turn, 2_100, heard(2_100));
+    turn.settle(&at(2_100)).unwrap();
+    let told = turn.news();
+    assert_eq!((told.readings.len(), told.readings[0].0, told.next[2]), (1, next, next + 1));
+}
+
+#[test]
+fn readings_in_memory_are_written_for_who_needs_them_and_for_nobody_else() {
+    let mut turn = open(&TornDisk::default());
+    let on_disk = |turn: &Turn| turn.snapshots().page(Stream::Telemetry, 0, 100).unwrap().next;
+    let before = on_disk(&turn);
+    let settle = |turn: &mut Turn, ms: u64, readings: bool| {
+        turn.take(&at(ms), Event::Ask { to: 7, by: Principal::local_root(), ask: Ask::Settle { readings } });
+        turn.settle(&at(ms)).unwrap();
+    };
+    take(&mut turn, 2_000, heard(2_000));
+    settle(&mut turn, 2_001, false);
+    assert_eq!(on_disk(&turn), before);
+    settle(&mut turn, 2_002, true);
+    assert_eq!(on_disk(&turn), before + 1);
+    let commits = turn.store().commits();
+    settle(&mut turn, 2_003, true);
+    assert_eq!(turn.store().commits(), commits, "there is nothing to write");
 }
 
 /// A count is written when it has doubled; a clean stop loses nothing of it.

@@ -7,7 +7,7 @@
 //!     │                                  ┌───────────┐  publishes after each batch   ┌──────┐
 //!     │  orders: a channel a link,       │ the loop  │ ────────────────────────────▶ │ view │
 //!     └───────────────────────────────── │ (a thread,│                               └──────┘
-//!        room for all of its credits     │ owns Turn)│ ──▶ state.redb                    │ read
+//!        room for all of its credits     │ owns Turn)│ ──▶ state.redb, the feed          │ read
 //!                                        └───────────┘                                  ▼
 //!   api tasks ── asks ─────────────────────────▲   │ replies: one-shot, by number  ┌─────────┐
 //!     ▲  one per connection                    └───┼───────────────────────────────│   api   │

@@ -65,6 +65,7 @@ fn a_commit_that_took_hold_and_still_failed_is_not_made_twice() {
         let disk = TornDisk::default();
         let (mut store, _) = open(&disk, settings(), 0);
         store.gather(&at(1), heard(1, 10));
+        store.tell(true);
         disk.stop_at(disk.syncs() + syncs);
         let changes = everything(1);
         assert!(store.commit(&at(1), &changes, true).is_err());
@@ -83,6 +84,10 @@ fn a_commit_that_took_hold_and_still_failed_is_not_made_twice() {
         let records = counts.records.each_ref().map(|count| count.get());
         assert_eq!((records, counts.failed.get()), ([1, 2, 10], 1));
         assert_eq!((counts.rows[0].get(), counts.gathered.get()), (1, 0));
+        let mut told: Vec<_> = store.told().iter().map(|(no, entry)| (entry.record.stream(), *no)).collect();
+        told.sort_unstable();
+        assert_eq!(told, [(Stream::Vital, 1), (Stream::Events, 1), (Stream::Events, 2)], "each is told once");
+        assert!(store.told().is_empty());
     }
     assert!(landed > 0, "the case that this test is about did not come up");
 }

@@ -51,7 +51,9 @@ fn slow(holding: &TornDisk, longest_read: Duration) -> Store {
 fn filled(changes: &[Change], heard: Vec<Heard>) -> TornDisk {
     let disk = TornDisk::default();
     let (mut store, _) = open(&disk, Settings::default(), 10);
-    heard.into_iter().for_each(|heard| drop(store.gather(&at(20), heard)));
+    for heard in heard {
+        store.gather(&at(20), heard);
+    }
     store.commit(&at(20), changes, true).unwrap();
     store.close(&at(30)).unwrap();
     disk

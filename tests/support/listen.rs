@@ -86,6 +86,23 @@ impl Listener {
         }
     }
 
+    /// Only the last number of *telemetry* of the next message, for who reads many; none where the stream has ended.
+    pub fn next_number(&mut self) -> Option<u64> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.lines.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            if let Some(id) = line.strip_prefix("id: ") {
+                id.trim_end().clone_into(&mut self.id);
+            }
+            if line.starts_with("data: ") {
+                return self.id.rsplit('.').next()?.parse().ok();
+            }
+        }
+    }
+
     /// The next that is wanted; a stream that ends, or says nothing for long, is a failure.
     #[track_caller]
     pub fn until(&mut self, wanted: impl Fn(&Message) -> bool) -> Message {

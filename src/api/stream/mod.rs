@@ -169,11 +169,8 @@ async fn first_held(door: &Door) -> Result<Position, Fault> {
     .await
 }
 
-/// What comes next of each stream. The first who listens wakes the loop, which then tells it.
+/// What comes next of each stream. Who listens wakes the loop, which then tells it, and commits what waits too long now.
 async fn next(door: &Door, listener: &mut Listener) -> Result<Numbers, Fault> {
-    if let Some(next) = door.live.feed.next() {
-        return Ok(next);
-    }
     door.asks.put(Event::Wake, door.limits.answer).await?;
     let told = async {
         loop {

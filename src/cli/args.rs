@@ -3,6 +3,7 @@
 mod ask;
 mod config;
 mod device;
+mod looking;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use crate::config::DEFAULT_PATH;
 pub use ask::{AskArgs, CommandVerb, ReadArgs, WriteArgs};
 pub use config::{ChangeArgs, ConfigVerb, LogArgs};
 pub use device::{DeviceVerb, ListArgs, RegisterArgs};
+pub use looking::{CreateArgs, GroupVerb, PointArgs, PointVerb, TokenVerb, WatchArgs};
 
 const EXITS: &str = "Exit codes:
   0  done
@@ -59,6 +61,9 @@ pub enum Verb {
     /// Which devices there are, how one is and why, what happened to it; and to make them known
     #[command(subcommand)]
     Device(DeviceVerb),
+    /// Points of all devices, as they were read last
+    #[command(subcommand)]
+    Point(PointVerb),
     /// Read points of a device, or of several, now
     Read(ReadArgs),
     /// Write a point of a device, or of several
@@ -66,6 +71,11 @@ pub enum Verb {
     /// Ask for any other operation; what became of it
     #[command(subcommand)]
     Command(CommandVerb),
+    /// Groups of devices
+    #[command(subcommand)]
+    Group(GroupVerb),
+    /// What happens, line by line as it happens; after a lost connection it goes on where it was
+    Watch(WatchArgs),
     /// What happened, and that a reader has it
     #[command(subcommand)]
     Journal(JournalVerb),
@@ -80,10 +90,18 @@ pub enum Verb {
     Config(ConfigVerb),
     /// The running set: the settings that hold, versions laid over, and all known devices, as TOML that `dmgw check` takes
     Export,
+    /// A support bundle: status, settings, records and log in one file, without secrets
+    Bundle {
+        /// Where to [default: dmgw-bundle.tar.zst]
+        file: Option<PathBuf>,
+    },
+    /// Who may come in from afar
+    #[command(subcommand)]
+    Token(TokenVerb),
     /// Secrets of the settings, and the gateway's own key
     #[command(subcommand)]
     Secret(SecretVerb),
-    /// Descriptions of kinds of devices; needs no daemon
+    /// Descriptions of kinds of devices; but for --running it needs no daemon
     #[command(subcommand)]
     Profile(ProfileVerb),
     /// What makes a shell complete names of devices, points, keys and all the rest
@@ -91,6 +109,17 @@ pub enum Verb {
     Completion { shell: completion::Shell },
     /// The versions of this program and of the daemon
     Version,
+}
+
+impl Verb {
+    /// What needs no daemon.
+    pub fn profile_of_files(&self) -> Option<&ProfileVerb> {
+        match self {
+            Verb::Profile(ProfileVerb::List { running: true }) => None,
+            Verb::Profile(of_files) => Some(of_files),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,7 +175,11 @@ pub enum SecretVerb {
 #[derive(Debug, Subcommand)]
 pub enum ProfileVerb {
     /// All profiles that the settings hold or that come with this program
-    List,
+    List {
+        /// Those that the daemon holds, and how many devices have each
+        #[arg(long)]
+        running: bool,
+    },
     /// One profile as it holds, with what it takes from another
     Show {
         #[arg(add = completion::profile())]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::{Method, Request};
+use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Builder;
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -59,7 +60,40 @@ impl Client {
         body: Bytes,
         wait: Duration,
     ) -> Result<T, CliError> {
-        let posts = method == Method::POST;
+        let bytes = self.bytes(method, uri, body, wait).await?;
+        serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))
+    }
+
+    /// As it came, whatever it is.
+    pub async fn get_text(&self, uri: &str, wait: Duration) -> Result<String, CliError> {
+        let bytes = self.bytes(Method::GET, uri, Bytes::new(), wait).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    pub async fn delete(&self, uri: &str, wait: Duration) -> Result<(), CliError> {
+        self.bytes(Method::DELETE, uri, Bytes::new(), wait).await.map(drop)
+    }
+
+    /// A stream of events, behind that position.
+    pub async fn open(&self, uri: &str, behind: Option<&str>) -> Result<Incoming, CliError> {
+        let mut request = request(Method::GET, uri).header("accept", "text/event-stream");
+        if let Some(position) = behind {
+            request = request.header("last-event-id", position);
+        }
+        let answer = tokio::time::timeout(PATIENCE, self.send(request, Bytes::new()));
+        let late = |_| CliError::Failed("the daemon did not answer in time".into());
+        let answer = answer.await.map_err(late)??;
+        if answer.status().is_success() {
+            return Ok(answer.into_body());
+        }
+        let bytes = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
+        let bytes = bytes.map_err(|error| CliError::Failed(error.to_string()))?.to_bytes();
+        let fault: Body = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
+        Err(CliError::Told(fault.error))
+    }
+
+    async fn bytes(&self, method: Method, uri: &str, body: Bytes, wait: Duration) -> Result<Bytes, CliError> {
+        let posts = method != Method::GET;
         let within = PATIENCE.saturating_add(wait);
         let answer = match tokio::time::timeout(within, self.exchange(method, uri, body)).await {
             Ok(answer) => answer?,
@@ -68,34 +102,40 @@ impl Client {
         };
         let (good, bytes) = answer;
         if good {
-            return serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()));
+            return Ok(bytes);
         }
         let told: Told = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
         Err(CliError::Told(told))
     }
 
     async fn exchange(&self, method: Method, uri: &str, body: Bytes) -> Result<(bool, Bytes), CliError> {
-        let stream = UnixStream::connect(&self.path).await.map_err(|error| not_reachable(&self.path, &error))?;
-        let posts = method == Method::POST;
-        let broken = |error: &dyn std::fmt::Display| match posts {
-            true => not_known(&format!("the connection ended before the answer came: {error}")),
-            false => CliError::Failed(format!("the connection ended before the answer came: {error}")),
-        };
-        let (mut send, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
-        tokio::spawn(connection);
-        let request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .header("host", "dmgw")
-            .header("content-type", "application/json")
-            .body(Full::new(body))
-            .map_err(|error| CliError::Failed(error.to_string()))?;
-        let answer = send.send_request(request).await.map_err(|error| broken(&error))?;
+        let changes = method != Method::GET;
+        let answer = self.send(request(method, uri), body).await?;
         let good = answer.status().is_success();
         let bytes = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
-        Ok((good, bytes.map_err(|error| broken(&error))?.to_bytes()))
+        Ok((good, bytes.map_err(|error| broken(changes, &error))?.to_bytes()))
     }
+
+    async fn send(&self, request: Builder, body: Bytes) -> Result<Response<Incoming>, CliError> {
+        let changes = request.method_ref().is_some_and(|method| method != Method::GET);
+        let stream = UnixStream::connect(&self.path).await.map_err(|error| not_reachable(&self.path, &error))?;
+        let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| broken(changes, &error))?;
+        tokio::spawn(connection);
+        let request = request.body(Full::new(body)).map_err(|error| CliError::Failed(error.to_string()))?;
+        send.send_request(request).await.map_err(|error| broken(changes, &error))
+    }
+}
+
+fn request(method: Method, uri: &str) -> Builder {
+    Request::builder().method(method).uri(uri).header("host", "dmgw").header("content-type", "application/json")
+}
+
+/// What was to change something may have done so.
+fn broken(changes: bool, error: &dyn std::fmt::Display) -> CliError {
+    let says = format!("the connection ended before the answer came: {error}");
+    if changes { not_known(&says) } else { CliError::Failed(says) }
 }
 
 fn not_known(says: &str) -> CliError {

@@ -117,6 +117,10 @@ pub fn profile() -> ArgValueCompleter {
     completer(|_| asked::profiles())
 }
 
+pub fn token() -> ArgValueCompleter {
+    completer(|_| asked::tokens())
+}
+
 pub fn command() -> ArgValueCompleter {
     completer(|_| asked::commands())
 }

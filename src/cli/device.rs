@@ -16,7 +16,8 @@ use super::{CliError, Exit, print_json};
 use crate::api::shown::{DeviceShown, LogShown};
 use crate::model::device::Connectivity;
 use crate::model::{Component, LifeCycle, Part};
-pub use list::{all, devices};
+pub use list::{all, devices, of_filter, selector};
+pub use page::point_row;
 use page::told_device;
 
 const AT_ONCE: Duration = Duration::ZERO;

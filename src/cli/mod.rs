@@ -4,6 +4,7 @@
 
 mod again;
 mod args;
+mod bundle;
 mod client;
 mod colour;
 mod command;
@@ -12,9 +13,11 @@ mod config;
 mod device;
 mod export;
 mod facts;
+mod group;
 mod link;
 mod log;
 mod look;
+mod point;
 mod profile;
 mod progress;
 mod register;
@@ -22,8 +25,10 @@ mod secret;
 mod spelling;
 mod standing;
 mod status;
+mod stream;
 mod table;
 mod terminal;
+mod token;
 mod told;
 mod waiting;
 mod watch;
@@ -39,7 +44,7 @@ use crate::config::{DEFAULT_PATH, DEFAULT_SOCKET, starting};
 use crate::links::sim::plant::{self, Plant};
 use crate::seal::guard_memory;
 pub use args::Args;
-use args::{CommandVerb, DeviceVerb, JournalVerb, LinkVerb, SecretVerb, Verb};
+use args::{CommandVerb, DeviceVerb, GroupVerb, JournalVerb, LinkVerb, PointVerb, SecretVerb, Verb};
 use client::Client;
 use watch::How;
 
@@ -73,6 +78,15 @@ impl CliError {
             CliError::Told(told) if told.kind == "not-known" => 3,
             CliError::Told(_) | CliError::NotFound { .. } | CliError::Failed(_) => 1,
             CliError::Usage { .. } => 2,
+        }
+    }
+
+    /// What was lost may come back.
+    fn may_pass(&self) -> bool {
+        match self {
+            CliError::NotReachable { .. } | CliError::Failed(_) => true,
+            CliError::Told(told) => told.kind == "busy",
+            CliError::Usage { .. } | CliError::NotFound { .. } => false,
         }
     }
 
@@ -156,7 +170,7 @@ pub fn client(args: Box<Args>) -> ExitCode {
     if let Verb::Completion { shell } = &args.verb {
         return exit(completion::script(*shell), json);
     }
-    if let Verb::Profile(what) = &args.verb {
+    if let Some(what) = args.verb.profile_of_files() {
         return exit(profile::profile(what, &args.config, json), json);
     }
     let ended = tokio::runtime::Builder::new_current_thread()
@@ -212,6 +226,9 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
     if let Verb::Config(verb) = verb {
         return config::config(connect, &settings, verb, json).await;
     }
+    if let Verb::Bundle { file } = verb {
+        return bundle::bundle(connect(), &settings, file.as_deref(), json).await;
+    }
     let client = connect()?;
     match verb {
         Verb::Status { watch } => status::status(&client, How { json, watch }).await,
@@ -220,6 +237,15 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         Verb::Link(LinkVerb::Discover { link }) => command::discover(&client, &link, json).await,
         Verb::Device(verb) => of_devices(&client, &settings, verb, json).await,
         Verb::Export => export::export(&client, json).await,
+        Verb::Point(PointVerb::List(only)) => point::list(&client, &only, json).await,
+        Verb::Point(PointVerb::Show { device, point, watch }) => {
+            point::show(&client, &device, &point, How { json, watch }).await
+        }
+        Verb::Group(GroupVerb::List) => group::list(&client, json).await,
+        Verb::Group(GroupVerb::Show { group }) => group::show(&client, &group, json).await,
+        Verb::Token(verb) => token::token(&client, verb, json).await,
+        Verb::Watch(args) => stream::watch(&client, args, json).await,
+        Verb::Profile(_) => profile::running(&client, json).await,
         Verb::Read(read) => command::ask(&client, read.into(), json).await,
         Verb::Write(write) => command::ask(&client, write.into(), json).await,
         Verb::Command(verb) => of_commands(&client, verb, json).await,
@@ -234,9 +260,9 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
         Verb::Run
         | Verb::Sim { .. }
         | Verb::Check { .. }
-        | Verb::Profile(_)
         | Verb::Config(_)
-        | Verb::Completion { .. } => Ok(Exit::Done),
+        | Verb::Completion { .. }
+        | Verb::Bundle { .. } => Ok(Exit::Done),
     }
 }
 

@@ -6,10 +6,12 @@ mod trial;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::args::ProfileVerb;
+use super::client::Client;
 use super::table::{print, table, width};
 use super::{CliError, Exit, print_json};
 use crate::config::gather::EXAMPLE;
@@ -20,7 +22,7 @@ use crate::profile::example;
 
 pub fn profile(what: &ProfileVerb, config: &Path, json: bool) -> Result<Exit, CliError> {
     match what {
-        ProfileVerb::List => list(&all(config)?, json),
+        ProfileVerb::List { .. } => list(&all(config)?, json),
         ProfileVerb::Show { name, origin } => shown::show(&all(config)?, name, *origin, json),
         ProfileVerb::Check { files } => check(files, json),
         ProfileVerb::Test { what } => trial::test(what, config, json),
@@ -76,6 +78,33 @@ fn all(config: &Path) -> Result<All, CliError> {
 
 fn failed(error: ConfigError) -> CliError {
     CliError::Failed(error.to_string())
+}
+
+/// `GET /v1/profiles`; further keys are told as they come.
+#[derive(Serialize, Deserialize)]
+struct Running {
+    profiles: Vec<Held>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Held {
+    name: String,
+    devices: usize,
+    #[serde(flatten)]
+    more: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Those that the daemon holds.
+pub async fn running(client: &Client, json: bool) -> Result<Exit, CliError> {
+    let found: Running = client.get("/v1/profiles", Duration::ZERO).await?;
+    if json {
+        return print_json(&found);
+    }
+    let text = |of: &Held, key: &str| of.more.get(key).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
+    let row = |of: &Held| vec![of.name.clone(), of.devices.to_string(), text(of, "version"), text(of, "title")];
+    let rows: Vec<Vec<String>> = found.profiles.iter().map(row).collect();
+    print(&table(&["NAME", "DEVICES", "VERSION", "TITLE"], &rows, width()));
+    Ok(Exit::Done)
 }
 
 #[derive(Serialize)]

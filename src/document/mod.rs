@@ -7,7 +7,7 @@
 pub mod fault;
 pub mod leaf;
 mod lines;
-mod mask;
+pub mod mask;
 pub mod parse;
 pub mod part;
 mod placed;

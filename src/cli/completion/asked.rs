@@ -94,6 +94,15 @@ pub fn profiles() -> Vec<String> {
     get::<Profiles>("/v1/profiles").into_iter().flat_map(|found| found.profiles).map(|of| of.name).collect()
 }
 
+#[derive(Deserialize)]
+struct Tokens {
+    tokens: Vec<Named>,
+}
+
+pub fn tokens() -> Vec<String> {
+    get::<Tokens>("/v1/tokens").into_iter().flat_map(|found| found.tokens).map(|of| of.name).collect()
+}
+
 /// The keys that are set, and the tables that they stand in.
 pub fn keys() -> Vec<String> {
     let found: Option<Flat> = get("/v1/config");

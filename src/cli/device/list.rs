@@ -63,11 +63,16 @@ fn filters(args: &ListArgs) -> Result<String, CliError> {
 }
 
 pub fn of_filter(text: &str) -> Result<String, CliError> {
+    Ok(format!("&for={}", escaped(&selector(text)?)))
+}
+
+/// As the daemon reads it, or where it is wrong.
+pub fn selector(text: &str) -> Result<String, CliError> {
     let selector = Selector::parse(text).map_err(|bad| CliError::Usage {
         says: told_where(text, &bad),
         hint: "dmgw config explain group.for tells what can be said".into(),
     })?;
-    Ok(format!("&for={}", escaped(selector.text())))
+    Ok(selector.text().to_owned())
 }
 
 pub fn state_filter(word: &str) -> Result<String, CliError> {

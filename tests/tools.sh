@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
-# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box]
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages]
 set -euo pipefail
 
 here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -59,6 +59,12 @@ box() {
   [ -e target/box/debian/usr ] && return 0
   say "making the root of the box in target/box, once, of some 200 MB"
   as_root tests/box/root.sh "$PWD/target/box/debian" >&2 || say "the root could not be made: those tests will be skipped"
+}
+
+pages() {
+  apt groff "groff" "a test renders the man pages and looks for warnings" || say "no groff: that test will be skipped"
+  apt man "man-db" "man reads the pages that were made" || say "no man: read the pages with groff"
+  apt tmux "tmux" "a session in a real terminal is compared with what it should look like" || say "no tmux: that test will be skipped"
 }
 
 for tool in "$@"; do "$tool"; done

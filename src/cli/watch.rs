@@ -108,7 +108,7 @@ async fn called_off(keys: bool) {
     let (pressed, q) = oneshot::channel();
     if keys {
         std::thread::spawn(move || {
-            if stdin().bytes().any(|key| matches!(key, Ok(b'q' | b'Q') | Err(_))) {
+            if stdin().lock().bytes().any(|key| matches!(key, Ok(b'q' | b'Q') | Err(_))) {
                 let _ = pressed.send(());
             }
         });

@@ -59,7 +59,7 @@ pub fn log() -> Result<String, String> {
         lines.push(format!("{at} {says}"));
     }
     if lines.is_empty() {
-        return Err(format!("the journal of systemd holds nothing of dmgw.service"));
+        return Err("the journal of systemd holds nothing of dmgw.service".into());
     }
     lines.reverse();
     Ok(lines.join("\n"))

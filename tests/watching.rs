@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use support::dmgw;
@@ -20,7 +20,7 @@ fn event(seq: u64) -> String {
 /// Each connection gets the next answer, which then breaks off; what it asked is told.
 fn serve(path: &Path, answers: Vec<String>) -> Receiver<String> {
     let listener = UnixListener::bind(path).unwrap();
-    let (asked, told) = channel();
+    let (asked, told) = sync_channel(answers.len());
     std::thread::spawn(move || {
         for answer in answers {
             let (mut stream, _) = listener.accept().unwrap();

@@ -94,8 +94,8 @@ fn measure() {
     let (stop, stopped) = watch::channel(false);
     let serving = {
         let _within = runtime.enter();
-        let listener = api::socket::bind(&socket).expect("a socket");
-        runtime.spawn(api::serve(listener, door, stopped))
+        let socket = api::socket::bind(&socket, None).expect("a socket");
+        runtime.spawn(api::serve(api::Doors { socket, group: None, far: None }, door, stopped))
     };
     let until = stop.subscribe();
     let heard = Arc::new(AtomicU64::new(0));
@@ -204,7 +204,12 @@ fn door(turn: &Turn, view: &Arc<View>) -> Arc<api::Door> {
         control: mpsc::channel(1).0,
         wrong: watch::channel(Vec::new()).1,
         snapshots: turn.snapshots(),
+        metrics: Arc::default(),
+        numbers: Arc::new(dmgw::metrics::Seen::default),
         readers: Vec::new(),
+        listens: Arc::default(),
+        pace: api::Pace::new(0),
+        strangers: api::Strangers::default(),
         limits: api::Bounds {
             connections: 32,
             body: api::ALWAYS_TAKEN,

@@ -88,8 +88,8 @@ impl Client {
         }
         let bytes = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
         let bytes = bytes.map_err(|error| CliError::Failed(error.to_string()))?.to_bytes();
-        let fault: Body = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
-        Err(CliError::Told(fault.error))
+        let told: Told = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
+        Err(CliError::Told(told))
     }
 
     async fn bytes(&self, method: Method, uri: &str, body: Bytes, wait: Duration) -> Result<Bytes, CliError> {

@@ -85,7 +85,7 @@ impl CliError {
     fn may_pass(&self) -> bool {
         match self {
             CliError::NotReachable { .. } | CliError::Failed(_) => true,
-            CliError::Told(told) => told.kind == "busy",
+            CliError::Told(told) => ["busy", "too-often"].contains(&told.kind.as_str()),
             CliError::Usage { .. } | CliError::NotFound { .. } => false,
         }
     }

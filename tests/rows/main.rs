@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod doors;
 mod identity;
 mod keeping_off;
 mod many;

@@ -77,10 +77,24 @@ pub fn connect(to: SocketAddr, gateway: &Pair, own: Option<&Pair>) -> std::io::R
     Ok(stream)
 }
 
-/// One request; an error means that nobody answered.
+/// One request without a body.
 pub fn exchange(stream: &mut Stream, method: &str, path: &str, token: Option<&str>) -> std::io::Result<Answer> {
+    request(stream, method, path, token, &Value::Null)
+}
+
+/// One request; an error means that nobody answered.
+pub fn request(
+    stream: &mut Stream,
+    method: &str,
+    path: &str,
+    token: Option<&str>,
+    body: &Value,
+) -> std::io::Result<Answer> {
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: gateway.test\r\nconnection: close\r\n{token}\r\n")?;
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let length = body.len();
+    write!(stream, "{method} {path} HTTP/1.1\r\nhost: gateway.test\r\nconnection: close\r\n{token}")?;
+    write!(stream, "content-length: {length}\r\n\r\n{body}")?;
     let mut bytes = Vec::new();
     let mut part = [0; 4096];
     loop {

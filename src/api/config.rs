@@ -1,10 +1,12 @@
 //! The settings: which hold, to read them again, and to change them. All of it is the daemon's own doing; the engine only
 //! hears of the result.
 
+use std::fmt::Display;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -12,7 +14,8 @@ use tokio::sync::oneshot;
 use super::ask::{Asked as AskedFor, Word, body, query};
 use super::caller::Caller;
 use super::fault::Fault;
-use super::{Asked, Control, Door, Here, cut};
+use super::tag::Seen;
+use super::{Asked, Control, Door, Here, NotApplied, cut};
 use crate::model::layer::{Versions, Wanted};
 use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Audit, Came};
@@ -51,23 +54,41 @@ fn bad_settings(says: String) -> Fault {
     )
 }
 
-pub async fn reload(State(door): Here, caller: Caller) -> Result<(StatusCode, Json<Reloaded>), Fault> {
-    door.apply(&caller, "reload", Asked::Reload).await
+fn not_applied(why: NotApplied) -> Fault {
+    match why {
+        NotApplied::Wrong(_) => bad_settings(why.to_string()),
+        NotApplied::ChangedMeanwhile => Fault::new(
+            StatusCode::PRECONDITION_FAILED,
+            "changed-meanwhile",
+            format!("{why}; nothing is changed"),
+            "look at them again (GET /v1/config), and ask with the ETag that they have now",
+        ),
+    }
 }
 
-pub async fn change(State(door): Here, caller: Caller, sent: Body) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+pub async fn reload(State(door): Here, caller: Caller, head: HeaderMap) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+    door.apply(&caller, "reload", Asked::Reload, &head).await
+}
+
+pub async fn change(
+    State(door): Here,
+    caller: Caller,
+    head: HeaderMap,
+    sent: Body,
+) -> Result<(StatusCode, Json<Reloaded>), Fault> {
     let wanted: Wanted = body(&door, sent).await?;
     let by = caller.principal.name.clone();
-    door.apply(&caller, "change", Asked::Change(wanted, by)).await
+    door.apply(&caller, "change", Asked::Change(wanted, by), &head).await
 }
 
 pub async fn back(
     State(door): Here,
     caller: Caller,
     Word(version): Word,
+    head: HeaderMap,
 ) -> Result<(StatusCode, Json<Reloaded>), Fault> {
     let by = caller.principal.name.clone();
-    door.apply(&caller, "back", Asked::Back(number(&version)?, by)).await
+    door.apply(&caller, "back", Asked::Back(number(&version)?, by), &head).await
 }
 
 pub async fn confirm(State(door): Here, caller: Caller, Word(version): Word) -> Result<Json<()>, Fault> {
@@ -94,29 +115,36 @@ fn number(word: &str) -> Result<u64, Fault> {
 }
 
 impl Door {
-    async fn apply(&self, caller: &Caller, verb: &str, what: Asked) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+    async fn apply(
+        &self,
+        caller: &Caller,
+        verb: &str,
+        what: Asked,
+        head: &HeaderMap,
+    ) -> Result<(StatusCode, Json<Reloaded>), Fault> {
+        let seen = Seen::read(head, header::IF_MATCH);
         let version = match &what {
             Asked::Back(version, _) => Some(*version),
             Asked::Reload | Asked::Change(..) => None,
         };
-        let came_to = self.control(|to| Control::Apply(what, to)).await;
+        let came_to = self.control(|to| Control::Apply(what, seen, to)).await;
         self.tell(caller, verb, version, &came_to).await;
-        let reloaded = came_to?.map_err(|why| bad_settings(format!("nothing is changed: {why}")))?;
+        let reloaded = came_to?.map_err(not_applied)?;
         let status = if reloaded.unsettled { StatusCode::ACCEPTED } else { StatusCode::OK };
         Ok((status, Json(reloaded)))
     }
 
     /// Who asked it, and what came of it.
-    async fn tell<T>(
+    async fn tell<T, E: Display>(
         &self,
         caller: &Caller,
         verb: &str,
         version: Option<u64>,
-        came: &Result<Result<T, String>, Fault>,
+        came: &Result<Result<T, E>, Fault>,
     ) {
         let came = match came {
             Ok(Ok(_)) => Came::Done,
-            Ok(Err(why)) => Came::Refused(why.clone()),
+            Ok(Err(why)) => Came::Refused(why.to_string()),
             Err(fault) => Came::Refused(fault.message.clone()),
         };
         let on = version.map(|version| format!("version {version}"));

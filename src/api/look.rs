@@ -16,6 +16,7 @@ use super::shown::{
     AttemptShown, AttemptsShown, ClockShown, Counts, DeviceShown, Devices, LinkShown, LinksShown, LogShown,
     ProfileShown, Seen, Status,
 };
+use super::tag::At;
 use super::{Door, Here, cut, journal};
 use crate::model::device::{Connectivity, DeviceNow};
 use crate::model::record::Entry;
@@ -49,14 +50,15 @@ impl Range {
     }
 }
 
-pub async fn status(State(door): Here, caller: Caller) -> Json<Status> {
+pub async fn status(State(door): Here, caller: Caller) -> At<Status> {
     let listens = *door.listens.lock().unwrap_or_else(PoisonError::into_inner);
     let health = door.view.health();
-    let now = (door.mono)();
+    let at = door.now();
+    let now = at.mono;
     let (reach, whole) = (&caller.reach, caller.reach.is_whole());
     let all = door.view.devices_that(|known| reach.sees(known), None, usize::MAX);
     let wrong = if whole { door.wrong.borrow().clone() } else { Vec::new() };
-    Json(Status {
+    let status = Status {
         gateway: door.gateway.clone(),
         public_key: door.public_key.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -72,15 +74,17 @@ pub async fn status(State(door): Here, caller: Caller) -> Json<Status> {
         asks_in_flight: door.asks.in_flight(),
         links: links_of(&health, &all, now, whole),
         journal: if whole { journal::numbers(&door).await.ok() } else { None },
-    })
+    };
+    At(at, status)
 }
 
-pub async fn links(State(door): Here, caller: Caller, range: Asked<Names>) -> Result<Json<LinksShown>, Fault> {
+pub async fn links(State(door): Here, caller: Caller, range: Asked<Names>) -> Result<At<LinksShown>, Fault> {
     let range = query(range)?;
     let all = door.view.devices_that(|known| caller.reach.sees(known), None, usize::MAX);
-    let links = links_of(&door.view.health(), &all, (door.mono)(), caller.reach.is_whole());
+    let now = door.now();
+    let links = links_of(&door.view.health(), &all, now.mono, caller.reach.is_whole());
     let (links, after) = paged(&door, links, &range, |link: &LinkShown| link.name.clone())?;
-    Ok(Json(LinksShown { links, after }))
+    Ok(At(now, LinksShown { links, after }))
 }
 
 /// By name; whose scope is not everything sees those that its devices hang on.
@@ -131,7 +135,7 @@ fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
     }
 }
 
-pub async fn devices(State(door): Here, caller: Caller, range: Asked<Range>) -> Result<Json<Devices>, Fault> {
+pub async fn devices(State(door): Here, caller: Caller, range: Asked<Range>) -> Result<At<Devices>, Fault> {
     let range = query(range)?;
     let limit = door.limit(range.limit)?;
     let found = door.view.devices_that(
@@ -142,7 +146,8 @@ pub async fn devices(State(door): Here, caller: Caller, range: Asked<Range>) -> 
     let (now, health) = (door.now(), door.view.health());
     let seen = Seen { now: &now, health: &health };
     let after = (found.len() == limit).then(|| found.last().map(|last| last.device.no)).flatten();
-    Ok(Json(Devices { devices: found.iter().map(|device| DeviceShown::of(device, &seen)).collect(), after }))
+    let devices = found.iter().map(|device| DeviceShown::of(device, &seen)).collect();
+    Ok(At(now, Devices { devices, after }))
 }
 
 /// Of a device, or `…/log`, its log: ids may hold slashes, so the path is looked at here.
@@ -154,7 +159,7 @@ pub async fn device(State(door): Here, caller: Caller, Word(word): Word) -> Resu
     }
 }
 
-async fn device_shown(door: &Door, caller: &Caller, found: &DeviceNow) -> Result<Json<DeviceShown>, Fault> {
+async fn device_shown(door: &Door, caller: &Caller, found: &DeviceNow) -> Result<At<DeviceShown>, Fault> {
     let no = found.device.no;
     // Whatever the disk does: what is true now is shown.
     let (about, unread) = match journal::read(door, move |snapshots| about(&snapshots, no)).await {
@@ -171,7 +176,7 @@ async fn device_shown(door: &Door, caller: &Caller, found: &DeviceNow) -> Result
         let link = health.links.iter().find(|known| Some(&known.name) == link);
         detail.profile = ProfileShown::of(found, link.map(|link| link.driver), &door.view.profiles(), &now);
     }
-    Ok(Json(shown))
+    Ok(At(now, shown))
 }
 
 async fn log(door: &Door, caller: &Caller, word: &str) -> Result<Json<LogShown>, Fault> {

@@ -24,6 +24,7 @@ pub mod shown;
 pub mod socket;
 mod stream;
 mod taking;
+pub mod tag;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -92,7 +93,8 @@ pub struct Bounds {
 
 /// What is asked of the daemon itself, and where the answer goes.
 pub enum Control {
-    Apply(Asked, oneshot::Sender<Result<Reloaded, String>>),
+    /// Other settings; where somebody says so, only if they are still those that they have seen.
+    Apply(Asked, Option<tag::Seen>, oneshot::Sender<Result<Reloaded, NotApplied>>),
     /// The version on probation shall stay.
     Confirm(u64, oneshot::Sender<Result<(), String>>),
     /// The settings that hold.
@@ -103,6 +105,15 @@ pub enum Control {
     /// How much it says of itself.
     Log(oneshot::Sender<LogNow>),
     SetLog(SetLevel, oneshot::Sender<Result<LogNow, String>>),
+}
+
+/// Nothing is changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotApplied {
+    #[error("the settings are others by now")]
+    ChangedMeanwhile,
+    #[error("nothing is changed: {0}")]
+    Wrong(String),
 }
 
 /// Other settings.

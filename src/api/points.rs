@@ -1,6 +1,5 @@
 //! Points of many devices, with their last values: a page at a time, by the number of the device and of the point.
 
-use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +8,9 @@ use super::ask::{Asked, query};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::shown::{PointShown, points_of};
+use super::tag::{At, Still};
 use crate::model::device::DeviceNow;
-use crate::model::{DeviceId, DeviceNo, Name, PointPath, TextPattern};
+use crate::model::{DeviceId, DeviceNo, Name, Now, PointPath, TextPattern};
 use crate::selector::{Facts, For, Holds};
 
 #[derive(Debug, Default, Deserialize)]
@@ -45,6 +45,12 @@ pub struct PointsShown {
     pub after: Option<String>,
 }
 
+impl Still for PointsShown {
+    fn still(&mut self, now: &Now) {
+        self.points.iter_mut().for_each(|of| of.point.still(now));
+    }
+}
+
 impl Range {
     fn fits(&self, known: &DeviceNow) -> bool {
         let link = known.device.place.as_ref().map(|place| &place.link);
@@ -66,7 +72,7 @@ impl Range {
     }
 }
 
-pub async fn list(State(door): Here, caller: Caller, range: Asked<Range>) -> Result<Json<PointsShown>, Fault> {
+pub async fn list(State(door): Here, caller: Caller, range: Asked<Range>) -> Result<At<PointsShown>, Fault> {
     let range = query(range)?;
     let limit = door.limit(range.limit)?;
     let begin = range.begin()?;
@@ -89,13 +95,13 @@ pub async fn list(State(door): Here, caller: Caller, range: Asked<Range>) -> Res
                 let point = PointShown::of(point, last, &now);
                 points.push((no, place, PointOf { device: id.clone(), name: known.device.name.clone(), point }));
                 if points.len() > limit {
-                    return Ok(Json(page(points, limit)));
+                    return Ok(At(now, page(points, limit)));
                 }
             }
         }
         last = Some(end);
     }
-    Ok(Json(page(points, limit)))
+    Ok(At(now, page(points, limit)))
 }
 
 fn page(mut points: Vec<(DeviceNo, usize, PointOf)>, limit: usize) -> PointsShown {

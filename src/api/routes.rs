@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::caller::{allow, enter};
 use super::fault::Fault;
+use super::tag::tagged;
 use super::{Door, ask, config, groups, journal, log, look, metrics, points, stream, tokens};
 use crate::model::operation::GatewayKind;
 use crate::nearest;
@@ -88,6 +89,7 @@ pub fn router(door: Arc<Door>) -> Router {
     router
         .fallback(nowhere)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(tagged))
         .layer(from_fn_with_state(door.clone(), enter))
         .layer(from_fn_with_state(door.clone(), metrics::counted))
         .with_state(door)

@@ -8,6 +8,7 @@ mod profile;
 
 use serde::{Deserialize, Serialize};
 
+use super::tag::{Still, begin};
 use crate::model::*;
 
 pub use command::{Answer, ChildShown, CommandShown, CommandsShown, ManyCounts};
@@ -166,6 +167,20 @@ pub struct LoggedShown {
     pub time: Wall,
     pub boot: Boot,
     pub record: Record,
+}
+
+impl Still for Status {
+    fn still(&mut self, now: &Now) {
+        begin(&mut self.uptime, now);
+        self.clock.time = Wall(0);
+        self.links.iter_mut().for_each(|link| begin(&mut link.since, now));
+    }
+}
+
+impl Still for LinksShown {
+    fn still(&mut self, now: &Now) {
+        self.links.iter_mut().for_each(|link| begin(&mut link.since, now));
+    }
 }
 
 impl LogShown {

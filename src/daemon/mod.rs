@@ -49,7 +49,7 @@ use tokio::sync::oneshot::error::RecvError;
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
-use crate::api::{Asked, Control};
+use crate::api::{Asked, Control, NotApplied};
 use crate::config::starting::{self, Found};
 use crate::model::setting::Reloaded;
 use crate::seal::guard_memory;
@@ -193,7 +193,13 @@ async fn done(running: &mut start::Running, notify: &Notify, due: Due) {
     };
     // Whoever asked may have gone.
     match control {
-        Control::Apply(what, to) => drop(to.send(asked(running, notify, what).await)),
+        Control::Apply(what, seen, to) => {
+            let applied = match settings::are_still(&running.files, seen.as_ref()) {
+                Ok(()) => asked(running, notify, what).await.map_err(NotApplied::Wrong),
+                Err(why) => Err(why),
+            };
+            drop(to.send(applied));
+        }
         Control::Confirm(version, to) => drop(to.send(settings::confirm(running, version))),
         Control::Show(to) => drop(to.send(running.files.running())),
         Control::Log(to) => drop(to.send(running.logs.now())),

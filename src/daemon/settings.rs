@@ -16,6 +16,8 @@ use super::event_loop::{Configure, Versioned};
 use super::files::Files;
 use super::known;
 use super::start::Running;
+use crate::api::NotApplied;
+use crate::api::tag::{Seen, Tag};
 use crate::config::flat::{at_next_start, differences, flat};
 use crate::config::{Inputs, Reading, layers, probation, read};
 use crate::model::layer::{Layer, OnProbation, Wanted};
@@ -42,6 +44,18 @@ struct Next {
     says: String,
     /// The files are as they should be.
     files_are_right: bool,
+}
+
+/// Whether they are those that somebody has seen. Nobody changes them between this and what comes of it: all of it is done
+/// by the main task.
+pub fn are_still(files: &Files, seen: Option<&Seen>) -> Result<(), NotApplied> {
+    let Some(seen) = seen else { return Ok(()) };
+    let now = Tag::of(&files.running().map_err(NotApplied::Wrong)?);
+    let versions = Tag::of(&files.versions().map_err(NotApplied::Wrong)?);
+    match [now, versions].iter().flatten().any(|tag| seen.has(tag)) {
+        true => Ok(()),
+        false => Err(NotApplied::ChangedMeanwhile),
+    }
 }
 
 /// The files again, or every mistake in them, where it stands.

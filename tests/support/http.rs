@@ -26,6 +26,11 @@ impl Answer {
         (kind.strip_prefix("urn:dmgw:problem:").unwrap_or(kind), part("detail"), part("remedy"))
     }
 
+    /// What the head says of it.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
     pub fn ok(self) -> Value {
         assert!(self.status < 300, "{self:?}");
         self.body
@@ -80,9 +85,9 @@ pub fn parsed(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let head = head.to_ascii_lowercase();
     let status = head.split_whitespace().nth(1)?.parse().ok()?;
-    // 204: there is nothing to tell.
+    // 204 and 304: there is nothing to tell.
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length = length.or((status == 204).then_some("0"))?;
+    let length = length.or(([204, 304].contains(&status)).then_some("0"))?;
     (length.parse() == Ok(body.len())).then(|| Answer {
         status,
         body: serde_json::from_str(body).unwrap_or(Value::Null),

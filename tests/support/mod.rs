@@ -291,12 +291,17 @@ impl Gateway {
         http::exchange(&self.socket(), "POST", path, body).expect("an answer")
     }
 
+    /// With further lines of the head, each with its end.
+    #[track_caller]
+    pub fn ask_with(&self, method: &str, path: &str, body: &Value, lines: &str) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        http::exchange_with(&self.socket(), method, path, body.as_bytes(), lines).expect("an answer")
+    }
+
     /// As whoever holds this token.
     #[track_caller]
     pub fn as_token(&self, token: &str, method: &str, path: &str, body: &Value) -> Answer {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let line = format!("authorization: Bearer {token}\r\n");
-        http::exchange_with(&self.socket(), method, path, body.as_bytes(), &line).expect("an answer")
+        self.ask_with(method, path, body, &format!("authorization: Bearer {token}\r\n"))
     }
 
     /// A new token.

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::profile::ProfileShown;
+use crate::api::tag::{Still, begin};
 use crate::model::device::{Connectivity, DeviceNow, LastValue, Sleep};
 use crate::model::*;
 use crate::view::{Health, LinkState};
@@ -258,6 +259,33 @@ impl DesiredShown {
             at: desired.at.wall,
         }
     }
+}
+
+impl Still for Devices {
+    fn still(&mut self, now: &Now) {
+        self.devices.iter_mut().for_each(|device| device.still(now));
+    }
+}
+
+impl Still for DeviceShown {
+    fn still(&mut self, now: &Now) {
+        self.since.iter_mut().chain(&mut self.heard).for_each(|age| begin(age, now));
+        let ends = self.maintenance.iter_mut().flat_map(|of| &mut of.until);
+        self.blocked.iter_mut().chain(ends).for_each(|end| *end = end_of(*end, now));
+        let points = self.detail.iter_mut().flat_map(|detail| &mut detail.points);
+        points.for_each(|point| point.still(now));
+    }
+}
+
+impl Still for PointShown {
+    fn still(&mut self, now: &Now) {
+        self.age.iter_mut().for_each(|age| begin(age, now));
+    }
+}
+
+/// On the clock that never steps: told by the other one, the same end may be a millisecond off.
+fn end_of(end: Wall, now: &Now) -> Wall {
+    Wall(end.0.wrapping_add(now.mono.0).wrapping_sub(now.wall.0))
 }
 
 /// Each with its last value.

@@ -30,6 +30,7 @@ use crate::nearest;
 use crate::view::Known;
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wait {
     /// Seconds to wait for the command's end.
@@ -38,6 +39,7 @@ pub struct Wait {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Open {
     after: Option<u64>,

@@ -30,6 +30,7 @@ pub async fn versions(State(door): Here) -> Result<Json<Versions>, Fault> {
 
 /// Of two versions, or else of what a reload would change.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Between {
     from: Option<u64>,

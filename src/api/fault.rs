@@ -27,6 +27,7 @@ pub struct Fault {
 
 /// With this token the very same may be asked again, within so many seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Guard {
     pub token: Name,
     pub within: f64,
@@ -48,8 +49,9 @@ pub struct Told {
 const URN: &str = "urn:dmgw:problem:";
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// The document, member by member.
+/// What went wrong, and what to do (RFC 9457).
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Problem {
     /// `urn:dmgw:problem:` and the kind: not-found, not-allowed, bad-argument, …
     #[serde(rename = "type")]

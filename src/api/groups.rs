@@ -14,6 +14,7 @@ use super::paged::{Names, paged};
 use crate::model::Name;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupShown {
     pub name: Name,
     /// Who is in it, where a selector says so; else whoever was put into it.
@@ -23,6 +24,7 @@ pub struct GroupShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupsShown {
     pub groups: Vec<GroupShown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +32,7 @@ pub struct GroupsShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KindShown {
     pub name: Name,
     /// Devices of this kind.
@@ -37,6 +40,7 @@ pub struct KindShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct KindsShown {
     pub profiles: Vec<KindShown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

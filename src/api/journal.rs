@@ -25,6 +25,7 @@ use crate::store::{Block, Page, Records, Snapshots, StoreError};
 use crate::view::View;
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     #[serde(default)]
@@ -36,6 +37,7 @@ pub struct Range {
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Passed {
     reader: Name,

@@ -26,6 +26,7 @@ use crate::store::{Snapshots, StoreError};
 use crate::view::{Health, LinkNow, LinkState, NoDevice};
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     after: Option<u32>,
@@ -198,6 +199,7 @@ fn log_of(snapshots: &Snapshots, no: DeviceNo) -> Result<Vec<Entry>, StoreError>
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Places {
     /// The place in the list of the last one that was seen.

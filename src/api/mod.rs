@@ -15,6 +15,7 @@ mod journal;
 mod log;
 mod look;
 mod metrics;
+mod openapi;
 mod pace;
 mod paged;
 mod points;

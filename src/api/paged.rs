@@ -7,6 +7,7 @@ use super::fault::Fault;
 use crate::model::Name;
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Names {
     /// The last one that was seen.

@@ -14,6 +14,7 @@ use crate::model::{DeviceId, DeviceNo, Name, Now, PointPath, TextPattern};
 use crate::selector::{Facts, For, Holds};
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Range {
     /// Where the last page ended.
@@ -28,6 +29,7 @@ pub struct Range {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointOf {
     pub device: DeviceId,
     /// How people call the device.
@@ -38,6 +40,7 @@ pub struct PointOf {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointsShown {
     pub points: Vec<PointOf>,
     /// From where to go on.

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use super::caller::{allow, enter};
 use super::fault::Fault;
 use super::tag::tagged;
-use super::{Door, ask, config, groups, journal, log, look, metrics, points, stream, tokens};
+use super::{Door, ask, config, groups, journal, log, look, metrics, openapi, points, stream, tokens};
 use crate::model::operation::GatewayKind;
 use crate::nearest;
 
@@ -59,6 +59,7 @@ pub const ROUTES: &[Route] = routes! {
     GET "/v1/journal/{stream}", Look, journal::page, "Records of vital, events or telemetry, a page at a time";
     GET "/v1/stream", Look, stream::stream, "What happens, as it happens: a stream of events";
     POST "/v1/journal/ack", Look, journal::ack, "A reader has everything up to a number";
+    GET "/v1/openapi.json", Look, openapi::document, "What all of these take and answer (OpenAPI 3.1)";
     GET "/v1/config", ShowSettings, config::show, "The settings that hold, and where each is from";
     GET "/v1/config/diff", ShowSettings, config::diff, "What a reload would change, or what a version has changed";
     GET "/v1/config/versions", ShowSettings, config::versions, "The versions over the files";

@@ -16,6 +16,7 @@ pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, P
 pub use profile::{Other, ProfileShown, Scored};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Status {
     pub gateway: String,
     /// What the gateway proves itself with: Ed25519, base64url. Absent where its own key could not be opened.
@@ -47,6 +48,7 @@ pub struct Status {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClockShown {
     pub time: Wall,
     pub quality: ClockQuality,
@@ -54,6 +56,7 @@ pub struct ClockShown {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 /// `up` to `unknown` are the managed ones.
 pub struct Counts {
     pub all: usize,
@@ -69,6 +72,7 @@ pub struct Counts {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LinkShown {
     pub name: Name,
     pub driver: String,
@@ -85,6 +89,7 @@ pub struct LinkShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LinksShown {
     pub links: Vec<LinkShown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +97,7 @@ pub struct LinksShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AttemptsShown {
     pub attempts: Vec<AttemptShown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +105,7 @@ pub struct AttemptsShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct JournalShown {
     /// Another one means: numbers start again, what was acknowledged before says nothing.
     pub journal: String,
@@ -106,6 +113,7 @@ pub struct JournalShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StreamShown {
     pub stream: Stream,
     pub first_held: u64,
@@ -115,6 +123,7 @@ pub struct StreamShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PageShown {
     pub journal: String,
     pub stream: Stream,
@@ -128,6 +137,7 @@ pub struct PageShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RecordShown {
     pub seq: u64,
     pub time: Wall,
@@ -140,12 +150,14 @@ pub struct RecordShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeardShown {
     pub device: String,
     pub readings: Vec<ReadingShown>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ReadingShown {
     pub point: String,
     pub value: Value,
@@ -157,12 +169,14 @@ pub struct ReadingShown {
 
 /// What became of a device's connection, life and hardware; the oldest of it goes first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LogShown {
     pub device: DeviceId,
     pub records: Vec<LoggedShown>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LoggedShown {
     pub time: Wall,
     pub boot: Boot,
@@ -193,6 +207,7 @@ impl LogShown {
 
 /// Who was turned away, folded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AttemptShown {
     pub link: Name,
     /// Absent: all together for whom there was no room.

@@ -19,6 +19,7 @@ use crate::model::{Ask, Name, Reply, Role, Scope, Wall};
 use crate::view::TokenNow;
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "TokenWanted"))]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     name: Name,
@@ -35,6 +36,7 @@ pub struct Wanted {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TokenShown {
     pub name: Name,
     pub role: Role,
@@ -54,6 +56,7 @@ pub struct TokenShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TokensShown {
     pub tokens: Vec<TokenShown>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

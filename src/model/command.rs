@@ -22,6 +22,7 @@ pub const LONGEST_REASON: usize = 256;
 
 /// Ordered: the later goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Priority {
     Low,
@@ -31,6 +32,7 @@ pub enum Priority {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CommandState {
     /// On disk, not yet given to the link.
@@ -66,6 +68,7 @@ impl CommandState {
 
 /// What a link says became of an order to perform.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     Done(Vec<(PointPath, Value)>),

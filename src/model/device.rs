@@ -18,6 +18,7 @@ use super::until::Until;
 use super::value::Value;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LifeCycle {
     /// Seen, and waiting for somebody to decide.
@@ -52,6 +53,7 @@ pub const MOST_WAYS: usize = 4;
 
 /// Where a device is found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
     pub link: Name,
     pub address: Address,
@@ -216,13 +218,16 @@ impl Device {
 
 /// A device that sleeps can be reached for a while after it spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Sleep {
     /// It wakes and speaks at least so often.
     #[serde(with = "seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub every: Duration,
     /// It listens for so long after it spoke.
     #[serde(with = "seconds")]
+    #[cfg_attr(test, schemars(with = "f64"))]
     pub awake: Duration,
 }
 
@@ -326,6 +331,7 @@ impl Capabilities {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Connectivity {
     /// Not heard since the daemon started, and not missed yet either.

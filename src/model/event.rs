@@ -131,6 +131,7 @@ impl Sighting {
 pub const MOST_IDENTITIES: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Ask {
     Operate(Operate),
@@ -159,6 +160,7 @@ pub enum Ask {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Operate {
     /// The asker's own id. It must come with `expires`; without it one is made here.
@@ -181,6 +183,7 @@ pub struct Operate {
     pub priority: Priority,
     /// How long the device may take.
     #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub timeout: Option<Duration>,
     /// Not to be sent after this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

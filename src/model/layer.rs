@@ -16,6 +16,7 @@ pub const LARGEST_SUM: usize = 1 << 20;
 pub const LONGEST_NOTE: usize = 200;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Layer {
     pub version: u64,
     pub at: Now,
@@ -35,6 +36,7 @@ pub struct Layer {
 
 /// What somebody wants to be otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "SettingsWanted"))]
 #[serde(deny_unknown_fields, default)]
 pub struct Wanted {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -52,6 +54,7 @@ pub struct Wanted {
 
 /// A version that nobody has confirmed yet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OnProbation {
     pub version: u64,
     /// What holds again if nobody does.
@@ -64,6 +67,7 @@ pub struct OnProbation {
 
 /// All versions that are kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Versions {
     pub layers: Vec<Layer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,21 +8,25 @@ use serde::{Deserialize, Serialize};
 
 /// Milliseconds since the machine booted, suspended time included. Never steps. Deadlines and ladders run on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Mono(pub u64);
 
 /// Counts the boots of the machine: a [`Mono`] means nothing without it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Boot(pub u32);
 
 /// Milliseconds since 1970-01-01T00:00Z. May step; see [`ClockQuality`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Wall(pub u64);
 
 /// What the wall clock is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ClockQuality {
     /// Nobody has told this machine the time since it was made.
@@ -36,6 +40,7 @@ pub enum ClockQuality {
 
 /// The moment at which an event is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Now {
     pub mono: Mono,
     pub boot: Boot,

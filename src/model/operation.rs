@@ -22,6 +22,7 @@ pub const MOST_NAMED: usize = 256;
 
 /// At which depth to restart, activate or deactivate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     #[default]
@@ -45,11 +46,13 @@ macro_rules! operations {
     ($( $(#[$doc:meta])* $kind:ident $(($($args:tt)*))? ),* $(,)?) => {
         /// One asked operation with its arguments.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(rename_all = "kebab-case", deny_unknown_fields)]
         pub enum Operation { $( $(#[$doc])* $kind $({ $($args)* })? ),* }
 
         /// An operation without its arguments.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(rename_all = "kebab-case")]
         pub enum OperationKind { $($kind),* }
 
@@ -71,7 +74,7 @@ operations! {
     /// Ask the device to speak when these points change, or to stop that.
     Observe(points: Vec<PointPath>, on: bool),
     ReportPolicyGet(points: Vec<PointPath>),
-    ReportPolicySet(point: PointPath, #[serde(with = "seconds")] every: Duration),
+    ReportPolicySet(point: PointPath, #[serde(with = "seconds")] #[cfg_attr(test, schemars(with = "f64"))] every: Duration),
     Restart(#[serde(default)] part: Part),
     FactoryReset,
     Activate(#[serde(default)] part: Part),
@@ -93,7 +96,7 @@ operations! {
     SetClock,
     TriggerConnect,
     /// Until a time, or for a span, which needs no clock.
-    Block(#[serde(default, skip_serializing_if = "Option::is_none")] until: Option<Wall>, #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")] span: Option<Duration>),
+    Block(#[serde(default, skip_serializing_if = "Option::is_none")] until: Option<Wall>, #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")] #[cfg_attr(test, schemars(with = "Option<f64>"))] span: Option<Duration>),
     Unblock,
     Probe,
     Locate,
@@ -103,7 +106,7 @@ operations! {
     Release,
     /// People work on it: until then, or until it is switched off again. Meanwhile the gateway does nothing to it by
     /// itself, and only who is on the spot may change anything.
-    Maintenance(#[serde(default, skip_serializing_if = "Option::is_none")] until: Option<Wall>, #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")] span: Option<Duration>, #[serde(default)] off: bool),
+    Maintenance(#[serde(default, skip_serializing_if = "Option::is_none")] until: Option<Wall>, #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")] #[cfg_attr(test, schemars(with = "Option<f64>"))] span: Option<Duration>, #[serde(default)] off: bool),
     /// New hardware in the same place: id, groups and history stay.
     Replace(identity: Identity),
     /// Both are one device: what names the other names this one from now on.

@@ -116,6 +116,7 @@ pub enum Reply {
 
 /// Why not, by what the asker can do about it. The text says what happened and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     #[error("{0}")]

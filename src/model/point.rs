@@ -14,6 +14,7 @@ use super::operation::optional_seconds;
 pub const MOST_POINTS: usize = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ValueKind {
     Bool,
@@ -51,6 +52,7 @@ impl fmt::Display for ValueKind {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
     #[default]
@@ -71,6 +73,7 @@ impl Access {
 
 /// What may be written, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     #[serde(default = "lowest")]
@@ -82,6 +85,7 @@ pub struct Limits {
     pub step: Option<f64>,
     /// Not written again sooner than this after the last time.
     #[serde(default, with = "optional_seconds", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub pause: Option<Duration>,
     /// Not written while this point of the device is true: somebody on the spot has locked it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +152,7 @@ pub struct Point {
 
 /// A service or peripheral of a device.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Component {
     pub name: Name,
     #[serde(default)]

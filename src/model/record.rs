@@ -13,6 +13,7 @@ use super::point::PointPath;
 
 /// A stream of the journal. Each numbers its records from 1, without a step back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Stream {
     /// Results of commands, gaps; later alarms, tickets and heads of the audit log.
@@ -36,6 +37,7 @@ impl Stream {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GapReason {
     /// Power or process was gone before they were on disk.
@@ -50,6 +52,7 @@ pub enum GapReason {
 
 /// Nothing is lost in silence: what is missing, how many, from when to when, why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     pub stream: Stream,
     pub why: GapReason,
@@ -65,6 +68,7 @@ pub struct Gap {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Record {
     /// How a command ended.

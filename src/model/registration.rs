@@ -18,6 +18,7 @@ pub const MOST_GROUPS: usize = 32;
 pub const KEY_BYTES: std::ops::RangeInclusive<usize> = 8..=128;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Registration {
     /// At least one, or a link and an address.
@@ -34,6 +35,7 @@ pub struct Registration {
     pub about: About,
     /// Nobody who does not hold it is this device.
     #[serde(serialize_with = "super::secret::hidden", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub key: Option<Secret>,
     /// The daemon's mark of that key, to see whether it is another one. Without it, it is.
     #[serde(skip)]
@@ -54,6 +56,7 @@ pub struct Registration {
 
 /// What became of one of them, in the order in which they were asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Registered {
     New(DeviceId),

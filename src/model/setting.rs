@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One key that somebody set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Set {
     /// As TOML shows it on one line.
     pub value: String,
@@ -17,6 +18,7 @@ pub struct Set {
 pub type Flat = BTreeMap<String, Set>;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Difference {
     pub key: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,6 +29,7 @@ pub struct Difference {
 
 /// What a reload came to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Reloaded {
     pub changed: Vec<Difference>,
     /// Keys among them that take hold only when the daemon starts anew.

@@ -15,6 +15,7 @@ pub struct Mark(pub [u8; 32]);
 
 /// What somebody shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Shows {
     /// A text that was told once, when the token was made.
@@ -42,6 +43,7 @@ pub struct Token {
 
 /// One that shall be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     pub name: Name,

@@ -87,6 +87,7 @@ const ROWS: &[Row] = &[
     row("GET /v1/journal/{stream}", "/v1/journal/events?fresh=true", nothing, OPERATOR, OPERATOR),
     row("GET /v1/stream", "/v1/stream", nothing, VIEWER, VIEWER),
     row("POST /v1/journal/ack", "/v1/journal/ack", ack, ADMINISTRATOR, None),
+    row("GET /v1/openapi.json", "/v1/openapi.json", nothing, VIEWER, VIEWER),
     row("GET /v1/config", "/v1/config", nothing, OPERATOR, None),
     row("GET /v1/config/diff", "/v1/config/diff", nothing, OPERATOR, None),
     row("GET /v1/config/versions", "/v1/config/versions", nothing, OPERATOR, None),

@@ -9,6 +9,7 @@ use crate::model::*;
 const MOST_OF_MANY: usize = 1 << 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommandShown {
     pub id: CommandId,
     pub state: CommandState,
@@ -45,6 +46,7 @@ pub struct CommandShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChildShown {
     pub device: DeviceId,
     /// Absent where it was refused, or is forgotten.
@@ -62,6 +64,7 @@ pub struct ChildShown {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ManyCounts {
     pub all: usize,
     pub refused: usize,
@@ -77,6 +80,7 @@ pub struct ManyCounts {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CommandsShown {
     pub commands: Vec<CommandShown>,
     /// Ask with `after` this for the next page; absent on the last one.
@@ -86,6 +90,7 @@ pub struct CommandsShown {
 
 /// What an ask is answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     Accepted(CommandShown),

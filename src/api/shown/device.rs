@@ -12,6 +12,7 @@ use crate::model::*;
 use crate::view::{Health, LinkState};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceShown {
     pub no: DeviceNo,
     pub id: DeviceId,
@@ -55,6 +56,7 @@ pub struct DeviceShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct MaintenanceShown {
     pub by: Name,
     pub since: Wall,
@@ -63,6 +65,7 @@ pub struct MaintenanceShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Detail {
     pub identities: Vec<Identity>,
     /// Nobody who does not hold its key is this device.
@@ -94,6 +97,7 @@ pub struct Detail {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PointShown {
     pub point: PointPath,
     pub kind: ValueKind,
@@ -115,6 +119,7 @@ pub struct PointShown {
 
 /// What a point shall be, beside what the device reports.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DesiredShown {
     /// Its path; its number, where the device has it no more.
     pub point: String,
@@ -130,6 +135,7 @@ pub struct DesiredShown {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Devices {
     pub devices: Vec<DeviceShown>,
     /// Ask with `after` this for the next page; absent on the last one.

@@ -1,0 +1,165 @@
+//! What each route takes and answers, beside what its table says. A route without a row here fails a test, and so does a
+//! row without a route.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
+
+use super::schemas::Of;
+use crate::api::shown::{
+    Answer, AttemptsShown, CommandShown, CommandsShown, DeviceShown, Devices, LinksShown, LogShown, PageShown, Status,
+};
+use crate::api::{ask, config, groups, journal, look, paged, points, tokens};
+use crate::model::layer::{Versions, Wanted};
+use crate::model::setting::{Difference, Flat, Reloaded};
+use crate::model::{Ask, CommandId, Name, Stream};
+
+pub struct Row {
+    pub route: &'static str,
+    /// The word in the path.
+    pub word: Option<(Of, &'static str)>,
+    pub query: Option<Of>,
+    pub body: Option<(Of, fn() -> Value)>,
+    /// Beside problems; without a shape: an answer without a body.
+    pub answers: &'static [(u16, Option<Of>, &'static str)],
+    pub example: Option<fn() -> Value>,
+    /// Statuses of problems, beside those of every route.
+    pub refuses: &'static [u16],
+    /// It takes `If-Match`.
+    pub guarded: bool,
+}
+
+const fn row(route: &'static str, answers: &'static [(u16, Option<Of>, &'static str)]) -> Row {
+    Row { route, word: None, query: None, body: None, answers, example: None, refuses: &[], guarded: false }
+}
+
+impl Row {
+    const fn word(self, of: Of, says: &'static str) -> Row {
+        Row { word: Some((of, says)), ..self }
+    }
+
+    const fn query(self, query: Of) -> Row {
+        Row { query: Some(query), ..self }
+    }
+
+    const fn body(self, body: Of, example: fn() -> Value) -> Row {
+        Row { body: Some((body, example)), ..self }
+    }
+
+    const fn example(self, example: fn() -> Value) -> Row {
+        Row { example: Some(example), ..self }
+    }
+
+    const fn refuses(self, refuses: &'static [u16]) -> Row {
+        Row { refuses, ..self }
+    }
+
+    const fn guarded(self) -> Row {
+        Row { guarded: true, ..self }
+    }
+}
+
+fn of<T: JsonSchema>(all: &mut SchemaGenerator) -> Schema {
+    all.subschema_for::<T>()
+}
+
+/// Not under a name of its own.
+fn fields<T: JsonSchema>(all: &mut SchemaGenerator) -> Schema {
+    T::json_schema(all)
+}
+
+const fn some<T: JsonSchema>() -> Option<Of> {
+    Some(of::<T>)
+}
+
+const A_DEVICE: &str = "Its id, its name, or what only its id ends with. Slashes in it may stand as they are";
+/// Where the loop is asked, and where it refuses.
+const ASKED: &[u16] = &[403, 404, 409, 410, 422, 503, 504];
+const CHANGED: &[u16] = &[403, 409, 412, 503, 504];
+
+pub const ROWS: &[Row] = &[
+    row(
+        "POST /v1/ask",
+        &[
+            (200, some::<Answer>(), "It has ended, or was asked before, or there is nothing to follow"),
+            (202, some::<Answer>(), "It is accepted and on disk; look at /v1/commands/{id} for how it ends"),
+        ],
+    )
+    .query(fields::<ask::Wait>)
+    .body(of::<Ask>, read_a_point)
+    .example(done)
+    .refuses(&[403, 404, 409, 410, 422, 428, 503, 504]),
+    row("GET /v1/commands", &[(200, some::<CommandsShown>(), "A page of them")]).query(fields::<ask::Open>),
+    row("GET /v1/commands/{id}", &[(200, some::<CommandShown>(), "How it stands")])
+        .word(of::<CommandId>, "As it was answered when it was asked")
+        .query(fields::<ask::Wait>)
+        .refuses(&[404, 503]),
+    row("GET /v1/status", &[(200, some::<Status>(), "How it is")]),
+    row("GET /v1/devices", &[(200, some::<Devices>(), "A page of them")]).query(fields::<look::Range>),
+    row("GET /v1/devices/{id}", &[(200, some::<DeviceShown>(), "With its detail")])
+        .word(of::<String>, A_DEVICE)
+        .refuses(&[404, 503]),
+    row("GET /v1/devices/{id}/log", &[(200, some::<LogShown>(), "The oldest first")])
+        .word(of::<String>, A_DEVICE)
+        .refuses(&[404, 503]),
+    row("GET /v1/points", &[(200, some::<points::PointsShown>(), "A page of them")]).query(fields::<points::Range>),
+    row("GET /v1/groups", &[(200, some::<groups::GroupsShown>(), "A page of them")]).query(fields::<paged::Names>),
+    row("GET /v1/profiles", &[(200, some::<groups::KindsShown>(), "A page of them")]).query(fields::<paged::Names>),
+    row("GET /v1/links", &[(200, some::<LinksShown>(), "A page of them")]).query(fields::<paged::Names>),
+    row("GET /v1/attempts", &[(200, some::<AttemptsShown>(), "A page of them")])
+        .query(fields::<look::Places>)
+        .refuses(&[403]),
+    row("GET /v1/journal/{stream}", &[(200, some::<PageShown>(), "A page of it")])
+        .word(of::<Stream>, "Which one")
+        .query(fields::<journal::Range>)
+        .refuses(&[403, 404, 503]),
+    row("POST /v1/journal/ack", &[(202, some::<Answer>(), "It is on disk soon, with what comes next")])
+        .body(of::<journal::Passed>, || json!({ "reader": "app", "stream": "vital", "seq": 17 }))
+        .refuses(&[403, 404, 503, 504]),
+    row("GET /v1/openapi.json", &[(200, some::<Value>(), "This")]),
+    row("GET /v1/config", &[(200, some::<Flat>(), "By key")]).refuses(&[403, 503, 504]),
+    row("GET /v1/config/diff", &[(200, some::<Vec<Difference>>(), "By key")])
+        .query(fields::<config::Between>)
+        .refuses(&[403, 409, 503, 504]),
+    row("GET /v1/config/versions", &[(200, some::<Versions>(), "The oldest first")]).refuses(&[403, 503, 504]),
+    row("POST /v1/config/reload", RELOADED).refuses(CHANGED).guarded(),
+    row("POST /v1/config/change", RELOADED).body(of::<Wanted>, a_group).refuses(CHANGED).guarded(),
+    row("POST /v1/config/confirm/{version}", &[(200, some::<()>(), "It stays")])
+        .word(of::<u64>, "The one on probation")
+        .refuses(&[403, 409, 503, 504]),
+    row("POST /v1/config/back/{version}", RELOADED)
+        .word(of::<u64>, "Which was the last then; 0: the files alone")
+        .refuses(CHANGED)
+        .guarded(),
+    row("GET /v1/tokens", &[(200, some::<tokens::TokensShown>(), "A page of them")])
+        .query(fields::<paged::Names>)
+        .refuses(&[403]),
+    row("POST /v1/tokens", &[(201, some::<tokens::TokenShown>(), "With the token itself, unless a certificate does")])
+        .body(of::<tokens::Wanted>, || json!({ "name": "dashboard", "role": "viewer", "for": "\"line-a\" in groups" }))
+        .refuses(ASKED),
+    row("DELETE /v1/tokens/{name}", &[(204, None, "Whoever shows it is not let in any more")])
+        .word(of::<Name>, "Of the token")
+        .refuses(ASKED),
+];
+
+const RELOADED: &[(u16, Option<Of>, &str)] = &[
+    (200, some::<Reloaded>(), "They hold"),
+    (202, some::<Reloaded>(), "They hold, and the disk has not taken them yet"),
+];
+
+fn read_a_point() -> Value {
+    let device = "urn:dev:dmgw:serial:acme:17";
+    json!({ "operate": { "device": device, "operation": { "read": { "points": ["power.0.active"] } } } })
+}
+
+fn done() -> Value {
+    json!({ "accepted": {
+        "id": "c-17", "state": "done", "device": "urn:dev:dmgw:serial:acme:17",
+        "operation": { "read": { "points": ["power.0.active"] } }, "by": "dashboard", "priority": "normal",
+        "asked": 1_803_902_400_000u64, "expires": 1_803_902_460_000u64, "timeout": 10.0, "sent": 1_803_902_400_003u64,
+        "outcome": { "done": [["power.0.active", 1234.5]] }, "ended": 1_803_902_400_041u64
+    } })
+}
+
+fn a_group() -> Value {
+    json!({ "text": "[group.line-a]\nfor = { link = \"meters\" }\n", "note": "as agreed", "confirm_within": 600 })
+}

@@ -24,8 +24,8 @@ mod serve;
 pub mod shown;
 pub mod socket;
 mod stream;
-mod taking;
 pub mod tag;
+mod taking;
 pub mod tokens;
 
 use std::sync::Arc;

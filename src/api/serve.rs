@@ -16,6 +16,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 
 use super::caller::Origin;
 use super::far::Far;
@@ -71,7 +72,7 @@ async fn at_the_socket(listener: UnixListener, group: Option<&socket::Group>, mo
         };
         let admitted = socket::who(&stream, group).and_then(|caller| Ok((caller, place(&places)?)));
         match admitted {
-            Ok((caller, place)) => hall.take(stream, Origin::Here(caller), place),
+            Ok((caller, place)) => hall.take_once_it_speaks(stream, Origin::Here(caller), place),
             Err(fault) => {
                 if fault.status == StatusCode::FORBIDDEN {
                     hall.metrics.door(metrics::Door::Socket).refused.add(1);
@@ -113,12 +114,31 @@ impl Hall {
         }
     }
 
+    /// Who says nothing takes no memory for what it might say.
+    fn take_once_it_speaks(&self, stream: UnixStream, origin: Origin, place: OwnedSemaphorePermit) {
+        let place = (place, Connected::new(&self.metrics, origin.door()));
+        let hall = self.clone();
+        tokio::spawn(async move {
+            let spoke = hall.unless_stopped(timeout(HEADERS_WITHIN, socket::speaks(&stream))).await;
+            if matches!(spoke, Some(Ok(true))) {
+                hall.begin(stream, origin, place);
+            }
+        });
+    }
+
     /// A connection, which keeps its place until it has ended.
     pub fn take<S>(&self, stream: S, origin: Origin, place: impl Send + 'static)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let place = (place, Connected::new(&self.metrics, origin.door()));
+        self.begin(stream, origin, place);
+    }
+
+    fn begin<S>(&self, stream: S, origin: Origin, place: impl Send + 'static)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let stream = Taking::new(stream, self.stalled);
         let (guest, stop) = (Guest { router: self.router.clone(), origin }, self.stop.clone());
         tokio::spawn(async move {

@@ -1,14 +1,17 @@
 //! The Unix socket: made so that only its owner and a group may open it, and whoever comes in is looked at once more.
 
 use std::ffi::CString;
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::http::StatusCode;
+use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::{Gid, Uid, User};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::caller::Caller;
@@ -42,6 +45,18 @@ pub fn bind(path: &Path, group: Option<&Group>) -> anyhow::Result<UnixListener> 
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
         .with_context(|| format!("cannot keep others away from {shown}"))?;
     Ok(listener)
+}
+
+/// Once there is something to read; that a stream is ready alone may be said of one that is not.
+pub async fn speaks(stream: &UnixStream) -> bool {
+    let look = || Ok(recv(stream.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK)?);
+    while stream.readable().await.is_ok() {
+        match stream.try_io(Interest::READABLE, look) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            looked => return looked.is_ok(),
+        }
+    }
+    false
 }
 
 /// The group whose members may come in beside root, and as what.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::DOCUMENT;
-use super::rows::{ROWS, Row};
+use super::rows::{EVENTS, ROWS, Row};
 use super::schemas::Schemas;
 use crate::access::gateway_needs;
 use crate::api::fault::{PROBLEM_JSON, Problem};
@@ -85,12 +85,12 @@ fn operation(route: &Route, row: &Row, schemas: &mut Schemas) -> Value {
     if let Some(of) = row.query {
         parameters.extend(query(&schemas.read(of)));
     }
-    let looks = route.method == "GET";
-    parameters.extend(looks.then(|| json!({ "$ref": "#/components/parameters/IfNoneMatch" })));
+    let has_tag = route.method == "GET" && row.media != Some(EVENTS);
+    parameters.extend(has_tag.then(|| json!({ "$ref": "#/components/parameters/IfNoneMatch" })));
     parameters.extend(row.guarded.then(|| json!({ "$ref": "#/components/parameters/IfMatch" })));
     let mut made = json!({
         "operationId": name(route), "summary": route.says, "description": needs(route),
-        "tags": [route.path.split('/').nth(2)], "parameters": parameters, "responses": answers(row, looks, schemas)
+        "tags": [route.path.split('/').nth(2)], "parameters": parameters, "responses": answers(row, has_tag, schemas)
     });
     if let Some((of, example)) = row.body {
         let content = json!({ "schema": schemas.read(of), "example": example() });
@@ -157,7 +157,7 @@ fn meant(name: &str) -> &'static str {
     }
 }
 
-fn answers(row: &Row, looks: bool, schemas: &mut Schemas) -> Value {
+fn answers(row: &Row, has_tag: bool, schemas: &mut Schemas) -> Value {
     let mut made = Map::new();
     for (place, (status, of, says)) in row.answers.iter().enumerate() {
         let mut answer = json!({ "description": says });
@@ -166,14 +166,14 @@ fn answers(row: &Row, looks: bool, schemas: &mut Schemas) -> Value {
             if let Some(example) = row.example.filter(|_| place == 0) {
                 content["example"] = example();
             }
-            answer["content"] = json!({ "application/json": content });
+            answer["content"] = json!({ row.media.unwrap_or("application/json"): content });
         }
-        if looks {
+        if has_tag {
             answer["headers"] = json!({ "ETag": { "$ref": "#/components/headers/ETag" } });
         }
         made.insert(status.to_string(), answer);
     }
-    if looks {
+    if has_tag {
         made.insert("304".into(), json!({ "$ref": "#/components/responses/304" }));
     }
     let bodies = row.body.iter().flat_map(|_| WITH_A_BODY);

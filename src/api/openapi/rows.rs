@@ -8,8 +8,9 @@ use super::schemas::Of;
 use crate::api::shown::{
     Answer, AttemptsShown, CommandShown, CommandsShown, DeviceShown, Devices, LinksShown, LogShown, PageShown, Status,
 };
-use crate::api::{ask, config, groups, journal, look, paged, points, tokens};
+use crate::api::{ask, config, groups, journal, look, paged, points, stream, tokens};
 use crate::model::layer::{Versions, Wanted};
+use crate::model::log::{LogNow, SetLevel};
 use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Ask, CommandId, Name, Stream};
 
@@ -26,10 +27,26 @@ pub struct Row {
     pub refuses: &'static [u16],
     /// It takes `If-Match`.
     pub guarded: bool,
+    /// What it answers in, where that is not JSON.
+    pub media: Option<&'static str>,
 }
 
+/// An answer without an end has no tag.
+pub const EVENTS: &str = "text/event-stream";
+const PLAIN: &str = "text/plain";
+
 const fn row(route: &'static str, answers: &'static [(u16, Option<Of>, &'static str)]) -> Row {
-    Row { route, word: None, query: None, body: None, answers, example: None, refuses: &[], guarded: false }
+    Row {
+        route,
+        word: None,
+        query: None,
+        body: None,
+        answers,
+        example: None,
+        refuses: &[],
+        guarded: false,
+        media: None,
+    }
 }
 
 impl Row {
@@ -51,6 +68,10 @@ impl Row {
 
     const fn refuses(self, refuses: &'static [u16]) -> Row {
         Row { refuses, ..self }
+    }
+
+    const fn media(self, media: &'static str) -> Row {
+        Row { media: Some(media), ..self }
     }
 
     const fn guarded(self) -> Row {
@@ -105,6 +126,9 @@ pub const ROWS: &[Row] = &[
     row("GET /v1/groups", &[(200, some::<groups::GroupsShown>(), "A page of them")]).query(fields::<paged::Names>),
     row("GET /v1/profiles", &[(200, some::<groups::KindsShown>(), "A page of them")]).query(fields::<paged::Names>),
     row("GET /v1/links", &[(200, some::<LinksShown>(), "A page of them")]).query(fields::<paged::Names>),
+    row("GET /v1/metrics", &[(200, some::<String>(), "In the text format of Prometheus, 0.0.4")])
+        .media(PLAIN)
+        .refuses(&[403]),
     row("GET /v1/attempts", &[(200, some::<AttemptsShown>(), "A page of them")])
         .query(fields::<look::Places>)
         .refuses(&[403]),
@@ -112,6 +136,10 @@ pub const ROWS: &[Row] = &[
         .word(of::<Stream>, "Which one")
         .query(fields::<journal::Range>)
         .refuses(&[403, 404, 503]),
+    row("GET /v1/stream", &[(200, some::<String>(), STREAM)])
+        .media(EVENTS)
+        .query(fields::<stream::Wanted>)
+        .refuses(&[404, 503]),
     row("POST /v1/journal/ack", &[(202, some::<Answer>(), "It is on disk soon, with what comes next")])
         .body(of::<journal::Passed>, || json!({ "reader": "app", "stream": "vital", "seq": 17 }))
         .refuses(&[403, 404, 503, 504]),
@@ -130,6 +158,10 @@ pub const ROWS: &[Row] = &[
         .word(of::<u64>, "Which was the last then; 0: the files alone")
         .refuses(CHANGED)
         .guarded(),
+    row("GET /v1/log", &[(200, some::<LogNow>(), "And until when")]).refuses(&[403, 503, 504]),
+    row("PUT /v1/log", &[(200, some::<LogNow>(), "What holds now, and until when")])
+        .body(of::<SetLevel>, || json!({ "level": "debug", "seconds": 600 }))
+        .refuses(&[403, 503, 504]),
     row("GET /v1/tokens", &[(200, some::<tokens::TokensShown>(), "A page of them")])
         .query(fields::<paged::Names>)
         .refuses(&[403]),
@@ -140,6 +172,10 @@ pub const ROWS: &[Row] = &[
         .word(of::<Name>, "Of the token")
         .refuses(ASKED),
 ];
+
+const STREAM: &str = "Server-Sent Events: `event` is vital, events or telemetry, `data` a record as the journal has it, `id` \
+    the position to go on behind (Last-Event-ID). `gap` names what cannot be told any more, `reset` that the journal is \
+    another one";
 
 const RELOADED: &[(u16, Option<Of>, &str)] = &[
     (200, some::<Reloaded>(), "They hold"),

@@ -51,6 +51,7 @@ impl Live {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StreamWanted"))]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// Some of `vital,events,telemetry`; without it all.

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::DOCUMENT;
-use super::rows::{EVENTS, ROWS, Row};
+use super::rows::{ROWS, Row, STREAM};
 use super::schemas::Schemas;
 use crate::access::gateway_needs;
 use crate::api::fault::{PROBLEM_JSON, Problem};
@@ -85,7 +85,7 @@ fn operation(route: &Route, row: &Row, schemas: &mut Schemas) -> Value {
     if let Some(of) = row.query {
         parameters.extend(query(&schemas.read(of)));
     }
-    let has_tag = route.method == "GET" && row.media != Some(EVENTS);
+    let has_tag = route.method == "GET" && !row.answers.iter().any(|(_, of, _)| of.is_some_and(|of| of.0 == STREAM));
     parameters.extend(has_tag.then(|| json!({ "$ref": "#/components/parameters/IfNoneMatch" })));
     parameters.extend(row.guarded.then(|| json!({ "$ref": "#/components/parameters/IfMatch" })));
     let mut made = json!({
@@ -161,12 +161,12 @@ fn answers(row: &Row, has_tag: bool, schemas: &mut Schemas) -> Value {
     let mut made = Map::new();
     for (place, (status, of, says)) in row.answers.iter().enumerate() {
         let mut answer = json!({ "description": says });
-        if let Some(of) = of {
+        if let Some((media, of)) = of {
             let mut content = json!({ "schema": schemas.written(*of) });
             if let Some(example) = row.example.filter(|_| place == 0) {
                 content["example"] = example();
             }
-            answer["content"] = json!({ row.media.unwrap_or("application/json"): content });
+            answer["content"] = json!({ *media: content });
         }
         if has_tag {
             answer["headers"] = json!({ "ETag": { "$ref": "#/components/headers/ETag" } });

@@ -9,10 +9,14 @@ use crate::api::shown::{
     Answer, AttemptsShown, CommandShown, CommandsShown, DeviceShown, Devices, LinksShown, LogShown, PageShown, Status,
 };
 use crate::api::{ask, config, groups, journal, look, paged, points, stream, tokens};
+use crate::metrics::text::CONTENT_TYPE as METRICS;
 use crate::model::layer::{Versions, Wanted};
 use crate::model::log::{LogNow, SetLevel};
 use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Ask, CommandId, Name, Stream};
+
+/// A status, what it comes with (of which kind, in which form), and when it is told.
+pub type Told = (u16, Option<(&'static str, Of)>, &'static str);
 
 pub struct Row {
     pub route: &'static str,
@@ -21,7 +25,7 @@ pub struct Row {
     pub query: Option<Of>,
     pub body: Option<(Of, fn() -> Value)>,
     /// Beside problems; without a shape: an answer without a body.
-    pub answers: &'static [(u16, Option<Of>, &'static str)],
+    pub answers: &'static [Told],
     pub example: Option<fn() -> Value>,
     /// Statuses of problems, beside those of every route.
     pub refuses: &'static [u16],
@@ -31,22 +35,8 @@ pub struct Row {
     pub media: Option<&'static str>,
 }
 
-/// An answer without an end has no tag.
-pub const EVENTS: &str = "text/event-stream";
-const PLAIN: &str = "text/plain";
-
-const fn row(route: &'static str, answers: &'static [(u16, Option<Of>, &'static str)]) -> Row {
-    Row {
-        route,
-        word: None,
-        query: None,
-        body: None,
-        answers,
-        example: None,
-        refuses: &[],
-        guarded: false,
-        media: None,
-    }
+const fn row(route: &'static str, answers: &'static [Told]) -> Row {
+    Row { route, word: None, query: None, body: None, answers, example: None, refuses: &[], guarded: false }
 }
 
 impl Row {
@@ -88,11 +78,20 @@ fn fields<T: JsonSchema>(all: &mut SchemaGenerator) -> Schema {
     T::json_schema(all)
 }
 
-const fn some<T: JsonSchema>() -> Option<Of> {
-    Some(of::<T>)
+const fn some<T: JsonSchema>() -> Option<(&'static str, Of)> {
+    Some(("application/json", of::<T>))
 }
 
+const fn text(media: &'static str) -> Option<(&'static str, Of)> {
+    Some((media, of::<String>))
+}
+
+/// It has no end, and so no tag.
+pub const STREAM: &str = "text/event-stream";
 const A_DEVICE: &str = "Its id, its name, or what only its id ends with. Slashes in it may stand as they are";
+const STREAMED: &str = "Server-Sent Events without an end: `vital`, `events` and `telemetry` with a record as in the \
+    journal, `gap` with numbers that nobody can get any more, `reset` where the journal is another one. The id of the last \
+    message, as Last-Event-ID or `from`, is where to go on";
 /// Where the loop is asked, and where it refuses.
 const ASKED: &[u16] = &[403, 404, 409, 410, 422, 503, 504];
 const CHANGED: &[u16] = &[403, 409, 412, 503, 504];
@@ -126,9 +125,7 @@ pub const ROWS: &[Row] = &[
     row("GET /v1/groups", &[(200, some::<groups::GroupsShown>(), "A page of them")]).query(fields::<paged::Names>),
     row("GET /v1/profiles", &[(200, some::<groups::KindsShown>(), "A page of them")]).query(fields::<paged::Names>),
     row("GET /v1/links", &[(200, some::<LinksShown>(), "A page of them")]).query(fields::<paged::Names>),
-    row("GET /v1/metrics", &[(200, some::<String>(), "In the text format of Prometheus, 0.0.4")])
-        .media(PLAIN)
-        .refuses(&[403]),
+    row("GET /v1/metrics", &[(200, text(METRICS), "The text format of Prometheus")]).refuses(&[403]),
     row("GET /v1/attempts", &[(200, some::<AttemptsShown>(), "A page of them")])
         .query(fields::<look::Places>)
         .refuses(&[403]),
@@ -136,10 +133,9 @@ pub const ROWS: &[Row] = &[
         .word(of::<Stream>, "Which one")
         .query(fields::<journal::Range>)
         .refuses(&[403, 404, 503]),
-    row("GET /v1/stream", &[(200, some::<String>(), STREAM)])
-        .media(EVENTS)
+    row("GET /v1/stream", &[(200, text(STREAM), STREAMED)])
         .query(fields::<stream::Wanted>)
-        .refuses(&[404, 503]),
+        .refuses(&[403, 404, 503, 504]),
     row("POST /v1/journal/ack", &[(202, some::<Answer>(), "It is on disk soon, with what comes next")])
         .body(of::<journal::Passed>, || json!({ "reader": "app", "stream": "vital", "seq": 17 }))
         .refuses(&[403, 404, 503, 504]),
@@ -158,8 +154,8 @@ pub const ROWS: &[Row] = &[
         .word(of::<u64>, "Which was the last then; 0: the files alone")
         .refuses(CHANGED)
         .guarded(),
-    row("GET /v1/log", &[(200, some::<LogNow>(), "And until when")]).refuses(&[403, 503, 504]),
-    row("PUT /v1/log", &[(200, some::<LogNow>(), "What holds now, and until when")])
+    row("GET /v1/log", &[(200, some::<LogNow>(), "What holds")]).refuses(&[403, 503, 504]),
+    row("PUT /v1/log", &[(200, some::<LogNow>(), "What holds now")])
         .body(of::<SetLevel>, || json!({ "level": "debug", "seconds": 600 }))
         .refuses(&[403, 503, 504]),
     row("GET /v1/tokens", &[(200, some::<tokens::TokensShown>(), "A page of them")])
@@ -173,11 +169,7 @@ pub const ROWS: &[Row] = &[
         .refuses(ASKED),
 ];
 
-const STREAM: &str = "Server-Sent Events: `event` is vital, events or telemetry, `data` a record as the journal has it, `id` \
-    the position to go on behind (Last-Event-ID). `gap` names what cannot be told any more, `reset` that the journal is \
-    another one";
-
-const RELOADED: &[(u16, Option<Of>, &str)] = &[
+const RELOADED: &[Told] = &[
     (200, some::<Reloaded>(), "They hold"),
     (202, some::<Reloaded>(), "They hold, and the disk has not taken them yet"),
 ];

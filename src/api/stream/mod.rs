@@ -51,7 +51,7 @@ impl Live {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "StreamWanted"))]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
     /// Some of `vital,events,telemetry`; without it all.

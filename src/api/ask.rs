@@ -19,7 +19,7 @@ use super::caller::Caller;
 use super::fault::Fault;
 use super::look::no_device;
 use super::shown::{Answer, CommandShown, CommandsShown, Seen, waits};
-use super::{Door, Here, cut, journal};
+use super::{Door, Here, cut, journal, strict};
 use crate::asks::AskError;
 use crate::model::event::Operate;
 use crate::model::{
@@ -87,7 +87,7 @@ pub async fn body<T: DeserializeOwned>(door: &Door, body: Body) -> Result<T, Fau
         ));
     };
     let bytes = whole.map_err(|error| unread(error.as_ref(), most))?.to_bytes();
-    let read = serde_json::from_slice(&bytes).map_err(|error| not_json(&error.to_string()));
+    let read = strict::read(&bytes).map_err(|error| not_json(&error.to_string()));
     // There may be keys in it. What is not ours alone, the connection overwrites.
     if let Ok(mut bytes) = bytes.try_into_mut() {
         bytes.zeroize();

@@ -24,6 +24,7 @@ mod serve;
 pub mod shown;
 pub mod socket;
 mod stream;
+mod strict;
 pub mod tag;
 mod taking;
 pub mod tokens;

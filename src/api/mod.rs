@@ -19,6 +19,7 @@ mod openapi;
 mod pace;
 mod paged;
 mod points;
+mod rest;
 pub mod routes;
 mod serve;
 pub mod shown;

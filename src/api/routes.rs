@@ -10,6 +10,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::caller::{allow, enter};
 use super::fault::Fault;
+use super::rest::heard_out;
 use super::tag::tagged;
 use super::{Door, ask, config, groups, journal, log, look, metrics, openapi, points, stream, tokens};
 use crate::model::operation::GatewayKind;
@@ -92,6 +93,7 @@ pub fn router(door: Arc<Door>) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(tagged))
         .layer(from_fn_with_state(door.clone(), enter))
+        .layer(from_fn_with_state(door.clone(), heard_out))
         .layer(from_fn_with_state(door.clone(), metrics::counted))
         .with_state(door)
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
-# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages]
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages] [python]
 set -euo pipefail
 
 here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -65,6 +65,18 @@ pages() {
   apt groff "groff" "a test renders the man pages and looks for warnings" || say "no groff: that test will be skipped"
   apt man "man-db" "man reads the pages that were made" || say "no man: read the pages with groff"
   apt tmux "tmux" "a session in a real terminal is compared with what it should look like" || say "no tmux: that test will be skipped"
+}
+
+# What strangers read and ask the API with, of the versions in tests/requirements.txt.
+python() {
+  local place=target/python
+  cmp -s tests/requirements.txt $place/requirements.txt && return 0
+  say "making $place with pip: schemathesis asks the daemon all that its OpenAPI document allows, and more"
+  /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || apt python3-venv "python3 python3-venv" "pip needs an environment of its own" || true
+  rm -rf $place
+  { /usr/bin/python3 -m venv $place || python3 -m venv $place; } >&2 &&
+    $place/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt >&2 &&
+    cp tests/requirements.txt $place/ || say "schemathesis could not be installed: those tests will be skipped"
 }
 
 for tool in "$@"; do "$tool"; done

@@ -31,8 +31,6 @@ pub struct Row {
     pub refuses: &'static [u16],
     /// It takes `If-Match`.
     pub guarded: bool,
-    /// What it answers in, where that is not JSON.
-    pub media: Option<&'static str>,
 }
 
 const fn row(route: &'static str, answers: &'static [Told]) -> Row {
@@ -58,10 +56,6 @@ impl Row {
 
     const fn refuses(self, refuses: &'static [u16]) -> Row {
         Row { refuses, ..self }
-    }
-
-    const fn media(self, media: &'static str) -> Row {
-        Row { media: Some(media), ..self }
     }
 
     const fn guarded(self) -> Row {

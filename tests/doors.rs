@@ -39,13 +39,15 @@ fn a_list_of_devices_holds_those_that_are_as_asked() {
 fn the_command_line_lists_those_that_are_as_asked() {
     let (_plant, gateway) = plant_and_gateway("");
     gateway.wait_for_device("relay-1");
-    eventually("the relay is up", || told(&gateway, &["devices", "--state", "up"]).1.contains("relay-1").then_some(()));
-    let (code, says) = told(&gateway, &["devices", "--link", "plant", "--state", "managed"]);
+    eventually("the relay is up", || {
+        told(&gateway, &["device", "list", "--state", "up"]).1.contains("relay-1").then_some(())
+    });
+    let (code, says) = told(&gateway, &["device", "list", "--link", "plant", "--state", "managed"]);
     assert!(code == 0 && says.contains("relay-1") && says.lines().all(|line| line.chars().count() <= 80), "{says}");
-    assert!(told(&gateway, &["devices", "--group", "line-a"]).1.contains("no device is so"));
-    let (code, says) = told(&gateway, &["devices", "--state", "silnet"]);
+    assert!(told(&gateway, &["device", "list", "--group", "line-a"]).1.contains("no device is so"));
+    let (code, says) = told(&gateway, &["device", "list", "--state", "silnet"]);
     assert!(code == 2 && says.contains("did you mean silent?"), "{says}");
-    let (code, says) = told(&gateway, &["devices", "relay-1"]);
+    let (code, says) = told(&gateway, &["device", "show", "relay-1"]);
     assert!(code == 0 && says.contains("identities") && says.contains("serial acme:relay-1 (claimed)"), "{says}");
 }
 
@@ -57,7 +59,7 @@ fn a_device_has_a_log_and_a_device_that_is_not_there_has_none() {
     assert!(log["device"] == relay.as_str() && log["records"].is_array(), "{log}");
     let missing = gateway.get("/v1/devices/realy-1/log");
     assert_eq!((missing.status, missing.fault().2), (404, format!("did you mean {relay}?").as_str()));
-    assert_eq!(told(&gateway, &["log", "relay-1"]).0, 0);
+    assert_eq!(told(&gateway, &["device", "log", "relay-1"]).0, 0);
 }
 
 #[test]
@@ -65,8 +67,8 @@ fn who_was_turned_away_and_what_is_open_are_lists() {
     let gateway = alone("");
     assert_eq!(gateway.get("/v1/attempts").ok()["attempts"], json!([]));
     assert_eq!(gateway.get("/v1/commands").ok()["commands"], json!([]));
-    assert!(told(&gateway, &["attempts"]).1.contains("nobody was turned away"));
-    assert!(told(&gateway, &["commands"]).1.contains("no command is open"));
+    assert!(told(&gateway, &["device", "attempts"]).1.contains("nobody was turned away"));
+    assert!(told(&gateway, &["command", "list"]).1.contains("no command is open"));
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn a_command_that_has_not_ended_is_listed() {
     let id = asked.body["accepted"]["id"].clone();
     let open = gateway.get("/v1/commands?limit=5").ok();
     assert_eq!((&open["commands"][0]["id"], &open["after"]), (&id, &Value::Null), "{open}");
-    assert!(told(&gateway, &["commands"]).1.contains(id.as_str().unwrap()));
+    assert!(told(&gateway, &["command", "list"]).1.contains(id.as_str().unwrap()));
     plant.thaw();
 }
 
@@ -100,7 +102,7 @@ fn the_devices_of_a_link_that_is_down_say_so() {
 fn a_list_is_checked_line_by_line_before_anything_is_sent() {
     let gateway = Gateway::new("");
     let list = file(&gateway, "list.csv", "identity,key,power\nserial:a:1,,mains\nseral:a:2,,\nserial:a:3,tiny,\n");
-    let (code, says) = told(&gateway, &["register", &list, "--check"]);
+    let (code, says) = told(&gateway, &["device", "register", &list, "--check"]);
     assert_eq!(code, 1, "{says}");
     for line in
         ["line 2: good", "line 3: refused: identity: ", "line 4: refused: a key has", "3 in all: 1 good, 2 refused"]
@@ -108,27 +110,27 @@ fn a_list_is_checked_line_by_line_before_anything_is_sent() {
         assert!(says.lines().any(|told| told.starts_with(line)), "{line}\n{says}");
     }
     assert!(says.contains("did you mean serial?") && !says.contains("tiny"), "{says}");
-    let ended = gateway.cli(&["register", &list, "--check", "--json"]);
+    let ended = gateway.cli(&["device", "register", &list, "--check", "--json"]);
     let shown: Value = serde_json::from_slice(&ended.stdout).unwrap();
     assert_eq!((&shown["counts"]["refused"], &shown["lines"][0]), (&json!(2), &json!({ "line": 2, "good": true })));
     let good = file(&gateway, "good.toml", "[[device]]\nidentities = [{ kind = \"serial\", value = \"a:1\" }]\n");
-    assert_eq!(told(&gateway, &["register", &good, "--check"]).0, 0);
+    assert_eq!(told(&gateway, &["device", "register", &good, "--check"]).0, 0);
 }
 
 #[test]
 fn a_list_that_is_wrong_as_a_whole_is_told_what_would_be_right() {
     let gateway = Gateway::new("");
     let list = file(&gateway, "list.csv", "identity,adress\nserial:a:1,7\n");
-    let (code, says) = told(&gateway, &["register", &list]);
+    let (code, says) = told(&gateway, &["device", "register", &list]);
     assert!(code == 2 && says.contains("\"adress\"") && says.contains("did you mean address?"), "{says}");
-    let (code, says) = told(&gateway, &["register", &list, "--name", "x"]);
+    let (code, says) = told(&gateway, &["device", "register", &list, "--name", "x"]);
     assert!(code == 2 && says.contains("for one device"), "{says}");
-    let (code, says) = told(&gateway, &["register", "no-such-file.csv"]);
+    let (code, says) = told(&gateway, &["device", "register", "no-such-file.csv"]);
     assert!(code == 1 && says.contains("cannot read no-such-file.csv"), "{says}");
-    let (code, says) = told(&gateway, &["register", "seral:acme:17"]);
+    let (code, says) = told(&gateway, &["device", "register", "seral:acme:17"]);
     assert!(code == 2 && says.contains("did you mean serial?"), "{says}");
     let large = file(&gateway, "large.csv", &format!("identity\n{}", "#\n".repeat(9 << 20)));
-    let (code, says) = told(&gateway, &["register", &large, "--check"]);
+    let (code, says) = told(&gateway, &["device", "register", &large, "--check"]);
     assert!(code == 1 && says.contains("is larger than"), "{says}");
 }
 

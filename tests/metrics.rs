@@ -277,6 +277,6 @@ fn a_reload_gives_and_takes_points_with_the_links_and_leaves_the_device() {
     });
     eventually("it is read", || point(&gateway, "memory.0.resident"));
     assert_eq!(number(&gateway), before);
-    let (_, says) = support::told(&gateway, &["devices", OWN]);
+    let (_, says) = support::told(&gateway, &["device", "show", OWN]);
     assert!(says.contains("memory.0.resident"), "{says}");
 }

@@ -42,7 +42,12 @@ fn every_row_beyond_its_floor_is_found_whatever_it_says_of_itself() {
     for place in 0..all_met().len() {
         let mut rows = all_met();
         let floor = rows[place].floor.clone().unwrap();
-        rows[place].value = if floor.at_most.is_some() { rows[place].value * 1.01 } else { rows[place].value * 0.99 };
+        rows[place].value = match floor.at_most {
+            // What must not be at all.
+            Some(0.0) => 1.0,
+            Some(_) => rows[place].value * 1.01,
+            None => rows[place].value * 0.99,
+        };
         rows[place].met = true;
         assert_eq!(faults(&rows, &row::floors()).len(), 1, "{}", rows[place].bench);
     }

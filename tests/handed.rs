@@ -61,7 +61,7 @@ fn a_socket_that_is_not_handed_over_belongs_to_somebody_else() {
 fn a_socket_that_nobody_knows_is_refused_at_the_start_with_its_name() {
     let gateway = Gateway::new("");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    for (name, says) in [("web", "a socket named \"web\""), ("api-tls", "listens on none")] {
+    for (name, says) in [("web", "a socket named \"web\""), ("api-tls", "nothing to prove who answers")] {
         let refused = handing_over(&listener, name).args(["run", "--config"]).arg(gateway.config()).output().unwrap();
         let told = text(&refused.stderr);
         assert!(refused.status.code() == Some(1) && told.contains(says), "{told}");

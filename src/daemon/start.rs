@@ -84,6 +84,8 @@ pub fn start(
     notify: &Notify,
     pulse: &Arc<Pulse>,
 ) -> anyhow::Result<(Running, Config)> {
+    let Handed { api, api_tls } = handed;
+    can_answer(api_tls.is_some(), &found.config)?;
     let mut clock = Clock::new(found.config.clock.trust);
     make_folder(&found.config.store.path, 0o700)?;
     let folder = lock_folder(&found.config)?;
@@ -91,7 +93,6 @@ pub fn start(
     let seal = Arc::new(seal.context("the key of the secrets cannot be used")?);
     let trial = Arc::new(Trial::default());
     let watch = watch(pulse.clone(), trial.clone(), notify.clone());
-    let Handed { api, api_tls } = handed;
     let (store, opened) = open(&found.config, &mut clock, seal.clone(), watch)?;
     let begun = with_versions(main, found, store.snapshots()).and_then(|begun| {
         let socket = &begun.0.config.socket.path.value;
@@ -165,7 +166,7 @@ pub fn start(
         probation::end(&files.probation).context("the file of a probation that is over cannot be taken away")?;
     }
     let (loop_thread, loop_ended) = spawn_loop(event_loop, taken)?;
-    let far = far(&config, &seal, &api_door, api_tls)?;
+    let far = far(&config, &seal, &api_door, api_tls);
     let doors = api::Doors { socket: socket.listener, group, far };
     let (api_stop, api_stopped) = watch::channel(false);
     let feed = api_door.live.feed.clone();
@@ -347,32 +348,33 @@ fn door(
     })
 }
 
-/// Only where the settings say so, or systemd hands over a socket for it.
-fn far(
-    config: &Config,
-    seal: &Arc<Seal>,
-    door: &api::Door,
-    handed: Option<std::net::TcpListener>,
-) -> anyhow::Result<Option<Far>> {
-    let config::Api { listen, certificate, key, connections, per_address } = config.api.clone();
-    let listen = match (handed, listen) {
-        (Some(handed), _) => Listen::Handed(handed),
-        (None, Some(at)) => Listen::At(at),
-        (None, None) => return Ok(None),
-    };
-    let (Some(certificate), Some(key)) = (certificate, key.map(|key| key.value)) else {
+/// No version can change what this rests on.
+fn can_answer(handed: bool, config: &Config) -> anyhow::Result<()> {
+    if handed && (config.api.certificate.is_none() || config.api.key.is_none()) {
         bail!(
             "systemd hands over a TCP socket, and there is nothing to prove who answers on it: set api.certificate and \
              api.key, or take it out of dmgw.socket"
         );
+    }
+    Ok(())
+}
+
+/// Only where the settings say so, or systemd hands over a socket for it.
+fn far(config: &Config, seal: &Arc<Seal>, door: &api::Door, handed: Option<std::net::TcpListener>) -> Option<Far> {
+    let config::Api { listen, certificate, key, connections, per_address } = config.api.clone();
+    let listen = match (handed, listen) {
+        (Some(handed), _) => Listen::Handed(handed),
+        (None, Some(at)) => Listen::At(at),
+        (None, None) => return None,
     };
+    let (Some(certificate), Some(key)) = (certificate, key.map(|key| key.value)) else { return None };
     let seal = seal.clone();
     let key = move || {
         let key = key.resolve(&seal, seal::credentials().as_deref());
         key.map_err(|error| format!("the key of the certificate cannot be used: {:#}", anyhow::Error::new(error)))
     };
     let listens = door.listens.clone();
-    Ok(Some(Far { listen, certificate, key: Box::new(key), connections, per_address, listens }))
+    Some(Far { listen, certificate, key: Box::new(key), connections, per_address, listens })
 }
 
 /// The receiver hears how the loop ended; nothing, where it panicked.

@@ -85,7 +85,8 @@ const ROWS: &[Row] = &[
     row("GET /v1/attempts", "/v1/attempts", nothing, VIEWER, None),
     row("GET /v1/journal/{stream}", "/v1/journal/events", nothing, VIEWER, VIEWER),
     row("GET /v1/journal/{stream}", "/v1/journal/events?fresh=true", nothing, OPERATOR, OPERATOR),
-    row("GET /v1/stream", "/v1/stream", nothing, VIEWER, VIEWER),
+    // One that begins has no end.
+    row("GET /v1/stream", "/v1/stream?from=nowhere", nothing, VIEWER, VIEWER),
     row("POST /v1/journal/ack", "/v1/journal/ack", ack, ADMINISTRATOR, None),
     row("GET /v1/openapi.json", "/v1/openapi.json", nothing, VIEWER, VIEWER),
     row("GET /v1/config", "/v1/config", nothing, OPERATOR, None),

@@ -157,7 +157,9 @@ impl Said<'_> {
             for route in ROUTES.iter().filter(|route| route.method == "GET") {
                 // Each word that another one can stand for makes another answer.
                 for stream in ["vital", "events", "telemetry"] {
-                    let path = route.path.replace("{id}", &id).replace("{stream}", stream);
+                    // A stream has no end; what it tells is what the journal has.
+                    let path = route.path.replace("/v1/stream", "/v1/stream?from=nowhere");
+                    let path = path.replace("{id}", &id).replace("{stream}", stream);
                     self.keep(&self.gateway.get(&path).body.to_string());
                 }
             }

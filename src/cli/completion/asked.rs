@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::PATIENCE;
 use super::typed::Typed;
-use crate::api::shown::{CommandsShown, DeviceShown, Devices, LinkShown, PointShown};
+use crate::api::shown::{CommandsShown, DeviceShown, Devices, LinksShown, PointShown};
 use crate::cli::client::{Client, escaped};
 use crate::cli::socket;
 use crate::model::OperationKind;
@@ -61,8 +61,8 @@ pub fn points_for(kind: OperationKind) -> Vec<String> {
 }
 
 pub fn links() -> Vec<String> {
-    let found: Option<Vec<LinkShown>> = get("/v1/links");
-    found.into_iter().flatten().map(|link| link.name.to_string()).collect()
+    let found: Option<LinksShown> = get("/v1/links?limit=1000");
+    found.into_iter().flat_map(|found| found.links).map(|link| link.name.to_string()).collect()
 }
 
 pub fn commands() -> Vec<String> {

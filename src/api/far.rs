@@ -4,7 +4,8 @@
 //! mark says, like that of a token. So there is no authority to be trusted, and taking one back works at once. Our own
 //! certificate is read anew when its file changes.
 //!
-//! Bounds: connections in all and of one address, and a deadline for the handshake. Where it cannot be listened, or the
+//! Bounds: connections in all and of one address (of IPv6 the network of 64 bits, for whoever has one has all of it), and
+//! a deadline for the handshake. Of a connection that has ended nothing is kept. Where it cannot be listened, or the
 //! certificate cannot be read, that is tried again with growing pauses: the rest of the daemon needs none of it.
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::NoServerSessionStorage;
 
 use super::anybody::Anybody;
 use super::caller::{Origin, mark_of};
@@ -145,6 +147,9 @@ impl Far {
         let mut config = builder.with_single_cert(chain, key);
         if let Ok(config) = &mut config {
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
+            // A session that could be taken up again would be kept with the whole certificate of whoever came, known or not.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
         }
         let config = config.map_err(|error| format!("{shown} and its key do not fit: {error}"))?;
         Ok(Shown { acceptor: TlsAcceptor::from(Arc::new(config)), file })
@@ -192,6 +197,13 @@ async fn shake_hands(
     hall.take(stream, Origin::Far { from, certificate }, place);
 }
 
+fn of_one_owner(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(from) => IpAddr::V6((u128::from(from) & !u128::from(u64::MAX)).into()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
 /// Connections by address.
 #[derive(Default)]
 struct Counts(Mutex<BTreeMap<IpAddr, usize>>);
@@ -204,6 +216,7 @@ struct Counted {
 
 impl Counted {
     fn of(counts: &Arc<Counts>, from: IpAddr, most: usize) -> Option<Counted> {
+        let from = of_one_owner(from);
         let mut all = counts.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(from).or_insert(0);
         if *count >= most {
@@ -241,5 +254,32 @@ mod tests {
         assert!(Counted::of(&counts, from, 2).is_some());
         drop(second);
         assert!(counts.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_network_of_one_owner_is_one_address() {
+        let counts = Arc::new(Counts::default());
+        let of = |text: &str| Counted::of(&counts, text.parse().unwrap(), 1);
+        let first = of("2001:db8:1:2::1");
+        assert!(first.is_some() && of("2001:db8:1:2:ffff::9").is_none() && of("2001:db8:1:3::1").is_some());
+        let fourth = of("::ffff:192.0.2.1");
+        assert!(fourth.is_some() && of("192.0.2.1").is_none() && of("192.0.2.2").is_some());
+        drop((first, fourth));
+        assert!(counts.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn of_whoever_came_no_session_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let own = rcgen::CertificateParams::new(vec!["gateway".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate = folder.path().join("gateway.pem");
+        std::fs::write(&certificate, own.pem()).unwrap();
+        let key: Key = Box::new(move || Ok(Secret::new(key.serialize_pem())));
+        let listen = Listen::At(([127, 0, 0, 1], 0).into());
+        let far = Far { listen, certificate, key, connections: 1, per_address: 1, listens: Listens::default() };
+        let shown = far.read().unwrap();
+        let config = shown.acceptor.config();
+        assert!(config.send_tls13_tickets == 0 && !config.session_storage.can_cache());
     }
 }

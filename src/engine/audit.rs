@@ -1,8 +1,9 @@
 //! What the journal tells of who asked: each thing that became no command, for a command's result names who asked it, and
 //! each refusal.
 //!
-//! A refusal is told at once. The same again, of the same principal, is counted, and told once a minute, so that nobody
-//! fills the journal by being refused. What only reads is counted by the doors.
+//! A refusal is told at once. The same again, of the same principal from the same place, is counted, and told once a
+//! minute, so that nobody fills the journal by being refused. What is counted together says only what all of it has in
+//! common: nobody is told to have done what others did. What only reads is counted by the doors.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +21,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// Refusals told apart within one window; further ones are counted together.
 const MOST_APART: usize = 64;
 
-type Key = (Option<Name>, String);
+/// Who was refused, from where, and what.
+type Key = (Option<Name>, Option<Address>, String);
 
 #[derive(Default)]
 pub struct Audits(BTreeMap<Key, Folded>);
@@ -34,14 +36,22 @@ struct Folded {
 impl Audits {
     /// What is to be told now; the rest is held. And until when.
     fn fold(&mut self, now: Mono, audit: Audit) -> (Option<Audit>, Mono) {
-        let mut key = (audit.by.clone(), audit.what.clone());
-        if !self.0.contains_key(&key) && self.0.len() >= MOST_APART {
-            key = (None, "several".into());
-        }
+        let key_of = |audit: &Audit| (audit.by.clone(), audit.from.clone(), audit.what.clone());
+        let audit = match self.0.contains_key(&key_of(&audit)) || self.0.len() < MOST_APART {
+            true => audit,
+            false => Audit { by: None, from: None, what: "several".into(), on: None, ..audit },
+        };
+        let key = key_of(&audit);
         match self.0.get_mut(&key) {
             Some(folded) => {
-                let times = folded.held.as_ref().map_or(0, |held| held.times) + audit.times;
-                folded.held = Some(Audit { times, ..audit });
+                folded.held = Some(match folded.held.take() {
+                    Some(held) => Audit {
+                        times: held.times.saturating_add(audit.times),
+                        on: audit.on.filter(|on| held.on.as_ref() == Some(on)),
+                        ..audit
+                    },
+                    None => audit,
+                });
                 (None, folded.until)
             }
             None => {
@@ -197,6 +207,34 @@ mod tests {
         assert_eq!((told, engine.audits.0.len()), (MOST_APART + 1, MOST_APART + 1));
         let held = audits(engine.handle(&at(60), Event::Wake));
         assert_eq!(held.iter().map(|audit| audit.times).sum::<u64>(), 1_000 - MOST_APART as u64 - 1);
+    }
+
+    #[test]
+    fn nobody_is_told_to_have_done_what_others_did() {
+        let mut engine = engine();
+        let enter = |engine: &mut Engine, from: &str, on: &str, times: u64| {
+            let (from, on) = (Address::new(from).ok(), Some(on.to_owned()));
+            let came = Came::Refused("no".into());
+            let audit = Audit { by: None, from, what: "enter".into(), on, came, times };
+            audits(engine.handle(&at(0), Event::Audit(audit)))
+        };
+        assert_eq!(
+            (enter(&mut engine, "192.0.2.1", "a", 1).len(), enter(&mut engine, "192.0.2.2", "a", 9).len()),
+            (1, 1)
+        );
+        assert!(
+            enter(&mut engine, "192.0.2.1", "a", 3).is_empty() && enter(&mut engine, "192.0.2.1", "b", 4).is_empty()
+        );
+        let told = audits(engine.handle(&at(60), Event::Wake));
+        let told: Vec<_> =
+            told.iter().map(|audit| (audit.from.as_ref().unwrap().as_str(), audit.on.clone(), audit.times)).collect();
+        assert_eq!(told, [("192.0.2.1", None, 7)]);
+
+        (0..1_000).for_each(|n| drop(enter(&mut engine, &format!("a{n}"), "a", 1)));
+        let told = audits(engine.handle(&at(120), Event::Wake));
+        let several: Vec<_> = told.iter().filter(|audit| audit.times > 1).collect();
+        assert_eq!(several.len(), 1);
+        assert_eq!((&several[0].what[..], &several[0].from, &several[0].on), ("several", &None, &None));
     }
 
     #[test]

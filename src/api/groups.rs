@@ -17,7 +17,7 @@ use crate::model::Name;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GroupShown {
     pub name: Name,
-    /// Who is in it, where a selector says so; else whoever was put into it.
+    /// Who is in it, where a selector says so, as far as the caller may see all devices; else whoever was put into it.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
     pub devices: usize,
@@ -60,7 +60,9 @@ pub async fn list(State(door): Here, caller: Caller, range: Asked<Names>) -> Res
             *counts.entry(group.clone()).or_default() += 1;
         }
     }
-    let all = counts.into_iter().map(|(name, devices)| GroupShown { of: rules.get(&name).cloned(), name, devices });
+    // A rule may name devices that are out of scope.
+    let rule = |name: &Name| rules.get(name).filter(|_| caller.reach.is_whole()).cloned();
+    let all = counts.into_iter().map(|(name, devices)| GroupShown { of: rule(&name), name, devices });
     let (groups, after) = paged(&door, all.collect(), &range, |group: &GroupShown| group.name.clone())?;
     Ok(Json(GroupsShown { groups, after }))
 }

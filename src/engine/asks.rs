@@ -18,6 +18,16 @@ use super::remembering::OUR_IDS;
 use super::step::Step;
 use super::timers::Timer;
 
+/// Whoever names only an identity does not hear by it what the device is called that is not there for them.
+fn unnamed(operation: &Operation, refusal: Refusal) -> Refusal {
+    match (operation, refusal) {
+        (Operation::Replace { identity }, Refusal::NotFound(_)) => {
+            Refusal::NotAllowed(format!("{identity} is not free to be given to another device"))
+        }
+        (_, refusal) => refusal,
+    }
+}
+
 impl Engine {
     pub(super) fn ask(&mut self, now: &Now, to: u64, by: &Principal, ask: Ask, step: &mut Step) {
         let before = step.changes.len();
@@ -221,7 +231,7 @@ impl Engine {
     ) -> Result<(Arc<DeviceNow>, Operation), Refusal> {
         let target = self.target(now, by, id, operation)?;
         if let Some(other) = self.goes_into(operation) {
-            self.target(now, by, &other, operation)?;
+            self.target(now, by, &other, operation).map_err(|refusal| unnamed(operation, refusal))?;
         }
         let fitted = fitting(&target, operation.clone())?;
         self.for_the_link(&target, &fitted).map_err(Refusal::BadArgument)?;

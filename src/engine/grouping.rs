@@ -77,7 +77,7 @@ impl Engine {
     pub(super) fn meant(&self, by: &Principal, ask: &Operate) -> Result<Vec<DeviceId>, Refusal> {
         if let Some(group) = &ask.group {
             let found = self.those(by, ask, |entry| entry.is_in(group));
-            return if found.is_empty() { Err(self.nobody_in(group)) } else { Ok(found) };
+            return if found.is_empty() { Err(self.nobody_in(by, group)) } else { Ok(found) };
         }
         let Some(text) = &ask.of else { return Ok(ask.devices.clone()) };
         let selector = Selector::parse(text).map_err(|bad| {
@@ -102,11 +102,12 @@ impl Engine {
         those.map(|entry| entry.device.id.clone()).collect()
     }
 
-    fn nobody_in(&self, group: &Name) -> Refusal {
-        let mut known: Vec<&Name> = self.settings.groups.iter().map(|group| &group.name).collect();
-        known.extend(
-            self.registry.numbers().filter_map(|no| self.registry.get(no)).flat_map(|entry| &entry.device.groups),
-        );
+    fn nobody_in(&self, by: &Principal, group: &Name) -> Refusal {
+        let reach = Reach::of(by);
+        let of_all = self.settings.groups.iter().map(|group| &group.name).filter(|_| reach.is_whole());
+        let all = self.registry.numbers().filter_map(|no| self.registry.get(no)).filter(|entry| reach.sees(entry));
+        let known: Vec<&Name> =
+            of_all.chain(all.flat_map(|entry| entry.device.groups.iter().chain(entry.dynamic.iter()))).collect();
         let meant =
             nearest(group.as_str(), known.iter().map(|name| name.as_str()).filter(|name| *name != group.as_str()));
         let meant = meant.map_or_else(String::new, |near| format!("; {near} was meant?"));

@@ -223,6 +223,16 @@ impl Record {
         }
     }
 
+    /// The second of two that it is about.
+    pub fn other(&self) -> Option<&DeviceId> {
+        match self {
+            Record::DeviceMerged { with: other, .. }
+            | Record::DeviceSplit { from: other, .. }
+            | Record::DeviceAlike { other, .. } => Some(other),
+            _ => None,
+        }
+    }
+
     pub fn stream(&self) -> Stream {
         match self {
             Record::Result { .. } | Record::Audit(_) | Record::Gap(_) => Stream::Vital,

@@ -4,6 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use support::{Gateway, Plant, TWO_DEVICES, eventually, file, told};
 
 fn plant_and_gateway(more: &str) -> (Plant, Gateway) {
@@ -163,4 +164,42 @@ fn a_command_that_waits_says_why() {
     let shown = gateway.get(&format!("/v1/commands/{waits}")).ok();
     assert_eq!((&shown["state"], shown["waits"].is_string()), (&json!("queued"), true), "{shown}");
     plant.thaw();
+}
+
+#[test]
+fn what_is_out_of_scope_is_named_by_no_refusal_rule_or_record() {
+    let gateway =
+        alone("[group.vip]\nfor = 'id in [\"urn:dev:dmgw:serial:acme:1\", \"urn:dev:dmgw:serial:acme:2\"]'\n");
+    let device =
+        |no| json!({ "identities": [{ "kind": "serial", "value": format!("acme:{no}"), "proof": "claimed" }] });
+    gateway.post("/v1/ask", &json!({ "register": { "devices": [device(1), device(2), device(3)] } })).ok();
+    let id = |no| format!("urn:dev:dmgw:serial:acme:{no}");
+    gateway.operate(&id(2), json!({ "group": { "add": ["hidden"] } })).ok();
+    let ann = gateway.token("ann", "administrator", Some(&format!("id == \"{}\"", id(1))));
+    let told = |method: &str, path: &str, body: Value| gateway.as_token(&ann, method, path, &body);
+    let replace = json!({ "replace": { "identity": { "kind": "serial", "value": "acme:2", "proof": "claimed" } } });
+    let ask = told("POST", "/v1/ask", json!({ "operate": { "device": id(1), "operation": replace } }));
+    assert!(ask.status == 403 && !ask.body.to_string().contains(&id(2)), "{ask:?}");
+    let group = json!({ "operate": { "group": "hiden", "operation": { "group": { "add": ["x"] } } } });
+    let ask = told("POST", "/v1/ask", group);
+    assert!(ask.status == 404 && !ask.body.to_string().contains("hidden"), "{ask:?}");
+    let groups = told("GET", "/v1/groups", Value::Null);
+    assert_eq!(groups.body["groups"], json!([{ "name": "vip", "devices": 1 }]));
+
+    gateway.operate(&id(1), json!({ "merge": { "with": id(3) } })).ok();
+    let from = gateway.get("/v1/status").body["journal"]["journal"].as_str().unwrap().to_owned();
+    for path in [format!("/v1/devices/{}/log", id(1)), "/v1/journal/events?fresh=false".into()] {
+        let heard = told("GET", &path, Value::Null);
+        assert!(heard.status == 200 && !heard.body.to_string().contains(&id(3)), "{heard:?}");
+        assert!(gateway.get(&path).body.to_string().contains(&id(3)), "the negative: root hears of it");
+    }
+    let line = format!("authorization: Bearer {ann}\r\n");
+    let mut stream = support::http::connect(&gateway.socket()).unwrap();
+    let path = format!("/v1/stream?streams=events&from={from}.0.0.0");
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: a\r\n{line}\r\n").unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    let heard = support::text(&heard);
+    assert!(heard.contains("device-life") && !heard.contains(&id(3)), "{heard}");
 }

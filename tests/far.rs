@@ -128,3 +128,44 @@ fn whoever_does_not_speak_tls_is_not_answered() {
     assert!(!support::text(&said).contains("HTTP"), "{}", support::text(&said));
     assert_eq!(gateway.get("/v1/status").status, 200);
 }
+
+#[test]
+fn a_token_that_is_taken_back_is_worth_nothing_for_what_is_still_on_its_way() {
+    let (gateway, _pair, _at) = listening("");
+    let token = gateway.token("eve", "administrator", None);
+    let wanted = json!({ "name": "another", "role": "administrator" }).to_string();
+    let mut standing = support::http::connect(&gateway.socket()).unwrap();
+    let length = wanted.len();
+    let head = format!("host: a\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\nconnection: close");
+    write!(standing, "POST /v1/tokens HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+    support::pause(std::time::Duration::from_millis(300));
+    assert_eq!(gateway.delete("/v1/tokens/eve").status, 204);
+    standing.write_all(wanted.as_bytes()).unwrap();
+    let mut said = Vec::new();
+    let _ = standing.read_to_end(&mut said);
+    assert!(support::text(&said).starts_with("HTTP/1.1 401"), "{}", support::text(&said));
+    assert_eq!(gateway.get("/v1/tokens").ok()["tokens"], json!([]));
+}
+
+#[test]
+fn whoever_is_let_in_anew_by_the_same_certificate_goes_on_as_who_they_are_now() {
+    let (gateway, pair, at) = listening("");
+    let bob = Pair::new("bob");
+    let let_in = |of: Value| {
+        let wanted = json!({ "name": "bob", "role": "viewer", "certificate": bob.mark(), "for": of });
+        gateway.post("/v1/tokens", &wanted).ok();
+    };
+    let_in(Value::Null);
+    let mut standing = connect(at, &pair, Some(&bob)).unwrap();
+    write!(standing, "GET /v1/stream HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    standing.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert_eq!(gateway.delete("/v1/tokens/bob").status, 204);
+    let_in(json!("link == \"nowhere\""));
+    // The stream of whoever they were ends, with what happens next or with its next comment.
+    let mut rest = Vec::new();
+    let _ = standing.read_to_end(&mut rest);
+    assert!(support::text(&rest).ends_with("\r\n0\r\n\r\n"), "{}", support::text(&rest));
+    assert!(!support::text(&rest).contains("audit"), "{}", support::text(&rest));
+}

@@ -74,8 +74,8 @@ pub fn query<T>(asked: Asked<T>) -> Result<T, Fault> {
     })
 }
 
-/// The body, if it comes in time, is not too large and is what it should be.
-pub async fn body<T: DeserializeOwned>(door: &Door, body: Body) -> Result<T, Fault> {
+/// The body, if it comes in time, is not too large, is what it should be, and whoever sends it may still come in.
+pub async fn body<T: DeserializeOwned>(door: &Door, caller: &Caller, body: Body) -> Result<T, Fault> {
     let most = door.limits.body;
     let whole = tokio::time::timeout(door.limits.answer, Limited::new(body, most).collect()).await;
     let Ok(whole) = whole else {
@@ -92,6 +92,7 @@ pub async fn body<T: DeserializeOwned>(door: &Door, body: Body) -> Result<T, Fau
     if let Ok(mut bytes) = bytes.try_into_mut() {
         bytes.zeroize();
     }
+    door.still_knows(caller)?;
     read
 }
 
@@ -120,7 +121,7 @@ pub async fn ask(
     sent: Body,
 ) -> Result<(StatusCode, Json<Answer>), Fault> {
     let wait = door.wait(query(waits)?)?;
-    let ask: Ask = body(&door, sent).await?;
+    let ask: Ask = body(&door, &caller, sent).await?;
     let reply = door.asks.ask(caller.principal.clone(), ask.clone(), door.limits.answer).await?;
     match reply {
         Reply::Accepted(command) => {

@@ -18,7 +18,7 @@ use super::fault::Fault;
 use crate::access::Reach;
 use crate::metrics;
 use crate::model::operation::GatewayKind;
-use crate::model::token::Mark;
+use crate::model::token::{Mark, Shows, Token};
 use crate::model::{Address, Audit, Came, Principal};
 use crate::view::TokenNow;
 
@@ -42,8 +42,8 @@ pub enum Origin {
 pub struct Caller {
     pub principal: Principal,
     pub reach: Reach,
-    /// Of a token: it may be taken back while a stream runs.
-    pub token: Option<Mark>,
+    /// Which may be taken back while a stream runs, or while the rest of a request is on its way.
+    pub token: Option<Arc<Token>>,
 }
 
 impl Origin {
@@ -70,7 +70,7 @@ impl Caller {
 
     fn of(token: &TokenNow, from: Address) -> Caller {
         let principal = Principal { from: Some(from), ..token.principal.clone() };
-        Caller { principal, reach: token.reach.clone(), token: Some(token.token.mark) }
+        Caller { principal, reach: token.reach.clone(), token: Some(token.token.clone()) }
     }
 }
 
@@ -144,18 +144,22 @@ impl Door {
     /// An error: who it was that cannot be let in, as far as that is known.
     fn caller(&self, request: &Request) -> Result<Caller, Option<Address>> {
         let origin = request.extensions().get::<Origin>();
-        let token = shown(request.headers()).map(mark_of);
-        let (from, mark) = match origin {
+        let token = shown(request.headers()).map(|token| (Shows::Secret, mark_of(token)));
+        let (from, shown) = match origin {
             None => return Err(None),
             // Who shows a token here wants to be no more than that.
             Some(Origin::Here(caller)) if !request.headers().contains_key(header::AUTHORIZATION) => {
                 return Ok(caller.clone());
             }
             Some(Origin::Here(caller)) => (caller.principal.from.clone(), token),
-            Some(Origin::Far { from, certificate }) => (Some(from.clone()), token.or(*certificate)),
+            Some(Origin::Far { from, certificate }) => {
+                let certificate = certificate.map(|mark| (Shows::Certificate, mark));
+                (Some(from.clone()), token.or(certificate))
+            }
         };
         let now = self.now();
-        let known = mark.and_then(|mark| self.view.token(&mark)).filter(|known| known.token.is_good(&now));
+        let known = shown.and_then(|(shows, mark)| self.view.token(&mark).filter(|known| known.token.shows == shows));
+        let known = known.filter(|known| known.token.is_good(&now));
         match (known, from) {
             (Some(known), Some(from)) => {
                 known.was_used(now.wall);
@@ -165,9 +169,17 @@ impl Door {
         }
     }
 
-    /// The token is there still, and not over.
-    pub fn is_good(&self, mark: &Mark) -> bool {
-        self.view.token(mark).is_some_and(|known| known.token.is_good(&self.now()))
+    /// This very token is there still, and not over: another one may be shown in the same way by now.
+    pub fn is_good(&self, token: &Arc<Token>) -> bool {
+        self.view.token(&token.mark).is_some_and(|known| known.token == *token && token.is_good(&self.now()))
+    }
+
+    /// Once more, where time has gone by since the request began.
+    pub fn still_knows(&self, caller: &Caller) -> Result<(), Fault> {
+        match caller.token.as_ref().is_none_or(|token| self.is_good(token)) {
+            true => Ok(()),
+            false => Err(unknown()),
+        }
     }
 
     /// Told to the journal; where the loop has no time for it, to the log.

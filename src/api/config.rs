@@ -77,7 +77,7 @@ pub async fn change(
     head: HeaderMap,
     sent: Body,
 ) -> Result<(StatusCode, Json<Reloaded>), Fault> {
-    let wanted: Wanted = body(&door, sent).await?;
+    let wanted: Wanted = body(&door, &caller, sent).await?;
     let by = caller.principal.name.clone();
     door.apply(&caller, "change", Asked::Change(wanted, by), &head).await
 }

@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::ask::{Asked, Word, body, query};
 use super::caller::Caller;
@@ -18,8 +19,8 @@ use super::fault::Fault;
 use super::shown::{Answer, HeardShown, JournalShown, PageShown, ReadingShown, RecordShown, StreamShown};
 use super::{Door, Here, cut};
 use crate::model::operation::GatewayKind;
-use crate::model::record::Entry;
-use crate::model::{DeviceId, Event, Heard, Name, Stream};
+use crate::model::record::{Entry, Record};
+use crate::model::{Audit, Came, DeviceId, Event, Heard, Name, Stream};
 use crate::nearest;
 use crate::store::{Block, Page, Records, Snapshots, StoreError};
 use crate::view::View;
@@ -45,13 +46,35 @@ pub struct Passed {
     seq: u64,
 }
 
+/// Reads of the store that are under way at once. A further one waits here, not behind the threads: there it would be
+/// read although whoever asked has gone, and who comes and goes would keep everybody else, and the proofs of devices,
+/// waiting.
+const MOST_READS: usize = 2;
+
+pub struct Reads(Arc<Semaphore>);
+
+impl Default for Reads {
+    fn default() -> Reads {
+        Reads(Arc::new(Semaphore::new(MOST_READS)))
+    }
+}
+
 /// Reads the store where waiting for the disk hurts nobody.
 pub async fn read<T: Send + 'static>(
     door: &Door,
     look: impl FnOnce(Snapshots) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Fault> {
-    let snapshots = door.snapshots.clone();
-    let reading = tokio::task::spawn_blocking(move || look(snapshots));
+    let (snapshots, reads) = (door.snapshots.clone(), door.reads.0.clone());
+    let reading = async {
+        // Never closed.
+        let turn = reads.acquire_owned().await.ok();
+        let read = move || {
+            // Held until the disk has answered, also where nobody waits for it any more.
+            let _turn = turn;
+            look(snapshots)
+        };
+        tokio::task::spawn_blocking(read).await
+    };
     let says = match tokio::time::timeout(door.limits.answer, reading).await {
         Ok(Ok(Ok(read))) => return Ok(read),
         Ok(Ok(Err(error))) => format!("the journal cannot be read: {error}"),
@@ -88,7 +111,14 @@ fn is_in_scope(view: &View, caller: &Caller, held: &RecordShown) -> bool {
         (None, Some(heard)) => DeviceId::new(&heard.device).ok(),
         (None, None) => None,
     };
-    id.and_then(|id| view.device(&id)).is_some_and(|known| caller.reach.sees(&known))
+    let other = held.record.as_ref().is_none_or(|record| may_hear(view, caller, record));
+    other && id.and_then(|id| view.device(&id)).is_some_and(|known| caller.reach.sees(&known))
+}
+
+/// A record of two devices names both, so both must be within reach.
+pub fn may_hear(view: &View, caller: &Caller, record: &Record) -> bool {
+    let Some(other) = record.other().filter(|_| !caller.reach.is_whole()) else { return true };
+    view.device(other).is_some_and(|known| caller.reach.sees(&known))
 }
 
 fn named(word: &str) -> Result<Stream, Fault> {
@@ -162,9 +192,11 @@ pub async fn numbers(door: &Door) -> Result<JournalShown, Fault> {
 }
 
 pub async fn ack(State(door): Here, caller: Caller, sent: Body) -> Result<(StatusCode, Json<Answer>), Fault> {
-    let passed: Passed = body(&door, sent).await?;
+    let passed: Passed = body(&door, &caller, sent).await?;
     if !caller.reach.may_acknowledge(&passed.reader) {
         let says = format!("{} may not say what reader {} has", caller.principal.name, passed.reader);
+        let (what, on) = (GatewayKind::Acknowledge.to_string(), Some(passed.reader.to_string()));
+        door.audit(Audit::new(&caller.principal, what, on, Came::Refused(says.clone()))).await;
         return Err(Fault::not_allowed(says));
     }
     check(&door, &passed).await?;

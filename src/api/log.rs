@@ -16,7 +16,7 @@ pub async fn show(State(door): Here) -> Result<Json<LogNow>, Fault> {
 }
 
 pub async fn set(State(door): Here, caller: Caller, sent: Body) -> Result<Json<LogNow>, Fault> {
-    let wanted: SetLevel = body(&door, sent).await?;
+    let wanted: SetLevel = body(&door, &caller, sent).await?;
     let set = door.control(|to| Control::SetLog(wanted, to)).await?;
     let came = set.as_ref().map_or_else(|why| Came::Refused(why.clone()), |_| Came::Done);
     door.audit(Audit::new(&caller.principal, "set-log", None, came)).await;

@@ -184,7 +184,8 @@ async fn log(door: &Door, caller: &Caller, word: &str) -> Result<Json<LogShown>,
     let found = door.view.find(word, &caller.reach).map_err(|missing| no_device(word, &missing))?;
     let no = found.device.no;
     door.settle().await;
-    let entries = journal::read(door, move |snapshots| log_of(&snapshots, no)).await?;
+    let mut entries = journal::read(door, move |snapshots| log_of(&snapshots, no)).await?;
+    entries.retain(|entry| journal::may_hear(&door.view, caller, &entry.record));
     Ok(Json(LogShown::of(found.device.id.clone(), entries)))
 }
 

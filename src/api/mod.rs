@@ -44,6 +44,7 @@ use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Mono, Name};
 use crate::store::Snapshots;
 use crate::view::View;
+pub use journal::Reads;
 pub use pace::{Pace, Strangers};
 pub use routes::cut;
 pub use serve::{Doors, serve};
@@ -75,6 +76,7 @@ pub struct Door {
     pub listens: far::Listens,
     pub pace: Pace,
     pub strangers: Strangers,
+    pub reads: Reads,
     /// The time since the boot.
     pub mono: fn() -> Mono,
 }

@@ -52,6 +52,7 @@ pub fn world() -> World {
         listens: Arc::default(),
         pace: Pace::new(0),
         strangers: Strangers::default(),
+        reads: Reads::default(),
         limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, stalled: LONG, page: 10 },
         mono: || Mono(5_000),
     };
@@ -201,4 +202,26 @@ async fn a_wrong_path_is_told_the_nearest_route() {
     assert_eq!(fault.hint, "did you mean GET /v1/status?");
     let fault = routes::nowhere(Method::GET, Uri::from_static("/metrics/of/everything")).await;
     assert!(fault.hint.starts_with("there are POST /v1/ask, "), "{}", fault.hint);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_read() {
+    let World { door, .. } = &world();
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    for _ in 0..100 {
+        let (gate, read) = (gate.clone(), read.clone());
+        let reading = journal::read(door, move |_| {
+            let _ = gate.lock().map(|gate| gate.recv());
+            read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        });
+        let soon = tokio::time::timeout(Duration::from_millis(1), reading).await;
+        assert!(soon.is_err(), "the disk takes long, and whoever asked goes");
+    }
+    drop(open);
+    // Whoever stays is answered.
+    assert_eq!(journal::read(door, |_| Ok(7)).await.unwrap(), 7);
+    assert!(read.load(std::sync::atomic::Ordering::Relaxed) <= 2);
 }

@@ -85,7 +85,7 @@ impl TokenShown {
 }
 
 pub async fn create(State(door): Here, caller: Caller, sent: Body) -> Result<(StatusCode, Json<TokenShown>), Fault> {
-    let Wanted { name, role, of, seconds, certificate } = body(&door, sent).await?;
+    let Wanted { name, role, of, seconds, certificate } = body(&door, &caller, sent).await?;
     let (shows, mark, token) = match certificate {
         Some(mark) => (Shows::Certificate, mark, None),
         None => {

@@ -336,6 +336,7 @@ fn door(
         listens: Arc::default(),
         pace: api::Pace::new(config.limits.requests),
         strangers: api::Strangers::default(),
+        reads: api::Reads::default(),
         limits: api::Bounds {
             connections: config.limits.connections,
             body: config.limits.body.0 as usize,

@@ -15,8 +15,9 @@ use super::position::Position;
 use super::sight::Sight;
 use super::{past, text};
 use crate::api::Door;
-use crate::feed::{Item, Listener, Taken};
-use crate::model::token::Mark;
+use crate::feed::{Item, Listener, Taken, What};
+use crate::model::record::Record;
+use crate::model::token::Token;
 use crate::model::{DeviceNo, Stream};
 
 /// How soon a listener looks again; what happens after a rest is told at once.
@@ -33,7 +34,7 @@ pub struct Flow {
     listener: Listener,
     pub sight: Sight,
     /// Who was let in by one hears nothing more once it is taken back.
-    token: Option<Mark>,
+    token: Option<Arc<Token>>,
     wanted: [bool; 3],
     pub position: Position,
     journal: String,
@@ -47,7 +48,7 @@ impl Flow {
         door: Arc<Door>,
         listener: Listener,
         sight: Sight,
-        token: Option<Mark>,
+        token: Option<Arc<Token>>,
         wanted: [bool; 3],
         position: Position,
         reset: bool,
@@ -63,7 +64,7 @@ impl Flow {
     /// None when it is over.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if self.token.is_some_and(|mark| !self.door.is_good(&mark)) {
+            if self.token.as_ref().is_some_and(|token| !self.door.is_good(token)) {
                 return None;
             }
             if !self.piece.is_empty() {
@@ -102,7 +103,7 @@ impl Flow {
                 continue;
             }
             self.position.last[stream] = item.last;
-            if !self.covers(item.device) {
+            if !self.covers(item.device) || matches!(&item.what, What::Record(entry) if !self.may_hear(&entry.record)) {
                 continue;
             }
             let door = self.door.clone();
@@ -115,6 +116,10 @@ impl Flow {
 
     pub fn covers(&self, device: Option<DeviceNo>) -> bool {
         self.sight.covers(&self.door.view, device)
+    }
+
+    pub fn may_hear(&self, record: &Record) -> bool {
+        self.sight.may_hear(&self.door.view, record)
     }
 
     pub fn is_full(&self) -> bool {

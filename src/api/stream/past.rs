@@ -69,7 +69,7 @@ fn show(flow: &mut Flow, stream: Stream, page: Page) {
                 }
                 skip_to(flow, stream, seq);
                 flow.position.last[stream as usize] = seq;
-                if flow.covers(entry.of) {
+                if flow.covers(entry.of) && flow.may_hear(&entry.record) {
                     flow.push(&text::record(stream, seq, entry));
                 }
             }

@@ -50,15 +50,11 @@ fn watching(socket: &Path, words: &[&str]) -> Child {
 fn after_a_lost_connection_it_goes_on_behind_the_last_event() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("s");
-    let refused = "HTTP/1.1 410 Gone\r\ncontent-length: 64\r\n\r\n";
-    let fault = format!("{:<64}", r#"{"error":{"kind":"expired","message":"too old","hint":"x"}}"#);
+    let fault = r#"{"type":"urn:dmgw:problem:expired","title":"expired","status":410,"detail":"too old","remedy":"x"}"#;
+    let refused = format!("HTTP/1.1 410 Gone\r\ncontent-length: {}\r\n\r\n", fault.len());
     let told = serve(
         &socket,
-        vec![
-            stream_of(&(event(1) + &event(2) + "event: events\nid: e-3\nda")),
-            stream_of(&event(3)),
-            refused.to_owned() + &fault,
-        ],
+        vec![stream_of(&(event(1) + &event(2) + "event: events\nid: e-3\nda")), stream_of(&event(3)), refused + fault],
     );
     let mut child = watching(&socket, &["--json", "--for", "life == \"managed\"", "--streams", "events,vital"]);
     let lines: Vec<String> = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
@@ -74,6 +70,20 @@ fn after_a_lost_connection_it_goes_on_behind_the_last_event() {
     assert!(second.contains("last-event-id: e-2"), "{second}");
     assert!(told.recv().unwrap().contains("last-event-id: e-3"));
     assert_eq!(child.wait().unwrap().code(), Some(1), "what the daemon refuses for good ends it");
+}
+
+#[test]
+fn who_had_heard_nothing_yet_goes_on_from_where_the_daemon_said_that_it_began() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("s");
+    let told = serve(&socket, vec![stream_of("retry: 2000\nid: p-0\n\n"), stream_of(&event(1))]);
+    let mut child = watching(&socket, &["--json"]);
+    assert!(!told.recv().unwrap().contains("last-event-id"));
+    assert!(told.recv_timeout(Duration::from_secs(30)).unwrap().contains("last-event-id: p-0"));
+    let first = BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(first.contains("\"e-1\""), "a position alone is no line: {first}");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -18,21 +18,21 @@ use crate::model::token::{Grant, Mark, Shows};
 use crate::model::{Ask, Name, Reply, Role, Scope, Wall};
 use crate::view::TokenNow;
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "TokenWanted"))]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    name: Name,
-    role: Role,
+    pub name: Name,
+    pub role: Role,
     /// On the devices for which this selector holds; without it: on all, and on the gateway itself.
-    #[serde(default, rename = "for")]
-    of: Option<String>,
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     /// How long it is good; without it: until it is taken back.
-    #[serde(default)]
-    seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
     /// The SHA-256 of a certificate (its DER), that shall do instead of a secret.
-    #[serde(default)]
-    certificate: Option<Mark>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Mark>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,33 +1,16 @@
 //! Groups: all of them, and the devices of one.
 
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-
 use super::args::ListArgs;
 use super::client::Client;
+use super::pages::{self, after};
 use super::table::{print, table, width};
 use super::{CliError, Exit, device, print_json};
-use crate::model::Name;
+use crate::api::groups::{GroupShown, GroupsShown};
 use crate::nearest::nearest;
 
-/// `GET /v1/groups`.
-#[derive(Serialize, Deserialize)]
-struct Groups {
-    groups: Vec<Group>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Group {
-    name: Name,
-    /// Whoever fits is in it; absent where devices are put into it one by one.
-    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
-    of: Option<String>,
-    devices: usize,
-}
-
-async fn all(client: &Client) -> Result<Groups, CliError> {
-    client.get("/v1/groups", Duration::ZERO).await
+pub async fn all(client: &Client) -> Result<GroupsShown, CliError> {
+    let of = |page: GroupsShown| (page.groups, after(page.after));
+    Ok(GroupsShown { groups: pages::all(client, "groups", "/v1/groups", of).await?, after: None })
 }
 
 pub async fn list(client: &Client, json: bool) -> Result<Exit, CliError> {
@@ -39,11 +22,11 @@ pub async fn list(client: &Client, json: bool) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn told(found: &Groups, width: usize) -> String {
+fn told(found: &GroupsShown, width: usize) -> String {
     if found.groups.is_empty() {
         return "no groups yet; to put a device into one: dmgw command ask DEVICE group +NAME".into();
     }
-    let row = |of: &Group| vec![of.name.to_string(), of.devices.to_string(), of.of.clone().unwrap_or_default()];
+    let row = |of: &GroupShown| vec![of.name.to_string(), of.devices.to_string(), of.of.clone().unwrap_or_default()];
     table(&["GROUP", "DEVICES", "FOR"], &found.groups.iter().map(row).collect::<Vec<_>>(), width)
 }
 

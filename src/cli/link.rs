@@ -1,16 +1,13 @@
 //! Links: all of them, and one with the devices on it.
 
-use std::time::Duration;
-
 use super::args::ListArgs;
-use super::client::{Client, escaped};
+use super::client::Client;
+use super::pages::{self, after};
 use super::status::seconds;
 use super::table::{pairs, print, table, width};
 use super::{CliError, Exit, device, print_json};
 use crate::api::shown::{LinkShown, LinksShown};
 use crate::nearest::nearest;
-
-const AT_ONCE: Duration = Duration::ZERO;
 
 pub async fn list(client: &Client, json: bool) -> Result<Exit, CliError> {
     let links = all(client).await?;
@@ -22,16 +19,8 @@ pub async fn list(client: &Client, json: bool) -> Result<Exit, CliError> {
 }
 
 pub async fn all(client: &Client) -> Result<Vec<LinkShown>, CliError> {
-    let mut all = Vec::new();
-    let mut uri = "/v1/links".to_owned();
-    loop {
-        let page: LinksShown = client.get(&uri, AT_ONCE).await?;
-        all.extend(page.links);
-        match page.after {
-            Some(after) => uri = format!("/v1/links?after={}", escaped(after.as_str())),
-            None => return Ok(all),
-        }
-    }
+    let of = |page: LinksShown| (page.links, after(page.after));
+    pages::all(client, "links", "/v1/links", of).await
 }
 
 pub async fn show(client: &Client, name: &str, json: bool) -> Result<Exit, CliError> {

@@ -17,6 +17,7 @@ mod group;
 mod link;
 mod log;
 mod look;
+mod pages;
 mod point;
 mod profile;
 mod progress;

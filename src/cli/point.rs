@@ -1,41 +1,17 @@
 //! Points: of all devices, of some, and one.
 
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
-
 use super::args::PointArgs;
 use super::client::{Client, escaped};
 use super::device::{self, of_filter, point_row};
-use super::progress::Progress;
+use super::pages::{self, after};
 use super::status::seconds;
 use super::table::{pairs, table, width};
 use super::told::word;
 use super::watch::{self, How};
 use super::{CliError, Exit};
-use crate::api::shown::PointShown;
-use crate::model::{DeviceId, Name, PointPath};
+use crate::api::points::{PointOf, PointsShown};
+use crate::model::PointPath;
 use crate::nearest::nearest;
-
-const AT_ONCE: Duration = Duration::ZERO;
-const PAGE: usize = 1_000;
-
-/// A page of `GET /v1/points`.
-#[derive(Serialize, Deserialize)]
-struct Points {
-    points: Vec<OfDevice>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    after: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct OfDevice {
-    device: DeviceId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<Name>,
-    #[serde(flatten)]
-    point: PointShown,
-}
 
 pub async fn list(client: &Client, args: &PointArgs, json: bool) -> Result<Exit, CliError> {
     let of = args.of.as_deref().map(of_filter).transpose()?.unwrap_or_default();
@@ -44,24 +20,17 @@ pub async fn list(client: &Client, args: &PointArgs, json: bool) -> Result<Exit,
     watch::show(How { json, watch: args.watch }, look, |found| told(found, width())).await
 }
 
-async fn all(client: &Client, only: &str) -> Result<Points, CliError> {
-    let (mut points, mut after, mut progress) = (Vec::new(), String::new(), Progress::begin());
-    loop {
-        let page: Points = client.get(&format!("/v1/points?limit={PAGE}{only}{after}"), AT_ONCE).await?;
-        points.extend(page.points);
-        match page.after {
-            Some(last) => after = format!("&after={}", escaped(&last)),
-            None => return Ok(Points { points, after: None }),
-        }
-        progress.say(|| format!("{} points so far", points.len()));
-    }
+async fn all(client: &Client, only: &str) -> Result<PointsShown, CliError> {
+    let uri = format!("/v1/points?{}", only.trim_start_matches('&')).trim_end_matches('?').to_owned();
+    let points = pages::all(client, "points", &uri, |page: PointsShown| (page.points, after(page.after))).await?;
+    Ok(PointsShown { points, after: None })
 }
 
-fn told(found: &Points, width: usize) -> String {
+fn told(found: &PointsShown, width: usize) -> String {
     if found.points.is_empty() {
         return "no point is so; dmgw device list shows which devices there are".into();
     }
-    let row = |of: &OfDevice| {
+    let row = |of: &PointOf| {
         let device = of.name.as_ref().map_or_else(|| of.device.to_string(), ToString::to_string);
         [vec![device], point_row(&of.point)].concat()
     };
@@ -77,7 +46,7 @@ pub async fn show(client: &Client, device: &str, point: &str, how: How) -> Resul
     watch::show(how, async || one(client, device, &path).await, |point| page(point, width())).await
 }
 
-async fn one(client: &Client, asked: &str, path: &PointPath) -> Result<OfDevice, CliError> {
+async fn one(client: &Client, asked: &str, path: &PointPath) -> Result<PointOf, CliError> {
     let device = device::one(client, asked).await?;
     let points = device.detail.map(|detail| detail.points).unwrap_or_default();
     let near = nearest(
@@ -93,10 +62,10 @@ async fn one(client: &Client, asked: &str, path: &PointPath) -> Result<OfDevice,
             |near| format!("did you mean {near}?"),
         ),
     })?;
-    Ok(OfDevice { device: device.id, name: device.name, point })
+    Ok(PointOf { device: device.id, name: device.name, point })
 }
 
-fn page(of: &OfDevice, width: usize) -> String {
+fn page(of: &PointOf, width: usize) -> String {
     let point = &of.point;
     let row = point_row(point);
     let at = |column: usize| row.get(column).cloned().unwrap_or_default();
@@ -122,7 +91,7 @@ mod tests {
 
     #[test]
     fn points_of_many_devices_stand_in_one_table() {
-        let found: Points = serde_json::from_value(serde_json::json!({ "points": [
+        let found: PointsShown = serde_json::from_value(serde_json::json!({ "points": [
             { "device": "urn:a", "name": "hall", "point": "power.0.active", "kind": "float", "unit": "W", "access": "read",
               "value": 5.5, "quality": "good", "age": 2.0 },
             { "device": "urn:b", "point": "relay.0.on", "kind": "bool", "access": "read-write" },

@@ -6,14 +6,15 @@ mod trial;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::args::ProfileVerb;
 use super::client::Client;
+use super::pages::{self, after};
 use super::table::{print, table, width};
 use super::{CliError, Exit, print_json};
+use crate::api::groups::KindsShown;
 use crate::config::gather::EXAMPLE;
 use crate::config::{Config, ConfigError, DEFAULT_PATH, Inputs, Reading, read};
 use crate::document::{Fault, Faults, Node, Origin, Sources, Table, parse};
@@ -80,31 +81,25 @@ fn failed(error: ConfigError) -> CliError {
     CliError::Failed(error.to_string())
 }
 
-/// `GET /v1/profiles`; further keys are told as they come.
-#[derive(Serialize, Deserialize)]
-struct Running {
-    profiles: Vec<Held>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Held {
-    name: String,
-    devices: usize,
-    #[serde(flatten)]
-    more: serde_json::Map<String, serde_json::Value>,
-}
-
 /// Those that the daemon holds.
 pub async fn running(client: &Client, json: bool) -> Result<Exit, CliError> {
-    let found: Running = client.get("/v1/profiles", Duration::ZERO).await?;
+    let found = held(client).await?;
     if json {
         return print_json(&found);
     }
-    let text = |of: &Held, key: &str| of.more.get(key).and_then(|text| text.as_str()).unwrap_or_default().to_owned();
-    let row = |of: &Held| vec![of.name.clone(), of.devices.to_string(), text(of, "version"), text(of, "title")];
-    let rows: Vec<Vec<String>> = found.profiles.iter().map(row).collect();
-    print(&table(&["NAME", "DEVICES", "VERSION", "TITLE"], &rows, width()));
+    if found.profiles.is_empty() {
+        print("the daemon holds no profile; dmgw profile list shows those of the settings and of this program");
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> =
+        found.profiles.iter().map(|of| vec![of.name.to_string(), of.devices.to_string()]).collect();
+    print(&table(&["NAME", "DEVICES"], &rows, width()));
     Ok(Exit::Done)
+}
+
+pub async fn held(client: &Client) -> Result<KindsShown, CliError> {
+    let of = |page: KindsShown| (page.profiles, after(page.after));
+    Ok(KindsShown { profiles: pages::all(client, "profiles", "/v1/profiles", of).await?, after: None })
 }
 
 #[derive(Serialize)]

@@ -99,6 +99,9 @@ impl Watch<'_> {
         if let Some(id) = &event.id {
             self.position = Some(id.clone());
         }
+        if event.data.is_empty() {
+            return true;
+        }
         let line = if self.json { as_json(event) } else { line(event) };
         let mut out = std::io::stdout().lock();
         writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
@@ -111,6 +114,14 @@ fn as_json(event: &Event) -> String {
 }
 
 fn line(event: &Event) -> String {
+    let marker: Json = serde_json::from_str(&event.data).unwrap_or_default();
+    match (event.kind.as_str(), &marker["stream"], &marker["first"], &marker["last"]) {
+        ("gap", Json::String(stream), first, last) => {
+            return format!("gap in {}: {first} to {last} are missing", plain(stream));
+        }
+        ("reset", ..) => return "the journal is another one: numbers begin anew, what it holds follows".into(),
+        _ => {}
+    }
     let Ok(shown) = serde_json::from_str::<RecordShown>(&event.data) else {
         return format!("{}: {}", event.kind, plain(&event.data));
     };
@@ -138,7 +149,10 @@ mod tests {
         assert_eq!(line(&event), "1970-01-01 00:00:00Z  events     urn:a up");
         let shown: Json = serde_json::from_str(&as_json(&event)).unwrap();
         assert_eq!((&shown["id"], &shown["data"]["seq"]), (&json!("e-7"), &json!(7)));
-        let gap = Event { kind: "gap".into(), id: None, data: "{\"lost\":\u{1b}3}".into() };
-        assert_eq!(line(&gap), "gap: {\"lost\":\u{fffd}3}");
+        let gap = r#"{"stream":"telemetry","first":3,"last":9}"#;
+        let gap = Event { kind: "gap".into(), id: None, data: gap.into() };
+        assert_eq!(line(&gap), "gap in telemetry: 3 to 9 are missing");
+        let strange = Event { kind: "new".into(), id: None, data: "{\"lost\":\u{1b}3}".into() };
+        assert_eq!(line(&strange), "new: {\"lost\":\u{fffd}3}");
     }
 }

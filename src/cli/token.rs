@@ -7,60 +7,30 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ring::digest::{SHA256, digest};
-use serde::{Deserialize, Serialize};
 
 use super::args::{CreateArgs, TokenVerb};
 use super::client::{Client, escaped};
 use super::device::selector;
+use super::pages::{self, after};
 use super::table::{print, table, time, width};
+use super::told::word;
 use super::{CliError, Exit, print_json};
-use crate::model::{Name, Wall};
+use crate::api::tokens::{TokenShown, TokensShown, Wanted};
+use crate::model::token::Mark;
+use crate::model::{Name, Role, Wall};
 
 const AT_ONCE: Duration = Duration::ZERO;
 const BEGINS: &str = "-----BEGIN CERTIFICATE-----";
 const ENDS: &str = "-----END CERTIFICATE-----";
 
-/// What `POST /v1/tokens` takes.
-#[derive(Serialize)]
-struct Wanted {
-    name: Name,
-    role: String,
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    of: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certificate: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Created {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-    #[serde(flatten)]
-    more: serde_json::Map<String, serde_json::Value>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Tokens {
-    tokens: Vec<Token>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Token {
-    name: Name,
-    role: String,
-    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
-    of: Option<String>,
-    made: Wall,
-    by: Name,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires: Option<Wall>,
-    /// `secret` or `certificate`.
-    kind: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    used: Option<Wall>,
+/// As somebody types it.
+pub fn roles() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::ALL.map(Role::name)).try_map(|word| {
+        let known = Role::ALL.into_iter().find(|role| role.name() == word);
+        known.ok_or_else(|| format!("{word} is no role"))
+    })
 }
 
 pub async fn token(client: &Client, verb: TokenVerb, json: bool) -> Result<Exit, CliError> {
@@ -80,11 +50,11 @@ async fn create(client: &Client, args: CreateArgs, json: bool) -> Result<Exit, C
         seconds: args.expires.map(|span| span.as_secs()),
         certificate: args.certificate.as_deref().map(fingerprint).transpose()?,
     };
-    let created: Created = client.post("/v1/tokens", &wanted, AT_ONCE).await?;
+    let made: TokenShown = client.post("/v1/tokens", &wanted, AT_ONCE).await?;
     if json {
-        return print_json(&created);
+        return print_json(&made);
     }
-    match &created.token {
+    match &made.token {
         Some(token) => {
             print(token);
             eprintln!("This is shown once and never again: whoever has it is {} here.", wanted.name);
@@ -95,7 +65,7 @@ async fn create(client: &Client, args: CreateArgs, json: bool) -> Result<Exit, C
 }
 
 /// Of the first certificate in the file, as others show it too.
-fn fingerprint(file: &Path) -> Result<String, CliError> {
+fn fingerprint(file: &Path) -> Result<Mark, CliError> {
     let wrong = |says: &str| CliError::Usage {
         says: format!("{}: {says}", file.display()),
         hint: "name the client's certificate in PEM, not its key".into(),
@@ -104,12 +74,18 @@ fn fingerprint(file: &Path) -> Result<String, CliError> {
     let inner = text.split_once(BEGINS).and_then(|(_, rest)| rest.split_once(ENDS)).map(|(inner, _)| inner);
     let inner: String = inner.ok_or_else(|| wrong("there is no certificate in it"))?.split_whitespace().collect();
     let bytes = STANDARD.decode(inner).map_err(|error| wrong(&format!("its certificate cannot be read: {error}")))?;
-    let hex = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Ok(format!("sha256:{hex}"))
+    let mut mark = Mark([0; 32]);
+    mark.0.copy_from_slice(digest(&SHA256, &bytes).as_ref());
+    Ok(mark)
+}
+
+pub async fn all(client: &Client) -> Result<TokensShown, CliError> {
+    let of = |page: TokensShown| (page.tokens, after(page.after));
+    Ok(TokensShown { tokens: pages::all(client, "tokens", "/v1/tokens", of).await?, after: None })
 }
 
 async fn list(client: &Client, json: bool) -> Result<Exit, CliError> {
-    let found: Tokens = client.get("/v1/tokens", AT_ONCE).await?;
+    let found = all(client).await?;
     if json {
         return print_json(&found);
     }
@@ -117,24 +93,24 @@ async fn list(client: &Client, json: bool) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-fn told(found: &Tokens, width: usize) -> String {
+fn told(found: &TokensShown, width: usize) -> String {
     if found.tokens.is_empty() {
         return "nobody may come in from afar; dmgw token create NAME --role viewer lets somebody in".into();
     }
-    let row = |of: &Token| {
+    let row = |of: &TokenShown| {
         let at = |time: Option<Wall>, none: &str| time.map_or_else(|| none.to_owned(), super::table::time);
         vec![
             of.name.to_string(),
-            of.role.clone(),
-            of.kind.clone(),
+            of.role.name().to_owned(),
+            word(&of.shows),
             format!("{} by {}", time(of.made), of.by),
             at(of.expires, "never"),
-            at(of.used, "never"),
+            at(of.used, "not yet"),
             of.of.clone().unwrap_or_else(|| "all devices".into()),
         ]
     };
     let rows: Vec<Vec<String>> = found.tokens.iter().map(row).collect();
-    table(&["NAME", "ROLE", "KIND", "MADE", "EXPIRES", "USED", "FOR"], &rows, width)
+    table(&["NAME", "ROLE", "SHOWS", "MADE", "EXPIRES", "USED", "FOR"], &rows, width)
 }
 
 async fn revoke(client: &Client, name: &str, json: bool) -> Result<Exit, CliError> {
@@ -157,15 +133,15 @@ mod tests {
         let made = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
         std::fs::write(&file, format!("a comment\n{}", made.cert.pem())).unwrap();
         let expected: String = digest(&SHA256, made.cert.der()).as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(fingerprint(&file).unwrap(), format!("sha256:{expected}"));
+        assert_eq!(fingerprint(&file).unwrap().to_string(), expected);
         std::fs::write(&file, made.signing_key.serialize_pem()).unwrap();
         assert!(fingerprint(&file).unwrap_err().to_string().contains("no certificate"));
     }
 
     #[test]
     fn tokens_are_listed_with_their_scope_and_end() {
-        let found: Tokens = serde_json::from_value(serde_json::json!({ "tokens": [
-            { "name": "office", "role": "viewer", "made": 0, "by": "local-root", "expires": 60000, "kind": "secret" },
+        let found: TokensShown = serde_json::from_value(serde_json::json!({ "tokens": [
+            { "name": "office", "role": "viewer", "made": 0, "by": "local-root", "expires": 60000, "shows": "secret" },
         ] }))
         .unwrap();
         let told = told(&found, 200);

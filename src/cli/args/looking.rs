@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use crate::cli::completion;
+use crate::model::Role;
 use crate::units;
 
 #[derive(Debug, Subcommand)]
@@ -68,8 +69,8 @@ pub struct CreateArgs {
     /// How they are called in the journal
     pub name: String,
     /// viewer looks, operator also asks for operations, administrator may do all
-    #[arg(long, value_parser = ["viewer", "operator", "administrator"])]
-    pub role: String,
+    #[arg(long, value_parser = crate::cli::token::roles())]
+    pub role: Role,
     /// Only devices for which this holds
     #[arg(long = "for", value_name = "EXPRESSION")]
     pub of: Option<String>,
@@ -86,7 +87,7 @@ pub struct WatchArgs {
     /// Only of devices for which this holds
     #[arg(long = "for", value_name = "EXPRESSION")]
     pub of: Option<String>,
-    /// Which streams: vital, events, telemetry, with commas between them [default: as the gateway says]
+    /// Which streams: vital, events, telemetry, with commas between them [default: all]
     #[arg(long, value_name = "STREAMS")]
     pub streams: Option<String>,
     /// From this position on, as an earlier line told it with --json

@@ -1,11 +1,12 @@
 //! What the daemon is asked for while somebody presses the tabulator. Whatever goes wrong, there is nothing to offer.
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::PATIENCE;
 use super::typed::Typed;
+use crate::api::groups::{GroupsShown, KindsShown};
 use crate::api::shown::{CommandsShown, DeviceShown, Devices, LinksShown, PointShown};
+use crate::api::tokens::TokensShown;
 use crate::cli::client::{Client, escaped};
 use crate::cli::socket;
 use crate::model::OperationKind;
@@ -61,46 +62,28 @@ pub fn points_for(kind: OperationKind) -> Vec<String> {
 }
 
 pub fn links() -> Vec<String> {
-    let found: Option<LinksShown> = get("/v1/links?limit=1000");
+    let found: Option<LinksShown> = get(&format!("/v1/links?limit={MOST}"));
     found.into_iter().flat_map(|found| found.links).map(|link| link.name.to_string()).collect()
 }
 
 pub fn commands() -> Vec<String> {
-    let found: Option<CommandsShown> = get("/v1/commands");
+    let found: Option<CommandsShown> = get(&format!("/v1/commands?limit={MOST}"));
     found.into_iter().flat_map(|found| found.commands).map(|command| command.id.to_string()).collect()
 }
 
-/// All that a list of things with names is asked for here.
-#[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Groups {
-    groups: Vec<Named>,
-}
-
 pub fn groups() -> Vec<String> {
-    get::<Groups>("/v1/groups").into_iter().flat_map(|found| found.groups).map(|of| of.name).collect()
-}
-
-#[derive(Deserialize)]
-struct Profiles {
-    profiles: Vec<Named>,
+    let found: Option<GroupsShown> = get(&format!("/v1/groups?limit={MOST}"));
+    found.into_iter().flat_map(|found| found.groups).map(|of| of.name.to_string()).collect()
 }
 
 pub fn profiles() -> Vec<String> {
-    get::<Profiles>("/v1/profiles").into_iter().flat_map(|found| found.profiles).map(|of| of.name).collect()
-}
-
-#[derive(Deserialize)]
-struct Tokens {
-    tokens: Vec<Named>,
+    let found: Option<KindsShown> = get(&format!("/v1/profiles?limit={MOST}"));
+    found.into_iter().flat_map(|found| found.profiles).map(|of| of.name.to_string()).collect()
 }
 
 pub fn tokens() -> Vec<String> {
-    get::<Tokens>("/v1/tokens").into_iter().flat_map(|found| found.tokens).map(|of| of.name).collect()
+    let found: Option<TokensShown> = get(&format!("/v1/tokens?limit={MOST}"));
+    found.into_iter().flat_map(|found| found.tokens).map(|of| of.name.to_string()).collect()
 }
 
 /// The keys that are set, and the tables that they stand in.

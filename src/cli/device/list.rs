@@ -1,7 +1,5 @@
 //! The list of devices, whole or only those that are so.
 
-use std::time::Duration;
-
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -10,7 +8,7 @@ use crate::api::shown::{DeviceShown, Devices};
 use crate::cli::args::ListArgs;
 use crate::cli::client::{Client, escaped};
 use crate::cli::command::told_where;
-use crate::cli::progress::Progress;
+use crate::cli::pages::{self, after};
 use crate::cli::status::seconds;
 use crate::cli::table::{table, width};
 use crate::cli::watch::{self, How};
@@ -20,9 +18,6 @@ use crate::model::device::Connectivity;
 use crate::nearest;
 use crate::selector::Selector;
 
-const AT_ONCE: Duration = Duration::ZERO;
-/// A page of devices; the daemon gives fewer where its settings say so.
-const PAGE: usize = 1_000;
 pub const LIVES: [&str; 5] = ["pending", "managed", "quarantined", "refused", "retired"];
 pub const CONNECTIVITIES: [&str; 5] = ["unknown", "up", "degraded", "silent", "gone"];
 
@@ -34,16 +29,9 @@ pub async fn devices(client: &Client, args: &ListArgs, json: bool) -> Result<Exi
 
 /// Page after page. `only`: further parts of the query.
 pub async fn all(client: &Client, only: &str) -> Result<Vec<DeviceShown>, CliError> {
-    let (mut all, mut after, mut progress) = (Vec::new(), String::new(), Progress::begin());
-    loop {
-        let page: Devices = client.get(&format!("/v1/devices?limit={PAGE}{only}{after}"), AT_ONCE).await?;
-        all.extend(page.devices);
-        match page.after {
-            Some(last) => after = format!("&after={last}"),
-            None => return Ok(all),
-        }
-        progress.say(|| format!("{} devices so far", all.len()));
-    }
+    let uri = format!("/v1/devices?{}", only.trim_start_matches('&')).trim_end_matches('?').to_owned();
+    let of = |page: Devices| (page.devices, after(page.after.map(|no| no.0)));
+    pages::all(client, "devices", &uri, of).await
 }
 
 fn told(found: &Devices, everything: bool, width: usize) -> String {

@@ -7,6 +7,7 @@ const LONGEST: usize = 1 << 20;
 pub struct Event {
     pub kind: String,
     pub id: Option<String>,
+    /// Empty where only a position was told.
     pub data: String,
 }
 
@@ -44,7 +45,7 @@ impl Events {
     fn take(&mut self, line: &str) -> Option<Event> {
         if line.is_empty() {
             self.size = 0;
-            return Some(std::mem::take(&mut self.event)).filter(|event| !event.data.is_empty());
+            return Some(std::mem::take(&mut self.event)).filter(|event| !event.data.is_empty() || event.id.is_some());
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -63,7 +64,8 @@ impl Events {
 mod tests {
     use super::*;
 
-    const TEXT: &str = ": hello\n\nevent: vital\r\nid: v-1\r\ndata: {\"a\":\r\ndata: 1}\r\n\r\ndata:x\n\n";
+    const TEXT: &str = ": hello\n\nevent: vital\r\nid: v-1\r\ndata: {\"a\":\r\ndata: 1}\r\n\r\ndata:x\n\n\
+        retry: 9\nid: v-2\n\n";
 
     #[test]
     fn events_are_whole_however_the_bytes_come() {
@@ -72,7 +74,8 @@ mod tests {
             let found: Vec<Event> = TEXT.as_bytes().chunks(size).flat_map(|part| events.push(part).unwrap()).collect();
             let first = Event { kind: "vital".into(), id: Some("v-1".into()), data: "{\"a\":\n1}".into() };
             let second = Event { kind: String::new(), id: None, data: "x".into() };
-            assert_eq!(found, [first, second], "{size}");
+            let position = Event { kind: String::new(), id: Some("v-2".into()), data: String::new() };
+            assert_eq!(found, [first, second, position], "{size}");
         }
     }
 

@@ -91,6 +91,28 @@ fn verbs_links_streams_operations_and_keys_are_completed() {
 }
 
 #[test]
+fn groups_kinds_and_tokens_are_completed_as_the_daemon_has_them() {
+    let plant = Plant::start(TWO_DEVICES);
+    let gateway = Gateway::start_with(
+        &plant,
+        "[group.night-shift]\nfor = { link = \"plant\" }\n[profile.acme-meter]\nmatch = [{ identity = \"serial:none:*\" }]\n",
+    );
+    gateway.wait_for_device("relay-1");
+    gateway.token("office", "viewer", None);
+    assert_eq!(offered(&gateway, "dmgw @group show ni"), ["night-shift"]);
+    assert_eq!(offered(&gateway, "dmgw @device list --group ni"), ["night-shift"]);
+    assert_eq!(offered(&gateway, "dmgw @token revoke of"), ["office"]);
+    let kinds = offered(&gateway, "dmgw @device register serial:a:1 --profile ");
+    assert!(kinds.contains(&"acme-meter".to_owned()), "{kinds:?}");
+    assert_eq!(offered(&gateway, "dmgw @command ask relay-1 pro"), ["probe", "profile"]);
+    assert_eq!(offered(&gateway, "dmgw @token revoke nobody"), [""; 0]);
+    // Whoever may not see who comes in is offered nobody.
+    let eye = support::file(&gateway, "eye", &gateway.token("eye", "viewer", None));
+    assert_eq!(offered(&gateway, &format!("dmgw @--token-file {eye} token revoke of")), [""; 0]);
+    assert_eq!(offered(&gateway, &format!("dmgw @--token-file {eye} group show ni")), ["night-shift"]);
+}
+
+#[test]
 fn without_a_daemon_there_are_no_names_and_no_complaint() {
     let (_plant, mut gateway) = ready();
     assert!(offered(&gateway, "dmgw @device show ").iter().any(|found| found.starts_with("urn")));

@@ -30,6 +30,7 @@ use tokio_rustls::rustls::server::NoServerSessionStorage;
 use super::anybody::Anybody;
 use super::caller::{Origin, mark_of};
 use super::serve::{BREATH, Hall, all_gone};
+use crate::model::token::Mark;
 use crate::model::{Address, Secret};
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -59,11 +60,19 @@ pub enum Listen {
 }
 
 /// Nothing while it is not listened.
-pub type Listens = Arc<Mutex<Option<SocketAddr>>>;
+pub type Listens = Arc<Mutex<Option<Listening>>>;
+
+/// Where, and the mark of the certificate that is shown there.
+#[derive(Clone, Copy, Debug)]
+pub struct Listening {
+    pub at: SocketAddr,
+    pub certificate: Mark,
+}
 
 /// Ours, as it was read, and from which file.
 struct Shown {
     acceptor: TlsAcceptor,
+    certificate: Mark,
     file: FileMark,
 }
 
@@ -97,8 +106,13 @@ impl Far {
         };
         let at = listener.local_addr().map_err(|error| error.to_string())?;
         tracing::info!(listen = %at, "listening with TLS");
-        *self.listens.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+        self.tell(at, &shown);
         Ok((listener, shown))
+    }
+
+    fn tell(&self, at: SocketAddr, shown: &Shown) {
+        let listening = Listening { at, certificate: shown.certificate };
+        *self.listens.lock().unwrap_or_else(PoisonError::into_inner) = Some(listening);
     }
 
     async fn listen(&self, listener: TcpListener, mut shown: Shown, hall: &Hall) {
@@ -112,23 +126,32 @@ impl Far {
             // Whoever finds no place is not told: that would take a handshake.
             let Ok(place) = places.clone().try_acquire_owned() else { continue };
             let Some(counted) = Counted::of(&counts, from.ip(), self.per_address) else { continue };
-            self.look_again(&mut shown);
+            if self.look_again(&mut shown)
+                && let Ok(at) = listener.local_addr()
+            {
+                self.tell(at, &shown);
+            }
             let (acceptor, hall) = (shown.acceptor.clone(), hall.clone());
             tokio::spawn(async move { shake_hands(stream, from, acceptor, &hall, (place, counted)).await });
         }
         all_gone(&places, self.connections).await;
     }
 
-    /// Whoever renews the certificate need not tell us.
-    fn look_again(&self, shown: &mut Shown) {
-        if file_mark(&self.certificate).is_ok_and(|mark| mark != shown.file) {
-            match self.read() {
-                Ok(new) => {
-                    tracing::info!("the certificate is another one");
-                    *shown = new;
-                }
-                // Half of it may be there: it is looked at again with the next connection.
-                Err(why) => tracing::warn!("the certificate stays as it was: {why}"),
+    /// Whoever renews the certificate need not tell us. True where it is another one now.
+    fn look_again(&self, shown: &mut Shown) -> bool {
+        if !file_mark(&self.certificate).is_ok_and(|mark| mark != shown.file) {
+            return false;
+        }
+        match self.read() {
+            Ok(new) => {
+                tracing::info!("the certificate is another one");
+                *shown = new;
+                true
+            }
+            // Half of it may be there: it is looked at again with the next connection.
+            Err(why) => {
+                tracing::warn!("the certificate stays as it was: {why}");
+                false
             }
         }
     }
@@ -137,6 +160,7 @@ impl Far {
         let shown = self.certificate.display();
         let file = file_mark(&self.certificate).map_err(|error| format!("cannot read {shown}: {error}"))?;
         let chain = chain(&self.certificate).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let certificate = chain.first().map(|first| mark_of(first)).ok_or("there is no certificate")?;
         let key = (self.key)()?;
         let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes());
         let key = key.map_err(|error| format!("the key of {shown} is no private key in PEM: {error}"))?;
@@ -152,7 +176,7 @@ impl Far {
             config.send_tls13_tickets = 0;
         }
         let config = config.map_err(|error| format!("{shown} and its key do not fit: {error}"))?;
-        Ok(Shown { acceptor: TlsAcceptor::from(Arc::new(config)), file })
+        Ok(Shown { acceptor: TlsAcceptor::from(Arc::new(config)), certificate, file })
     }
 }
 
@@ -166,7 +190,8 @@ fn file_mark(path: &Path) -> std::io::Result<FileMark> {
     Ok((of.ino(), of.len(), of.mtime(), of.mtime_nsec()))
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates of a file, in PEM: at least one.
+pub fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut text = Vec::new();
     File::open(path).and_then(|file| file.take(LARGEST_CHAIN).read_to_end(&mut text)).map_err(|e| e.to_string())?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();

@@ -39,6 +39,9 @@ pub struct Status {
     /// Where those from afar may come, with TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listens: Option<std::net::SocketAddr>,
+    /// What is shown there: the SHA-256 of the gateway's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<token::Mark>,
     pub commands: usize,
     pub asks_in_flight: usize,
     pub links: Vec<LinkShown>,

@@ -4,6 +4,7 @@ mod ask;
 mod config;
 mod device;
 mod looking;
+mod place;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub use ask::{AskArgs, CommandVerb, ReadArgs, WriteArgs};
 pub use config::{ChangeArgs, ConfigVerb, LogArgs};
 pub use device::{DeviceVerb, ListArgs, RegisterArgs};
 pub use looking::{CreateArgs, GroupVerb, PointArgs, PointVerb, TokenVerb, WatchArgs};
+pub use place::Place;
 
 const EXITS: &str = "Exit codes:
   0  done
@@ -30,9 +32,8 @@ pub struct Args {
     /// The settings file
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
     pub config: PathBuf,
-    /// Where the daemon listens [default: as its settings say]
-    #[arg(long, global = true, value_name = "PATH")]
-    pub socket: Option<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
     /// Print JSON, as the daemon gives it
     #[arg(long, global = true)]
     pub json: bool,

@@ -1,4 +1,4 @@
-//! The client: one request over the daemon's Unix socket, with a deadline, its answer bounded.
+//! The client: one request at a time, over the daemon's Unix socket or from afar, with a deadline, its answer bounded.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,23 +10,39 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 
 use super::CliError;
+use super::far::Far;
 use crate::api::fault::Told;
+use crate::model::Secret;
 
 /// What the daemon takes at most to answer when it is not asked to wait, and some more.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// No answer of the daemon is larger.
 const LARGEST_ANSWER: usize = 64 << 20;
 
-pub struct Client {
-    path: PathBuf,
+/// Where the daemon is.
+pub enum To {
+    Socket(PathBuf),
+    Far(Box<Far>),
 }
 
+pub struct Client {
+    to: To,
+    /// What is shown with each request.
+    token: Option<Secret>,
+}
+
+/// What bytes come and go through.
+trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
+
 impl Client {
-    pub fn new(path: PathBuf) -> Client {
-        Client { path }
+    pub fn new(to: To, token: Option<Secret>) -> Client {
+        Client { to, token }
     }
 
     pub async fn get<T: DeserializeOwned>(&self, uri: &str, wait: Duration) -> Result<T, CliError> {
@@ -76,7 +92,7 @@ impl Client {
 
     /// A stream of events, behind that position.
     pub async fn open(&self, uri: &str, behind: Option<&str>) -> Result<Incoming, CliError> {
-        let mut request = request(Method::GET, uri).header("accept", "text/event-stream");
+        let mut request = self.request(Method::GET, uri).header("accept", "text/event-stream");
         if let Some(position) = behind {
             request = request.header("last-event-id", position);
         }
@@ -88,8 +104,7 @@ impl Client {
         }
         let bytes = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
         let bytes = bytes.map_err(|error| CliError::Failed(error.to_string()))?.to_bytes();
-        let told: Told = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
-        Err(CliError::Told(told))
+        Err(self.refused(&bytes))
     }
 
     async fn bytes(&self, method: Method, uri: &str, body: Bytes, wait: Duration) -> Result<Bytes, CliError> {
@@ -104,13 +119,31 @@ impl Client {
         if good {
             return Ok(bytes);
         }
-        let told: Told = serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))?;
-        Err(CliError::Told(told))
+        Err(self.refused(&bytes))
+    }
+
+    /// Who is not let in is told what to type rather than what to send.
+    fn refused(&self, answer: &[u8]) -> CliError {
+        let mut told: Told = match serde_json::from_slice(answer) {
+            Ok(told) => told,
+            Err(error) => return strange(&error.to_string()),
+        };
+        if told.kind == "not-known-who" {
+            told.hint = match &self.token {
+                Some(_) => "this token is not good here, or no more; root makes one there with: dmgw token create NAME",
+                None => {
+                    "show a token with --token-file FILE or in DMGW_TOKEN, or a certificate that is known there; root \
+                     makes one there with: dmgw token create NAME"
+                }
+            }
+            .into();
+        }
+        CliError::Told(told)
     }
 
     async fn exchange(&self, method: Method, uri: &str, body: Bytes) -> Result<(bool, Bytes), CliError> {
         let changes = method != Method::GET;
-        let answer = self.send(request(method, uri), body).await?;
+        let answer = self.send(self.request(method, uri), body).await?;
         let good = answer.status().is_success();
         let bytes = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
         Ok((good, bytes.map_err(|error| broken(changes, &error))?.to_bytes()))
@@ -118,18 +151,33 @@ impl Client {
 
     async fn send(&self, request: Builder, body: Bytes) -> Result<Response<Incoming>, CliError> {
         let changes = request.method_ref().is_some_and(|method| method != Method::GET);
-        let stream = UnixStream::connect(&self.path).await.map_err(|error| not_reachable(&self.path, &error))?;
-        let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await?))
             .await
             .map_err(|error| broken(changes, &error))?;
         tokio::spawn(connection);
         let request = request.body(Full::new(body)).map_err(|error| CliError::Failed(error.to_string()))?;
         send.send_request(request).await.map_err(|error| broken(changes, &error))
     }
-}
 
-fn request(method: Method, uri: &str) -> Builder {
-    Request::builder().method(method).uri(uri).header("host", "dmgw").header("content-type", "application/json")
+    async fn connect(&self) -> Result<Box<dyn Way>, CliError> {
+        Ok(match &self.to {
+            To::Socket(path) => Box::new(UnixStream::connect(path).await.map_err(|error| not_reachable(path, &error))?),
+            To::Far(far) => Box::new(far.connect().await?),
+        })
+    }
+
+    fn request(&self, method: Method, uri: &str) -> Builder {
+        let host = match &self.to {
+            To::Socket(_) => "dmgw".to_owned(),
+            To::Far(far) => far.authority(),
+        };
+        let request = Request::builder().method(method).uri(uri).header("host", host);
+        let request = request.header("content-type", "application/json");
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.reveal())),
+            None => request,
+        }
+    }
 }
 
 /// What was to change something may have done so.
@@ -165,9 +213,13 @@ fn not_reachable(path: &Path, error: &std::io::Error) -> CliError {
         std::io::ErrorKind::PermissionDenied => {
             ("permission denied", "only root and the daemon's own user may: use sudo")
         }
-        _ => return CliError::NotReachable { path: path.into(), why: error.to_string(), hint: "is it running?" },
+        _ => return none_at(path, error.to_string(), "is it running?"),
     };
-    CliError::NotReachable { path: path.into(), why: why.into(), hint }
+    none_at(path, why.to_owned(), hint)
+}
+
+fn none_at(path: &Path, why: String, hint: &str) -> CliError {
+    CliError::NotReachable { at: path.display().to_string(), why, hint: hint.into() }
 }
 
 /// A word as a part of a path or a query.

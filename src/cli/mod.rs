@@ -13,11 +13,13 @@ mod config;
 mod device;
 mod export;
 mod facts;
+mod far;
 mod group;
 mod link;
 mod log;
 mod look;
 mod pages;
+mod place;
 mod point;
 mod profile;
 mod progress;
@@ -41,11 +43,10 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::fault::Told;
-use crate::config::{DEFAULT_PATH, DEFAULT_SOCKET, starting};
 use crate::links::sim::plant::{self, Plant};
 use crate::seal::guard_memory;
 pub use args::Args;
-use args::{CommandVerb, DeviceVerb, GroupVerb, JournalVerb, LinkVerb, PointVerb, SecretVerb, Verb};
+use args::{CommandVerb, ConfigVerb, DeviceVerb, GroupVerb, JournalVerb, LinkVerb, PointVerb, SecretVerb, Verb};
 use client::Client;
 use watch::How;
 
@@ -60,8 +61,8 @@ enum Exit {
 
 #[derive(Debug, thiserror::Error)]
 enum CliError {
-    #[error("cannot reach the daemon at {path}: {why}", path = .path.display())]
-    NotReachable { path: PathBuf, why: String, hint: &'static str },
+    #[error("cannot reach the daemon at {at}: {why}")]
+    NotReachable { at: String, why: String, hint: String },
     #[error("{}", .0.message)]
     Told(Told),
     #[error("{says}")]
@@ -218,12 +219,14 @@ fn error_json(error: &CliError) -> serde_json::Value {
     serde_json::json!(told)
 }
 
-async fn answered(args: Args) -> Result<Exit, CliError> {
+async fn answered(mut args: Args) -> Result<Exit, CliError> {
+    args.place = args.place.whole()?;
+    near_enough(&args)?;
     if let Verb::Secret(SecretVerb::Seal { key }) = &args.verb {
         return secret::seal(&args, key.as_deref());
     }
-    let Args { config: settings, socket: said, json, verb, .. } = args;
-    let connect = || socket(said.as_deref(), &settings).map(Client::new);
+    let Args { config: settings, place, json, verb, .. } = args;
+    let connect = || place.client(&settings);
     if let Verb::Config(verb) = verb {
         return config::config(connect, &settings, verb, json).await;
     }
@@ -267,6 +270,22 @@ async fn answered(args: Args) -> Result<Exit, CliError> {
     }
 }
 
+/// What needs the gateway's own files is not asked of one far away.
+fn near_enough(args: &Args) -> Result<(), CliError> {
+    let running = "what a gateway far away runs with: dmgw config show --running";
+    match &args.verb {
+        Verb::Secret(SecretVerb::Seal { .. }) => {
+            args.place.must_be_near("dmgw secret seal", "only the gateway's own key opens it: seal it there")
+        }
+        Verb::Bundle { .. } => args.place.must_be_near("dmgw bundle", "it holds files and logs of that machine too"),
+        Verb::Device(DeviceVerb::Adopt { .. }) => {
+            args.place.must_be_near("dmgw device adopt", "it is for the settings there; dmgw export shows all devices")
+        }
+        Verb::Config(ConfigVerb::Show { running: false, .. }) => args.place.must_be_near("dmgw config show", running),
+        _ => Ok(()),
+    }
+}
+
 async fn of_devices(client: &Client, settings: &Path, verb: DeviceVerb, json: bool) -> Result<Exit, CliError> {
     match verb {
         DeviceVerb::List(only) => device::devices(client, &only, json).await,
@@ -286,20 +305,6 @@ async fn of_commands(client: &Client, verb: CommandVerb, json: bool) -> Result<E
         CommandVerb::List => look::commands(client, json).await,
         CommandVerb::Show { id, wait } => command::command(client, &id, wait, json).await,
         CommandVerb::Cancel { id } => command::cancel(client, &id, json).await,
-    }
-}
-
-/// Where the daemon listens: as said, as its settings say, or where it usually does.
-fn socket(said: Option<&Path>, settings: &Path) -> Result<PathBuf, CliError> {
-    if let Some(socket) = said {
-        return Ok(socket.to_owned());
-    }
-    // As the daemon does: a mistake somewhere is no reason not to find it.
-    match starting::find(settings) {
-        Ok(found) => Ok(found.config.socket.path.value),
-        // Nobody named these settings, and they may be for other eyes only.
-        Err(_) if settings == Path::new(DEFAULT_PATH) => Ok(DEFAULT_SOCKET.into()),
-        Err(error) => Err(CliError::Failed(error.to_string())),
     }
 }
 

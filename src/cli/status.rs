@@ -33,6 +33,8 @@ pub fn told(status: &Status, width: usize) -> String {
     rows.extend(status.settings.iter().map(|trouble| ("settings", format!("{trouble}; dmgw check shows where"))));
     rows.extend(status.wrong.iter().map(|why| ("settings", why.clone())));
     rows.push(("clock", format!("{}  ({})", time(status.clock.time), status.clock.quality)));
+    let from_afar = status.listens.zip(status.certificate);
+    rows.extend(from_afar.map(|(at, mark)| ("from afar", format!("https://{at}  (certificate sha256:{mark})"))));
     rows.push(("devices", devices(&status.devices)));
     rows.push(("commands", format!("{} remembered", status.commands)));
     let mut parts = vec![pairs(&rows, width), link::table_of(&status.links)];

@@ -32,9 +32,13 @@ struct Chunks {
 impl Listener {
     /// Listening already; the answer where it may not.
     pub fn open(socket: &Path, path: &str, last: Option<&str>) -> Result<Listener, Answer> {
+        Listener::open_with(socket, path, &last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n")))
+    }
+
+    /// With further lines of the head, each with its end.
+    pub fn open_with(socket: &Path, path: &str, lines: &str) -> Result<Listener, Answer> {
         let mut stream = http::connect(socket).expect("a daemon that listens");
-        let last = last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: dmgw\r\n{last}\r\n").expect("a daemon that reads");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: dmgw\r\n{lines}\r\n").expect("a daemon that reads");
         let mut stream = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

@@ -7,8 +7,7 @@ use super::typed::Typed;
 use crate::api::groups::{GroupsShown, KindsShown};
 use crate::api::shown::{CommandsShown, DeviceShown, Devices, LinksShown, PointShown};
 use crate::api::tokens::TokensShown;
-use crate::cli::client::{Client, escaped};
-use crate::cli::socket;
+use crate::cli::client::escaped;
 use crate::model::OperationKind;
 use crate::model::setting::Flat;
 
@@ -17,7 +16,7 @@ const MOST: usize = 1_000;
 
 fn get<T: DeserializeOwned>(uri: &str) -> Option<T> {
     let typed = Typed::now();
-    let client = Client::new(socket(typed.socket().as_deref(), &typed.settings()).ok()?);
+    let client = typed.place().whole().ok()?.client(&typed.settings()).ok()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
     runtime.block_on(async {
         let answer = client.get(uri, PATIENCE);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, CommandFactory};
 use serde_json::json;
 
-use crate::cli::args::Args;
+use crate::cli::args::{Args, Place};
 use crate::config::DEFAULT_PATH;
 use crate::model::OperationKind;
 
@@ -27,8 +27,16 @@ impl Typed {
         self.named("config").unwrap_or_else(|| DEFAULT_PATH.into())
     }
 
-    pub fn socket(&self) -> Option<PathBuf> {
-        self.named("socket")
+    pub fn place(&self) -> Place {
+        Place {
+            socket: self.named("socket"),
+            url: self.named("url"),
+            ca: self.named("ca"),
+            fingerprint: self.named("fingerprint"),
+            token_file: self.named("token_file"),
+            client_certificate: self.named("client_certificate"),
+            client_key: self.named("client_key"),
+        }
     }
 
     pub fn device(&self) -> Option<String> {
@@ -65,10 +73,11 @@ mod tests {
     fn half_a_line_tells_the_device_and_the_daemon_that_are_meant() {
         let half = typed("dmgw --config /a/b.toml read --wait 5s meter-1 power.0.active vol");
         assert_eq!(half.device().as_deref(), Some("meter-1"));
-        assert_eq!((half.settings(), half.socket()), ("/a/b.toml".into(), None));
+        assert_eq!((half.settings(), half.place().socket), ("/a/b.toml".into(), None));
         let half = typed("dmgw command ask relay-1 desire --socket /run/x ");
         assert_eq!((half.device().as_deref(), half.operation()), (Some("relay-1"), Some(OperationKind::Desire)));
-        assert_eq!(half.socket(), Some("/run/x".into()));
+        assert_eq!(half.place().socket, Some("/run/x".into()));
+        assert_eq!(typed("dmgw read --url https://a:1 m ").place().url.as_deref(), Some("https://a:1"));
         let half = typed("dmgw re");
         assert_eq!((half.device(), half.settings()), (None, DEFAULT_PATH.into()));
     }

@@ -7,12 +7,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod afar;
 mod doors;
 mod identity;
 mod keeping_off;
 mod many;
 mod operations;
 mod registration;
+mod reported;
 mod selecting;
 
 use serde_json::{Value, json};

@@ -1,9 +1,13 @@
 //! JSON as it is described: what has named fields is an object. Without this a list of the same values in the order of the
-//! source would do too, and would mean something else with each new field.
+//! source would do too, and would mean something else with each new field. And what comes in a list comes in a list that
+//! ends: three bytes of `{},` may become a hundred times as many where they are read.
 
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
+
+use crate::model::registration::MOST_AT_ONCE;
 
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
@@ -11,6 +15,9 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
     json.end()?;
     Ok(read)
 }
+
+/// Entries of one list: nobody asks for more at once.
+const MOST: usize = MOST_AT_ONCE;
 
 /// Around whatever reads: each part of a value comes through it again.
 struct Strict<T>(T);
@@ -111,7 +118,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
-        self.0.visit_seq(Strict(items))
+        self.0.visit_seq(Few { items, left: MOST })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<V::Value, A::Error> {
@@ -131,11 +138,23 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<S> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<A> {
+struct Few<A> {
+    items: A,
+    left: usize,
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Few<A> {
     type Error = A::Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
-        self.0.next_element_seed(Strict(seed))
+        if self.left == 0 {
+            return match self.items.next_element::<IgnoredAny>()? {
+                None => Ok(None),
+                Some(_) => Err(A::Error::custom(format_args!("a list has at most {MOST} entries"))),
+            };
+        }
+        self.left -= 1;
+        self.items.next_element_seed(Strict(seed))
     }
 }
 
@@ -233,6 +252,14 @@ mod tests {
         }
         // serde_json by itself would take the second one.
         assert!(serde_json::from_str::<Vec<Shape>>(r#"[{"Named":{"a":1,"inner":[[1.0,2.0]]}}]"#).is_ok());
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let list = |entries: usize| format!("[{}]", vec!["7"; entries].join(","));
+        assert_eq!(read::<Vec<u8>>(list(MOST).as_bytes()).unwrap().len(), MOST);
+        let error = read::<Vec<u8>>(list(MOST + 1).as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with("a list has at most 1000 entries"), "{error}");
     }
 
     #[test]

@@ -17,6 +17,9 @@
 //!     loop four times in a watchdog's time, and feeds the watchdog while loop and store move
 //! ```
 //!
+//! Two sets of workers: links and the main task have one, the api has the other. So whatever is asked at a door, and how
+//! often, the machine still has time for the links.
+//!
 //! Nobody waits in a circle: links and api wait for the loop, the loop waits for nobody but the disk. A panic in a link
 //! ends that link for a while; a panic in the loop ends the process, for a daemon that is half dead helps nobody.
 
@@ -43,6 +46,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
@@ -71,7 +75,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(120);
 const FIRST_GIVEN_BACK: Duration = Duration::from_secs(60);
 const GIVEN_BACK: Duration = Duration::from_secs(3_600);
 
-/// Two, so that one that is busy does not keep the other's work waiting; more would only cost memory.
+/// Of each set two, so that one that is busy does not keep the other's work waiting; more would only cost memory.
 const WORKERS: usize = 2;
 const STACK: usize = 512 << 10;
 
@@ -88,18 +92,24 @@ pub fn run(config: &Path) -> anyhow::Result<()> {
     keep_small();
     // Whatever this process creates is its own.
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let (runtime, doors) = (workers("work")?, workers("doors")?);
+    let ended = runtime.block_on(serve(config, found, handed, logs, doors.handle()));
+    // What still runs now is a disk that does not answer; nothing of it was acknowledged.
+    doors.shutdown_background();
+    runtime.shutdown_background();
+    ended
+}
+
+fn workers(name: &str) -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name(name)
         .worker_threads(WORKERS)
         .max_blocking_threads(WORKERS)
         .thread_stack_size(STACK)
         .thread_keep_alive(Duration::from_secs(2))
         .enable_all()
         .build()
-        .context("cannot start the threads of the daemon")?;
-    let ended = runtime.block_on(serve(config, found, handed, logs));
-    // What still runs now is a disk that does not answer; nothing of it was acknowledged.
-    runtime.shutdown_background();
-    ended
+        .context("cannot start the threads of the daemon")
 }
 
 /// glibc keeps an arena a thread, each with free memory of its own; two are enough for a process that is mostly idle.
@@ -127,13 +137,13 @@ async fn give_back() {
     }
 }
 
-async fn serve(main: &Path, found: Found, handed: Handed, logs: Logs) -> anyhow::Result<()> {
+async fn serve(main: &Path, found: Found, handed: Handed, logs: Logs, doors: &Handle) -> anyhow::Result<()> {
     // From here on a signal is ours: one that comes while the store opens is answered right after.
     let mut signals = Signals::new()?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot take signals")?;
     let pulse = Arc::new(Pulse::default());
     let notify = Notify::from_env(pulse.clone());
-    let (mut running, config) = start::start(main, found, handed, logs, &notify, &pulse)?;
+    let (mut running, config) = start::start(main, found, handed, logs, doors, &notify, &pulse)?;
     known::tell(&config, &running).await;
     running.links.start();
     let debug = config.debug.clone();

@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::Thread;
 
 use anyhow::{Context, bail};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -81,6 +82,7 @@ pub fn start(
     found: Found,
     handed: Handed,
     mut logs: Logs,
+    workers: &Handle,
     notify: &Notify,
     pulse: &Arc<Pulse>,
 ) -> anyhow::Result<(Running, Config)> {
@@ -170,7 +172,7 @@ pub fn start(
     let doors = api::Doors { socket: socket.listener, group, far };
     let (api_stop, api_stopped) = watch::channel(false);
     let feed = api_door.live.feed.clone();
-    let api = tokio::spawn(api::serve(doors, api_door.clone(), api_stopped));
+    let api = workers.spawn(api::serve(doors, api_door.clone(), api_stopped));
     let running = Running {
         socket: socket.place,
         own_socket: socket.own,

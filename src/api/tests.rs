@@ -207,7 +207,7 @@ async fn a_wrong_path_is_told_the_nearest_route() {
 #[tokio::test]
 async fn what_nobody_waits_for_any_more_is_not_read() {
     let World { door, .. } = &world();
-    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let (open, gate) = std::sync::mpsc::sync_channel::<()>(0);
     let gate = Arc::new(std::sync::Mutex::new(gate));
     let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     for _ in 0..100 {

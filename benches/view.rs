@@ -206,6 +206,7 @@ fn door(turn: &Turn, view: &Arc<View>) -> Arc<api::Door> {
         snapshots: turn.snapshots(),
         metrics: Arc::default(),
         numbers: Arc::new(dmgw::metrics::Seen::default),
+        reads: api::Reads::default(),
         readers: Vec::new(),
         listens: Arc::default(),
         pace: api::Pace::new(0),

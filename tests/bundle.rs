@@ -4,6 +4,8 @@ mod support;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
 
 use serde_json::Value;
 use support::planted::{self, Search};
@@ -27,12 +29,23 @@ fn read(folder: &Path, name: &str) -> Value {
 #[test]
 fn a_bundle_holds_what_is_known_and_no_secret_from_wherever_it_came() {
     let plant = Plant::start(TWO_DEVICES);
-    let gateway = Gateway::start_with(&plant, "");
+    let (mut search, secrets) = (Search::default(), [(); 9].map(|()| planted::text()));
+    let [registered, sealed, in_file, clear, in_clear_variable, environment, of_daemon, elsewhere, label] = &secrets;
+    let mut gateway = Gateway::new(&Gateway::settings(&plant, "200ms", "", "[variable]\nsite_password = \"x\"\n"));
+    gateway.start_with_env(&[("DMGW_VARIABLE__SITE_PASSWORD", of_daemon), ("CLOUD_SECRET", elsewhere)]);
     gateway.wait_for_device("meter-1");
     let folder = gateway.folder.path().to_owned();
-    let (mut search, secrets) = (Search::default(), [(); 6].map(|()| planted::text()));
-    let [registered, sealed, in_file, clear, in_clear_variable, environment] = &secrets;
-    let names = ["registered", "sealed", "in a file", "in clear", "in a variable", "in the environment"];
+    let names = [
+        "registered",
+        "sealed",
+        "in a file",
+        "in clear",
+        "in a variable",
+        "in the environment",
+        "in that of the daemon",
+        "elsewhere in that",
+        "in a label that says so",
+    ];
     names.iter().zip(&secrets).for_each(|(name, secret)| search.add(name, secret.as_bytes()));
 
     // Where secrets may stand.
@@ -41,17 +54,24 @@ fn a_bundle_holds_what_is_known_and_no_secret_from_wherever_it_came() {
         told(&gateway, &["device", "register", "serial:acme:one", "--name", "marker-7", "--key-file", &key]).0,
         0
     );
+    search.add("a token", gateway.token("office", "viewer", None).as_bytes());
+    let made = told(&gateway, &["token", "create", "second", "--role", "viewer", "--json"]).1;
+    search.add("another", serde_json::from_str::<Value>(&made).unwrap()["token"].as_str().unwrap().as_bytes());
+    let says = format!("label.wifi_key={label}");
+    assert_eq!(told(&gateway, &["command", "ask", "meter-2", "describe", &says, "label.note=marker-8"]).0, 0);
     let in_settings = told_with(&gateway, &["secret", "seal"], sealed);
     search.add("the sealed text", in_settings.split('"').nth(1).unwrap().trim_start_matches("dmgw1:").as_bytes());
     let other = file(&gateway, "two.key", in_file);
     std::fs::create_dir(folder.join("devices.d")).unwrap();
     let drop_in = format!(
         "[device.two]\nidentities = [\"serial:acme:two\"]\nkey = {in_settings}\n\
-         [device.three]\nidentities = [\"serial:acme:three\"]\nkey = {{ file = \"{other}\" }}\n"
+         [device.three]\nidentities = [\"serial:acme:three\"]\nkey = {{ file = \"{other}\" }}\n\
+         label = {{ note = \"marker-9\", wifi_key = \"{label}\" }}\n"
     );
     std::fs::write(folder.join("devices.d/keys.toml"), drop_in).unwrap();
     let (code, says) = told(&gateway, &["config", "reload"]);
     assert_eq!(code, 0, "{says}");
+    search.add("the gateway's own key", &std::fs::read(folder.join("gateway.key")).unwrap());
     search.add("seal.key", &std::fs::read(folder.join("seal.key")).unwrap());
     // And where they must not.
     let wrong = format!(
@@ -77,9 +97,11 @@ fn a_bundle_holds_what_is_known_and_no_secret_from_wherever_it_came() {
     for name in ["sealed text", "in clear", "in a variable", "in a file"] {
         assert!(kept.iter().any(|found| found.contains(name)), "the search finds {name} where it is: {kept:?}");
     }
-    let mut marker = Search::default();
-    marker.add("marker", b"marker-7");
-    assert!(!marker.under(&out).is_empty(), "and what is no secret is in the bundle");
+    for word in ["marker-7", "marker-9"] {
+        let mut marker = Search::default();
+        marker.add(word, word.as_bytes());
+        assert!(!marker.under(&out).is_empty(), "and what is no secret is in the bundle: {word}");
+    }
     assert_eq!(read(&out, "status.json")["gateway"], "test");
     assert!(read(&out, "about.json")["kernel"].is_string());
     assert!(read(&out, "events.json")["records"].as_array().is_some_and(|records| !records.is_empty()));
@@ -87,7 +109,49 @@ fn a_bundle_holds_what_is_known_and_no_secret_from_wherever_it_came() {
     let running = read(&out, "running.json");
     assert_eq!(running["device.two.key"]["value"], "***", "{running}");
     assert!(running["device.two.key"]["origin"].as_str().is_some_and(|origin| origin.contains("keys.toml:3")));
+    assert_eq!(running["variable.site_password"]["value"], "***", "{running}");
     assert!(running["link.plant.every"]["value"].is_string(), "{running}");
+}
+
+/// 2 000 devices, and a client that keeps asking meanwhile.
+#[test]
+fn of_two_thousand_devices_the_bundle_is_small_and_the_export_whole_with_a_request_a_page() {
+    let plant = Plant::start(
+        "socket = \"plant.sock\"\nrecord = \"record.jsonl\"\n[device.meter]\ncount = 2000\nserial = \"acme:{n}\"\n\
+         versions = { firmware = \"1.2\" }\npoint.\"power.active\" = { type = \"float\", value = { constant = 1.5 } }\n",
+    );
+    let mut gateway = Gateway::new(&Gateway::settings(&plant, "2s", "", ""));
+    gateway.start();
+    eventually("all are known", || (gateway.get("/v1/status").body["devices"]["up"] == 2000).then_some(()));
+    let folder = gateway.folder.path().to_owned();
+    let asked = || support::scrape::scrape(&gateway).of("dmgw_requests_total{door=\"socket\",status=\"2xx\"}");
+    let (before, began) = (asked(), Instant::now());
+    let (code, text) = told(&gateway, &["export"]);
+    let (requests, took) = (asked() - before, began.elapsed());
+    assert_eq!((code, text.matches("[device.").count()), (0, 2000));
+    assert!(requests < 30.0, "{requests} requests");
+    println!("an export of 2 000 devices: {requests} requests, {took:?}");
+
+    let done = AtomicBool::new(false);
+    let bundle = folder.join("b.tar.zst");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Relaxed) {
+                gateway.get("/v1/devices?limit=100");
+            }
+        });
+        let began = Instant::now();
+        let (code, says) = told(&gateway, &["bundle", bundle.to_str().unwrap()]);
+        done.store(true, Relaxed);
+        assert!(code == 0 && says.contains("it holds the first 1000 of 2000"), "{says}");
+        println!("a bundle of it under load: {:?}, {} bytes", began.elapsed(), bundle.metadata().unwrap().len());
+        // Each of what it asks for has its deadline; a machine that is busy takes no longer than that.
+        assert!(began.elapsed() < support::PATIENCE);
+    });
+    assert!(bundle.metadata().unwrap().len() < 1 << 20);
+    let out = folder.join("unpacked");
+    unpacked(&bundle, &out);
+    assert_eq!(read(&out, "devices.json")["devices"].as_array().unwrap().len(), 1000);
 }
 
 #[test]

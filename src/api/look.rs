@@ -37,7 +37,13 @@ pub struct Range {
     group: Option<Name>,
     #[serde(rename = "for")]
     of: Option<For>,
+    /// With all that is known of each, and fewer on a page.
+    #[serde(default)]
+    detail: bool,
 }
+
+/// Devices on a page that tells all of each.
+const IN_DETAIL: usize = 100;
 
 impl Range {
     fn fits(&self, known: &DeviceNow) -> bool {
@@ -139,46 +145,59 @@ fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
 
 pub async fn devices(State(door): Here, caller: Caller, range: Asked<Range>) -> Result<At<Devices>, Fault> {
     let range = query(range)?;
-    let limit = door.limit(range.limit)?;
+    let most = if range.detail { IN_DETAIL } else { usize::MAX };
+    let limit = door.limit(range.limit)?.min(most);
     let found = door.view.devices_that(
         |device| caller.reach.sees(device) && range.fits(device),
         range.after.map(DeviceNo),
         limit,
     );
+    let after = (found.len() == limit).then(|| found.last().map(|last| last.device.no)).flatten();
     let (now, health) = (door.now(), door.view.health());
     let seen = Seen { now: &now, health: &health };
-    let after = (found.len() == limit).then(|| found.last().map(|last| last.device.no)).flatten();
-    let devices = found.iter().map(|device| DeviceShown::of(device, &seen)).collect();
+    let devices = match range.detail {
+        true => in_detail(&door, &caller, &found, now).await,
+        false => found.iter().map(|device| DeviceShown::of(device, &seen)).collect(),
+    };
     Ok(At(now, Devices { devices, after }))
+}
+
+/// Whatever the disk does: what is true now is shown.
+async fn in_detail(door: &Door, caller: &Caller, found: &[Arc<DeviceNow>], now: Now) -> Vec<DeviceShown> {
+    let nos: Vec<DeviceNo> = found.iter().map(|known| known.device.no).collect();
+    let abouts = journal::read(door, move |snapshots| nos.iter().map(|no| about(&snapshots, *no)).collect());
+    let (abouts, unread): (Vec<About>, _) = match abouts.await {
+        Ok(abouts) => (abouts, None),
+        Err(fault) => (Vec::new(), Some(fault.message)),
+    };
+    let abouts = abouts.into_iter().chain(std::iter::repeat_with(About::default));
+    let (profiles, health) = (door.view.profiles(), door.view.health());
+    let one = |(found, about): (&Arc<DeviceNow>, About)| {
+        let merged = found.device.merged.and_then(|no| door.view.numbered(no)).filter(|other| caller.reach.sees(other));
+        let merged = merged.map(|other| other.device.id.clone());
+        let mut shown = DeviceShown::with_detail(found, &Seen { now: &now, health: &health }, about, merged);
+        if let Some(detail) = &mut shown.detail {
+            detail.unread.clone_from(&unread);
+            let link = found.device.place.as_ref().map(|place| &place.link);
+            let link = health.links.iter().find(|known| Some(&known.name) == link);
+            detail.profile = ProfileShown::of(found, link.map(|link| link.driver), &profiles, &now);
+        }
+        shown
+    };
+    found.iter().zip(abouts).map(one).collect()
 }
 
 /// Of a device, or `…/log`, its log: ids may hold slashes, so the path is looked at here.
 pub async fn device(State(door): Here, caller: Caller, Word(word): Word) -> Result<Response, Fault> {
     match (door.view.find(&word, &caller.reach), word.strip_suffix("/log")) {
-        (Ok(found), _) => device_shown(&door, &caller, &found).await.map(IntoResponse::into_response),
+        (Ok(found), _) => {
+            let now = door.now();
+            let shown = in_detail(&door, &caller, &[found], now).await.pop();
+            shown.map(|shown| At(now, shown).into_response()).ok_or_else(|| no_device(&word, &NoDevice::Unknown(None)))
+        }
         (Err(_), Some(word)) => log(&door, &caller, word).await.map(IntoResponse::into_response),
         (Err(missing), None) => Err(no_device(&word, &missing)),
     }
-}
-
-async fn device_shown(door: &Door, caller: &Caller, found: &DeviceNow) -> Result<At<DeviceShown>, Fault> {
-    let no = found.device.no;
-    // Whatever the disk does: what is true now is shown.
-    let (about, unread) = match journal::read(door, move |snapshots| about(&snapshots, no)).await {
-        Ok(about) => (about, None),
-        Err(fault) => (About::default(), Some(fault.message)),
-    };
-    let merged = found.device.merged.and_then(|no| door.view.numbered(no)).filter(|other| caller.reach.sees(other));
-    let merged = merged.map(|other| other.device.id.clone());
-    let (now, health) = (door.now(), door.view.health());
-    let mut shown = DeviceShown::with_detail(found, &Seen { now: &now, health: &health }, about, merged);
-    if let Some(detail) = &mut shown.detail {
-        detail.unread = unread;
-        let link = found.device.place.as_ref().map(|place| &place.link);
-        let link = health.links.iter().find(|known| Some(&known.name) == link);
-        detail.profile = ProfileShown::of(found, link.map(|link| link.driver), &door.view.profiles(), &now);
-    }
-    Ok(At(now, shown))
 }
 
 async fn log(door: &Door, caller: &Caller, word: &str) -> Result<Json<LogShown>, Fault> {

@@ -92,6 +92,7 @@ pub enum Verb {
     /// The running set: the settings that hold, versions laid over, and all known devices, as TOML that `dmgw check` takes
     Export,
     /// A support bundle: status, settings, records and log in one file, without secrets
+    #[command(after_help = super::bundle::HELP)]
     Bundle {
         /// Where to [default: dmgw-bundle.tar.zst]
         file: Option<PathBuf>,

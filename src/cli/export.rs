@@ -12,7 +12,6 @@ use serde_json::json;
 
 use super::client::Client;
 use super::device::{self, written};
-use super::progress::Progress;
 use super::table::print;
 use super::{CliError, Exit, print_json};
 use crate::api::shown::DeviceShown;
@@ -25,11 +24,9 @@ const AT_ONCE: Duration = Duration::ZERO;
 pub async fn export(client: &Client, json: bool) -> Result<Exit, CliError> {
     let running: Flat = client.get("/v1/config", AT_ONCE).await?;
     let known = Known::of(&running);
-    let found = device::all(client, "").await?;
-    let (mut text, mut names, mut progress) = (settings(&running), known.names.clone(), Progress::begin());
-    for (no, listed) in found.iter().filter(|device| device.life != LifeCycle::Retired).enumerate() {
-        progress.say(|| format!("{no} of {} devices", found.len()));
-        let mut device = device::one(client, listed.id.as_str()).await?;
+    let found = device::all(client, "&detail=true").await?;
+    let (mut text, mut names) = (settings(&running), known.names.clone());
+    for mut device in found.into_iter().filter(|device| device.life != LifeCycle::Retired) {
         // Who is in these, their selectors say.
         device.groups.retain(|group| !selected(&running, group));
         if !known.has(&device) {
@@ -39,7 +36,6 @@ pub async fn export(client: &Client, json: bool) -> Result<Exit, CliError> {
             names.insert(name);
         }
     }
-    progress.end();
     if json {
         return print_json(&json!({ "text": text }));
     }

@@ -16,6 +16,7 @@ mod operations;
 mod registration;
 mod reported;
 mod selecting;
+mod under_attack;
 
 use serde_json::{Value, json};
 use support::{Gateway, Plant, eventually};

@@ -60,11 +60,11 @@ fn value_of(shown: &Value, point: &str) -> Option<Value> {
     points.filter(|of| of["point"] == point).map(|of| of["value"].clone()).find(|value| !value.is_null())
 }
 
-/// What is waited for, and how it is known.
-type Wanted<'a> = (&'a str, &'a dyn Fn(&Value) -> bool);
+/// How something that is reported is known.
+type Is<'a> = (&'a str, &'a dyn Fn(&Value) -> bool);
 
 /// What a listener is told within a time, beside all that it need not mind.
-fn heard(gateway: &Gateway, from: &str, wanted: &[Wanted<'_>]) -> Shown {
+fn heard(gateway: &Gateway, from: &str, wanted: &[Is<'_>]) -> Shown {
     let mut listener = gateway.listen(&format!("from={from}"), None);
     let missing: Vec<Cell<bool>> = wanted.iter().map(|_| Cell::new(true)).collect();
     let end = std::time::Instant::now() + super::support::PATIENCE;

@@ -63,23 +63,46 @@ impl Drop for Terminal<'_> {
     }
 }
 
-/// Numbers with a unit of time, dates, keys and counts of a running machine become `…`; what is around them stays.
+/// Columns that hold times are as wide as those happen to be.
+const OF_TIMES: [&str; 3] = ["SINCE", "AGE", "HEARD"];
+
+/// Numbers with a unit of time, dates, keys and counts of a running machine become `…`; what is around them stays, space
+/// for space, but for those behind such a number.
 fn masked(screen: &str) -> String {
-    let is_time = |word: &str| {
-        let number = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        let (unit, number) = (&word[number.len()..], number.trim_end_matches('.'));
-        number.contains(|c: char| c.is_ascii_digit())
-            && number.chars().all(|c| c.is_ascii_digit() || ".:-".contains(c))
-            && number != "0.1.0"
-            && (["ms", "s", "m", "Z", "W"].contains(&unit) || number.len() > 1)
-    };
-    let mask = |word: &str| {
-        let inner = word.trim_matches(['(', ')', ',', ';']);
-        let key = inner.len() == 43;
-        if is_time(inner) || key { word.replace(inner, "…") } else { word.to_owned() }
-    };
-    let line = |line: &str| line.split_whitespace().map(mask).collect::<Vec<_>>().join(" ").replace("… …", "…");
-    screen.lines().map(line).collect::<Vec<_>>().join("\n")
+    screen.lines().map(masked_line).collect::<Vec<_>>().join("\n")
+}
+
+fn masked_line(line: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let end = rest.find(' ').unwrap_or(rest.len());
+        let (word, more) = rest.split_at(end);
+        let spaces = more.len() - more.trim_start_matches(' ').len();
+        let shown = masked_word(word);
+        let kept = if shown != word || OF_TIMES.contains(&word) { spaces.min(1) } else { spaces };
+        masked.push_str(&format!("{shown}{}", " ".repeat(kept)));
+        rest = &more[spaces..];
+    }
+    masked.replace("… …", "…").trim_end().to_owned()
+}
+
+fn masked_word(word: &str) -> String {
+    let inner = word.trim_matches(['(', ')', ',', ';']);
+    let number = inner.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let (unit, number) = (&inner[number.len()..], number.trim_end_matches('.'));
+    let is_time = number.contains(|c: char| c.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_digit() || ".:-".contains(c))
+        && number != "0.1.0"
+        && (["ms", "s", "m", "Z", "W"].contains(&unit) || number.len() > 1);
+    if is_time || inner.len() == 43 { word.replace(inner, "…") } else { word.to_owned() }
+}
+
+#[test]
+fn what_stands_beside_a_time_keeps_its_place() {
+    assert_eq!(masked("up   3 a   120ms  read-write"), "up   3 a   … read-write");
+    assert_eq!(masked("NO  HEARD     STATE"), "NO  HEARD STATE");
+    assert_ne!(masked("a  b"), masked("a b"), "a column that is wider is another picture");
 }
 
 fn has_tmux() -> bool {

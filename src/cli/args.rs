@@ -23,7 +23,7 @@ const EXITS: &str = "Exit codes:
   1  failed or refused, or (of what cannot be undone) to be confirmed first; of several devices: one of them
   2  not understood
   3  unknown: it was sent, or may have been, and nobody can say what came of it; or it did not end within --wait
-  4  the daemon cannot be reached";
+  4  the daemon cannot be reached, or is not believed to be the one that is meant";
 
 /// Device-management gateway: finds local devices, manages them by itself, loses nothing, answers upstream
 #[derive(Debug, Parser)]

@@ -18,7 +18,9 @@ pub fn record(record: &Record) -> String {
     match record {
         Record::Result { command, device, operation, state, outcome, .. } => {
             let device = device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
-            let end = outcome.as_ref().map(|outcome| format!(": {}", self::outcome(outcome))).unwrap_or_default();
+            // "Done" once is enough.
+            let end = outcome.as_ref().filter(|outcome| !matches!(outcome, Outcome::Done(values) if values.is_empty()));
+            let end = end.map(|outcome| format!(": {}", self::outcome(outcome))).unwrap_or_default();
             format!("{operation} on {device} {} ({command}){end}", state.name())
         }
         Record::Audit(audit) => self::audit(audit),

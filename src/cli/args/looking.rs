@@ -74,7 +74,7 @@ pub struct CreateArgs {
     /// Only devices for which this holds
     #[arg(long = "for", value_name = "EXPRESSION")]
     pub of: Option<String>,
-    /// For so long [default: as the gateway's settings say]
+    /// For so long [default: until it is revoked]
     #[arg(long, value_name = "SPAN", value_parser = units::span)]
     pub expires: Option<Duration>,
     /// No token, but whoever has the key of this client certificate

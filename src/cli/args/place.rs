@@ -14,13 +14,13 @@ pub struct Place {
     /// Another machine: https://HOST:PORT [env: DMGW_URL]
     #[arg(long, global = true, value_name = "URL", help_heading = HEADING)]
     pub url: Option<String>,
-    /// Whoever vouches for its certificate, in PEM [env: DMGW_CA; default: whom this machine trusts]
+    /// Who vouches for it, in PEM [env: DMGW_CA; default: whom this machine trusts]
     #[arg(long, global = true, value_name = "FILE", help_heading = HEADING)]
     pub ca: Option<PathBuf>,
-    /// This certificate of it and no other, as dmgw status there tells it: sha256:… [env: DMGW_FINGERPRINT]
+    /// Or the mark of its certificate, as dmgw status there tells it [env: DMGW_FINGERPRINT]
     #[arg(long, global = true, value_name = "MARK", help_heading = HEADING)]
     pub fingerprint: Option<Mark>,
-    /// A file with the token to show; nobody else should be able to read it [env, for --url: DMGW_TOKEN]
+    /// A file with the token to show, for your eyes only [env, with --url: DMGW_TOKEN]
     #[arg(long, global = true, value_name = "FILE", help_heading = HEADING)]
     pub token_file: Option<PathBuf>,
     /// A certificate to show to a gateway far away, in PEM

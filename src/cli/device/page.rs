@@ -5,10 +5,12 @@ use crate::api::shown::{DesiredShown, Detail, DeviceShown, PointShown, ProfileSh
 use crate::cli::status::seconds;
 use crate::cli::table::{pairs, table, time};
 use crate::cli::told::word;
-use crate::model::Quality;
 use crate::model::about::Location;
 use crate::model::device::Connectivity;
+use crate::model::{Quality, Value};
 use crate::units;
+
+const DIGITS: usize = 9;
 
 pub fn told_device(device: &DeviceShown, width: usize) -> String {
     let mut rows = of_device(device);
@@ -144,16 +146,48 @@ fn desired_row(of: &DesiredShown) -> Vec<String> {
 }
 
 pub fn point_row(point: &PointShown) -> Vec<String> {
-    let value = point.value.as_ref().map(ToString::to_string).unwrap_or_else(|| "-".into());
+    let value = point.value.as_ref().map(value_told).unwrap_or_else(|| "-".into());
     let unit = point.unit.as_ref().map(ToString::to_string).unwrap_or_default();
     let quality = point.quality.map(|quality| quality_word(&quality)).unwrap_or_default();
     let age = point.age.map(seconds).unwrap_or_default();
     vec![point.point.to_string(), value, unit, quality, age, word(&point.access)]
 }
 
+/// A sum of many readings has more digits than anybody reads; `--json` gives all of them.
+fn value_told(value: &Value) -> String {
+    match value {
+        Value::Float(number) if value.to_string().len() > DIGITS + 2 && number.is_normal() => {
+            let whole = (number.abs().log10().floor() as i32 + 1).max(0) as usize;
+            let text = format!("{number:.*}", DIGITS.saturating_sub(whole));
+            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        }
+        other => other.to_string(),
+    }
+}
+
 fn quality_word(quality: &Quality) -> String {
     match quality {
         Quality::Bad(why) => format!("bad: {}", word(why)),
         other => word(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_no_more_digits_than_somebody_reads() {
+        for (value, told) in [
+            (0.007_086_765_277_777_779, "0.007086765"),
+            (1_234.567_890_123_4, "1234.56789"),
+            (-0.1 - 0.2, "-0.3"),
+            (120.054, "120.054"),
+            (123_456_789_012.25, "123456789012"),
+            (5.0, "5"),
+        ] {
+            assert_eq!(value_told(&Value::Float(value)), told);
+        }
+        assert_eq!(value_told(&Value::Uint(12_345_678_901_234)), "12345678901234");
     }
 }

@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroize;
 
 use super::caller::Caller;
@@ -22,12 +23,15 @@ use super::shown::{Answer, CommandShown, CommandsShown, Seen, waits};
 use super::{Door, Here, cut, journal, strict};
 use crate::asks::AskError;
 use crate::model::event::Operate;
+use crate::model::operation::GatewayKind;
 use crate::model::{
     Ask, Child, ChildPart, Command, CommandId, CommandNo, CommandState, DeviceNo, Name, OperationKind, Principal,
     Refusal, Reply,
 };
 use crate::nearest;
 use crate::view::Known;
+
+const BETWEEN_SETTLES: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -202,8 +206,24 @@ fn number(child: &Child) -> Option<CommandNo> {
 }
 
 impl Door {
-    /// Has what was only seen put on disk. Where that cannot be, whoever looks sees what is there.
-    pub async fn settle(&self) {
+    /// Has what was only seen put on disk, for those who may ask for that. Where it cannot be, whoever looks sees what is
+    /// there. Each costs a commit: those who are not root have one a second together.
+    pub async fn settle(&self, caller: &Caller) {
+        if !caller.reach.may_gateway(GatewayKind::Settle) {
+            return;
+        }
+        if !caller.principal.is_root() {
+            let asked = Instant::now();
+            let mut settled = self.settled.lock().await;
+            // One that began since then has served this one too.
+            if settled.is_some_and(|at| at > asked) {
+                return;
+            }
+            if let Some(at) = *settled {
+                sleep_until(at + BETWEEN_SETTLES).await;
+            }
+            *settled = Some(Instant::now());
+        }
         let by = Principal::local_root();
         let _ = self.asks.ask(by, Ask::Settle { readings: false }, self.limits.answer).await;
     }

@@ -75,6 +75,8 @@ pub async fn profiles(State(door): Here, caller: Caller, range: Asked<Names>) ->
             *count += 1;
         }
     }
+    // Those of which it has no device tell of the others.
+    counts.retain(|_, devices| caller.reach.is_whole() || *devices > 0);
     let all = counts.into_iter().map(|(name, devices)| KindShown { name, devices });
     let (profiles, after) = paged(&door, all.collect(), &range, |kind: &KindShown| kind.name.clone())?;
     Ok(Json(KindsShown { profiles, after }))

@@ -96,7 +96,7 @@ pub async fn page(
     let limit = door.limit(range.limit)?;
     if range.fresh {
         caller.must(GatewayKind::Settle, "have things written at once (fresh)")?;
-        door.settle().await;
+        door.settle(&caller).await;
     }
     let page = read(&door, move |snapshots| snapshots.page(stream, range.from, limit)).await?;
     let mut shown = shown(&door.view, stream, page);

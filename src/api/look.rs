@@ -78,7 +78,7 @@ pub async fn status(State(door): Here, caller: Caller) -> At<Status> {
         devices: counts(&all),
         listens: listens.map(|of| of.at),
         certificate: listens.map(|of| of.certificate),
-        commands: door.view.count_commands(),
+        commands: if whole { door.view.count_commands() } else { 0 },
         asks_in_flight: door.asks.in_flight(),
         links: links_of(&health, &all, now, whole),
         journal: if whole { journal::numbers(&door).await.ok() } else { None },
@@ -203,7 +203,7 @@ pub async fn device(State(door): Here, caller: Caller, Word(word): Word) -> Resu
 async fn log(door: &Door, caller: &Caller, word: &str) -> Result<Json<LogShown>, Fault> {
     let found = door.view.find(word, &caller.reach).map_err(|missing| no_device(word, &missing))?;
     let no = found.device.no;
-    door.settle().await;
+    door.settle(caller).await;
     let mut entries = journal::read(door, move |snapshots| log_of(&snapshots, no)).await?;
     entries.retain(|entry| journal::may_hear(&door.view, caller, &entry.record));
     Ok(Json(LogShown::of(found.device.id.clone(), entries)))

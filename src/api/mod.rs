@@ -76,6 +76,8 @@ pub struct Door {
     pub listens: far::Listens,
     pub pace: Pace,
     pub strangers: Strangers,
+    /// When those who are not root had things written last.
+    pub settled: tokio::sync::Mutex<Option<tokio::time::Instant>>,
     pub reads: Reads,
     /// The time since the boot.
     pub mono: fn() -> Mono,

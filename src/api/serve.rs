@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -70,18 +69,35 @@ async fn at_the_socket(listener: UnixListener, group: Option<&socket::Group>, mo
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        let admitted = socket::who(&stream, group).and_then(|caller| Ok((caller, place(&places)?)));
-        match admitted {
-            Ok((caller, place)) => hall.take_once_it_speaks(stream, Origin::Here(caller), place),
-            Err(fault) => {
-                if fault.status == StatusCode::FORBIDDEN {
-                    hall.metrics.door(metrics::Door::Socket).refused.add(1);
-                }
-                turn_away(stream, fault, &doorstep);
+        match (place(&places), socket::known(&stream)) {
+            (Err(fault), _) => turn_away(stream, fault, &doorstep),
+            (Ok(place), Some(caller)) => hall.take_once_it_speaks(stream, Origin::Here(caller), place),
+            (Ok(place), None) => {
+                let (hall, doorstep, group) = (hall.clone(), doorstep.clone(), group.cloned());
+                tokio::spawn(async move { look_up(stream, group, &hall, &doorstep, place).await });
             }
         }
     }
     all_gone(&places, most).await;
+}
+
+/// The user database may be far away: nobody else waits for it.
+async fn look_up(
+    stream: UnixStream,
+    group: Option<socket::Group>,
+    hall: &Hall,
+    doorstep: &Arc<Semaphore>,
+    place: OwnedSemaphorePermit,
+) {
+    let looked = tokio::task::spawn_blocking(move || (socket::member(&stream, group.as_ref()), stream)).await;
+    match looked {
+        Ok((Ok(caller), stream)) => hall.take_once_it_speaks(stream, Origin::Here(caller), place),
+        Ok((Err(fault), stream)) => {
+            hall.metrics.door(metrics::Door::Socket).refused.add(1);
+            turn_away(stream, fault, doorstep);
+        }
+        Err(error) => tracing::error!(%error, "who is at the socket could not be looked up"),
+    }
 }
 
 pub async fn all_gone(places: &Semaphore, most: usize) {

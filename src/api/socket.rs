@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use nix::sys::socket::{MsgFlags, recv};
 use nix::unistd::{Gid, Uid, User};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::caller::Caller;
@@ -84,13 +85,20 @@ impl Group {
     }
 }
 
-/// Root, the user that the daemon runs as, and members of the group: by the kernel's word.
-pub fn who(stream: &UnixStream, group: Option<&Group>) -> Result<Caller, Fault> {
+/// Root, and the user that the daemon runs as: by the kernel's word.
+pub fn known(stream: &UnixStream) -> Option<Caller> {
+    let peer = stream.peer_cred().ok()?;
+    let is_ours = peer.uid() == 0 || peer.uid() == nix::unistd::geteuid().as_raw();
+    is_ours.then(|| Caller::local(Principal { from: from(&peer), ..Principal::local_root() }))
+}
+
+fn from(peer: &UCred) -> Option<Address> {
+    Address::new(&format!("uid:{}", peer.uid())).ok()
+}
+
+/// Members of the group: by the user database, which may take its time.
+pub fn member(stream: &UnixStream, group: Option<&Group>) -> Result<Caller, Fault> {
     let Ok(peer) = stream.peer_cred() else { return Err(stranger(group)) };
-    let from = Address::new(&format!("uid:{}", peer.uid())).ok();
-    if peer.uid() == 0 || peer.uid() == nix::unistd::geteuid().as_raw() {
-        return Ok(Caller::local(Principal { from, ..Principal::local_root() }));
-    }
     let user = User::from_uid(Uid::from_raw(peer.uid())).ok().flatten();
     let member =
         group.filter(|group| peer.gid() == group.gid.as_raw() || user.as_ref().is_some_and(|user| group.has(user)));
@@ -98,6 +106,7 @@ pub fn who(stream: &UnixStream, group: Option<&Group>) -> Result<Caller, Fault> 
     let called = user.and_then(|user| Name::new(&format!("local-{}", user.name)).ok());
     let name = called.or_else(|| Name::new(&format!("local-{}", peer.uid())).ok());
     let name = name.ok_or_else(|| stranger(Some(group)))?;
+    let from = from(&peer);
     Ok(Caller::local(Principal { name, role: group.role, scope: Scope::All, local: true, from }))
 }
 

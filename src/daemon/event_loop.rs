@@ -275,8 +275,8 @@ impl EventLoop {
         let Err((order, why)) = door.send(order) else { return };
         match why {
             // It ends just now: the engine hears of it with the next event.
-            NOT_RUNNING => tracing::debug!(link = %door.name, ?order, "order not sent: {why}"),
-            _ => tracing::error!(link = %door.name, ?order, "order not sent: {why}"),
+            NOT_RUNNING => tracing::debug!(link = %door.name, "order not sent: {why}"),
+            _ => tracing::error!(link = %door.name, "order not sent: {why}"),
         }
         if let LinkOrder::Perform { command, .. } = order {
             let outcome = Outcome::NotSent(why.into());

@@ -338,6 +338,7 @@ fn door(
         listens: Arc::default(),
         pace: api::Pace::new(config.limits.requests),
         strangers: api::Strangers::default(),
+        settled: Default::default(),
         reads: api::Reads::default(),
         limits: api::Bounds {
             connections: config.limits.connections,

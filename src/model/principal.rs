@@ -67,4 +67,8 @@ impl Principal {
         let name = Name::new("local-root").unwrap_or_else(|_| unreachable!("the name is within its bounds"));
         Principal { name, role: Role::Administrator, scope: Scope::All, local: true, from: None }
     }
+
+    pub fn is_root(&self) -> bool {
+        self.local && self.name == Principal::local_root().name
+    }
 }

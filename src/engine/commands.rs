@@ -398,6 +398,7 @@ impl Engine {
             let Some(timer) = self.timers.due(now.mono) else { return };
             match timer {
                 Timer::Audit => self.audits_due(now, step),
+                Timer::Tokens => self.tokens_due(now, step),
                 Timer::Silence(device) => self.look_for_silence(now, device, step),
                 Timer::Expiry(no) => self.expiry_reached(now, no, step),
                 Timer::Deadline(no) => self.deadline_reached(now, no, step),

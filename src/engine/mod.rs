@@ -134,6 +134,7 @@ impl Engine {
         }
         engine.touched = Touched::of_start(engine.registry.numbers().collect(), &engine.attempts);
         engine.watch_retired(now);
+        engine.watch_tokens(now);
         let mut step = Step::default();
         engine.commands.forgotten_to = state.forgotten_to;
         engine.lost_device = state.lost_device;

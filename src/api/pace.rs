@@ -1,5 +1,5 @@
 //! How often a principal may ask: so many requests a second, and a burst of as many more. And who was not let in: counted,
-//! and told to the journal once a minute.
+//! and told to the journal every ten minutes, for *vital* has room for a few thousand records, which strangers must not fill.
 //!
 //! Both are bounded: principals are as many as there are tokens and users at the socket; of strangers so many addresses
 //! are told apart, the others are counted together. No task waits here while nobody asks.
@@ -14,9 +14,9 @@ use super::Door;
 use super::fault::Fault;
 use crate::model::{Address, Audit, Came, Mono, Name, Principal};
 
-/// Strangers told apart in a minute.
-const MOST_STRANGERS: usize = 16;
-const WINDOW: Duration = Duration::from_secs(60);
+/// Strangers told apart at a time.
+const MOST_STRANGERS: usize = 4;
+const WINDOW: Duration = Duration::from_secs(600);
 /// Principals remembered; whoever is not, begins with a full measure.
 const MOST_PRINCIPALS: usize = 4_096;
 
@@ -69,7 +69,7 @@ impl Pace {
 pub struct Strangers(Mutex<BTreeMap<Option<Address>, u64>>);
 
 impl Strangers {
-    /// The first of a minute is told at once.
+    /// The first after a rest is told at once.
     pub async fn refused(&self, door: &Arc<Door>, from: Option<Address>) {
         let told = {
             let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

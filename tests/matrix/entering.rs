@@ -94,7 +94,7 @@ fn whoever_asks_leaves_a_record_and_guessing_leaves_few() {
     assert!(denied["came"]["refused"].as_str().unwrap().contains("may not"), "{denied}");
     assert_eq!(of("config reload")[0]["came"], json!("done"));
     let guesses = of("enter");
-    assert_eq!((guesses.len(), &guesses[0]["by"]), (1, &Value::Null), "200 guesses are told once a minute");
+    assert_eq!((guesses.len(), &guesses[0]["by"]), (1, &Value::Null), "200 guesses are told once for now");
     // At the stop the rest is told.
     let mut gateway = gateway;
     gateway.terminate();

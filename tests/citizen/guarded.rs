@@ -14,7 +14,7 @@ fn with(trial: &str) -> String {
 
 /// Something that has to be on disk before it is answered; nobody waits for the answer here.
 fn ask(sandbox: &Sandbox, serial: u32) {
-    sandbox.shell(&format!("systemd-run --quiet dmgw register serial:acme:{serial}"));
+    sandbox.shell(&format!("systemd-run --quiet dmgw device register serial:acme:{serial}"));
 }
 
 /// Started with a short watchdog and what goes wrong; then the trial is taken out of the settings, for the next start.
@@ -33,7 +33,7 @@ fn is_started_anew_by_the_watchdog(sandbox: &Sandbox) {
     let log = sandbox.log();
     assert!(log.contains("Watchdog timeout") && log.contains("neither the loop nor the disk has moved"), "{log}");
     sandbox.shell("dmgw status");
-    sandbox.shell("dmgw register serial:acme:99");
+    sandbox.shell("dmgw device register serial:acme:99");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn without_a_watchdog_nobody_notices_and_a_healthy_daemon_is_left_alone() {
     for sandbox in [&spinning, &healthy] {
         assert_eq!((sandbox.property("ActiveState"), sandbox.property("NRestarts")), ("active".into(), "0".into()));
     }
-    healthy.shell("dmgw register serial:acme:1");
+    healthy.shell("dmgw device register serial:acme:1");
 }
 
 /// One commit takes longer than the watchdog's time, and so does the stop than systemd waits: each operation does not.
@@ -78,10 +78,10 @@ fn syncs_of_five_seconds_are_only_slow() {
     let watchdog = Duration::from_secs(8);
     let Some(sandbox) = started("syncs_of_five_seconds_are_only_slow", "sync_takes = \"5s\"", watchdog) else { return };
     let began = Instant::now();
-    sandbox.shell("dmgw register serial:acme:1 || true");
+    sandbox.shell("dmgw device register serial:acme:1 || true");
     ask(&sandbox, 2);
     eventually("both are on disk", || {
-        (sandbox.shell("dmgw devices --json").matches("serial:acme:").count() >= 2).then_some(())
+        (sandbox.shell("dmgw device list --json").matches("serial:acme:").count() >= 2).then_some(())
     });
     assert!(began.elapsed() > watchdog, "else nothing is shown: {:?}", began.elapsed());
     let began = Instant::now();
@@ -90,7 +90,7 @@ fn syncs_of_five_seconds_are_only_slow() {
     assert_eq!((sandbox.property("Result"), sandbox.property("NRestarts")), ("success".into(), "0".into()));
     sandbox.systemctl(&["start", "dmgw"]);
     assert!(!sandbox.log().contains("not a clean one"), "{}", sandbox.log());
-    assert!(sandbox.shell("dmgw devices --json").contains("serial:acme:2"));
+    assert!(sandbox.shell("dmgw device list --json").contains("serial:acme:2"));
 }
 
 /// A disk that refuses is no reason to end anything: it is told, and tried again.
@@ -119,6 +119,6 @@ fn a_full_disk_is_told_and_nobody_starts_anything_anew() {
             .then_some(())
             .filter(|()| !sandbox.property("StatusText").contains("degraded"))
     });
-    sandbox.shell("dmgw register serial:acme:1000");
+    sandbox.shell("dmgw device register serial:acme:1000");
     assert_eq!(sandbox.property("NRestarts"), "0");
 }

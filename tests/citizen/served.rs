@@ -74,7 +74,7 @@ fn who_asks_first_starts_it_and_who_asks_while_it_starts_anew_is_answered() {
     assert_eq!(sandbox.property("ActiveState"), "active");
     let socket = || sandbox.shell("stat -c '%i %U %a' /run/dmgw/dmgw.sock");
     let before = socket();
-    assert!(before.trim().ends_with("dmgw 600"), "{before}");
+    assert!(before.trim().ends_with("dmgw 660"), "{before}");
     sandbox.systemctl(&["restart", "--no-block", "dmgw"]);
     assert!(sandbox.shell("dmgw status").contains("boxed"));
     sandbox.systemctl(&["stop", "dmgw"]);
@@ -105,7 +105,7 @@ fn credentials_of_the_unit_open_what_is_sealed_and_give_keys_of_devices() {
     sandbox.systemctl(&["start", "dmgw"]);
     let since = format!("journalctl --sync; journalctl -q -u dmgw {after}");
     assert!(!sandbox.shell(&since).contains("is not as the settings say"), "{}", sandbox.shell(&since));
-    let device: Value = serde_json::from_str(&sandbox.shell("dmgw devices pump --json")).unwrap();
+    let device: Value = serde_json::from_str(&sandbox.shell("dmgw device show pump --json")).unwrap();
     assert_eq!(device["detail"]["keyed"], true, "{device}");
     assert!(!sandbox.run(&["sh", "-c", own_key]).status.success(), "no key of its own is made beside the store");
     assert!(
@@ -121,8 +121,8 @@ fn the_journal_has_each_line_with_its_priority_and_its_fields() {
     let link = plant(&sandbox);
     sandbox.write("/etc/dmgw/dmgw.toml", &format!("{CLOCK}{link}"));
     sandbox.systemctl(&["start", "dmgw"]);
-    eventually("the relay is up", || sandbox.shell("dmgw devices --state up").contains("relay-1").then_some(()));
-    sandbox.shell("dmgw ask relay-1 write relay.0.on true --id by-hand");
+    eventually("the relay is up", || sandbox.shell("dmgw device list --state up").contains("relay-1").then_some(()));
+    sandbox.shell("dmgw command ask relay-1 write relay.0.on true --id by-hand");
     sandbox.systemctl(&["stop", "plant"]);
     let lines = |of: &str| -> Vec<Value> {
         let lines = sandbox.shell(&format!("journalctl -q -o json -u dmgw -t dmgw {of}"));

@@ -114,7 +114,7 @@ fn a_record_that_takes_longer_than_a_snapshot_may_live_is_read_in_several() {
         (blocks, took)
     };
     let (whole, took) = read(LONG);
-    assert!(took > 2 * SHORT, "it is more than one snapshot may take: {took:?}");
+    assert!(took > SHORT, "it is more than one snapshot may take: {took:?}");
     let readings: usize = whole.iter().flat_map(|block| &block.arrivals).map(|heard| heard.readings.len()).sum();
     assert_eq!((whole.len(), readings), (1, 30_000));
     assert_eq!(read(SHORT).0, whole);

@@ -12,7 +12,7 @@ use dmgw::api::groups::{GroupsShown, KindsShown};
 use dmgw::api::points::PointsShown;
 use dmgw::api::tokens::TokensShown;
 use serde_json::{Value, json};
-use support::{Gateway, PATIENCE, Plant, TWO_DEVICES, dmgw, text, told};
+use support::{Gateway, PATIENCE, Plant, TWO_DEVICES, dmgw, eventually, text, told};
 
 const GROUPS: &str = "[group.all]\nfor = { link = \"plant\" }\n[group.meters]\nfor = { id = \"*meter*\" }\n\
     [group.nobody]\nfor = { label = { floor = \"none\" } }\n";
@@ -66,8 +66,10 @@ fn of_points_and_groups_only_what_was_asked_is_shown_and_what_is_not_there_is_to
     assert_eq!((points(&["--point", "power.*"]), points(&["--for", "\"meters\" in groups"])), (2, 2));
     assert_eq!(points(&["--point", "relay.*", "--for", "\"meters\" in groups"]), 0);
     assert!(told(&gateway, &["point", "list", "--point", "x.*"]).1.contains("no point is so"));
-    let (code, says) = told(&gateway, &["point", "show", "relay-1", "relay.on"]);
-    assert!(code == 0 && says.contains("value    false"), "{says}");
+    eventually("the point was read", || {
+        let (code, says) = told(&gateway, &["point", "show", "relay-1", "relay.on"]);
+        (code == 0 && says.contains("value    false")).then_some(())
+    });
     let (code, says) = told(&gateway, &["point", "show", "relay-1", "relay.off"]);
     assert!(code == 1 && says.contains("did you mean relay.0.on?"), "{says}");
     let (code, says) = told(&gateway, &["group", "show", "meters"]);

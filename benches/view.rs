@@ -211,7 +211,7 @@ fn door(turn: &Turn, view: &Arc<View>) -> Arc<api::Door> {
         listens: Arc::default(),
         pace: api::Pace::new(0),
         strangers: api::Strangers::default(),
-        settled: Default::default(),
+        settled: api::Together::every(api::BETWEEN_SETTLES),
         limits: api::Bounds {
             connections: 32,
             body: api::ALWAYS_TAKEN,

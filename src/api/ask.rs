@@ -13,7 +13,6 @@ use axum::http::request::Parts;
 use http_body_util::{BodyExt, Limited};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroize;
 
 use super::caller::Caller;
@@ -31,7 +30,8 @@ use crate::model::{
 use crate::nearest;
 use crate::view::Known;
 
-const BETWEEN_SETTLES: Duration = Duration::from_secs(1);
+/// For those who are not root, together.
+pub const BETWEEN_SETTLES: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -212,20 +212,15 @@ impl Door {
         if !caller.reach.may_gateway(GatewayKind::Settle) {
             return;
         }
-        if !caller.principal.is_root() {
-            let asked = Instant::now();
-            let mut settled = self.settled.lock().await;
-            // One that began since then has served this one too.
-            if settled.is_some_and(|at| at > asked) {
-                return;
-            }
-            if let Some(at) = *settled {
-                sleep_until(at + BETWEEN_SETTLES).await;
-            }
-            *settled = Some(Instant::now());
+        match caller.principal.is_root() {
+            true => self.write_out(false).await,
+            false => self.settled.once(self.write_out(false)).await,
         }
-        let by = Principal::local_root();
-        let _ = self.asks.ask(by, Ask::Settle { readings: false }, self.limits.answer).await;
+    }
+
+    /// At once; where the disk does not take it, that is for those who look.
+    pub async fn write_out(&self, readings: bool) {
+        let _ = self.asks.ask(Principal::local_root(), Ask::Settle { readings }, self.limits.answer).await;
     }
 
     /// Of a command: by its device, or else by who asked it.

@@ -28,6 +28,7 @@ mod stream;
 mod strict;
 pub mod tag;
 mod taking;
+mod together;
 pub mod tokens;
 
 use std::sync::Arc;
@@ -44,11 +45,13 @@ use crate::model::setting::{Difference, Flat, Reloaded};
 use crate::model::{Mono, Name};
 use crate::store::Snapshots;
 use crate::view::View;
+pub use ask::BETWEEN_SETTLES;
 pub use journal::Reads;
 pub use pace::{Pace, Strangers};
 pub use routes::cut;
 pub use serve::{Doors, serve};
 pub use stream::Live;
+pub use together::Together;
 
 /// Bytes of a request that no settings can forbid: a client that sends much sends it in parts of this size.
 pub const ALWAYS_TAKEN: usize = 64 << 10;
@@ -76,8 +79,8 @@ pub struct Door {
     pub listens: far::Listens,
     pub pace: Pace,
     pub strangers: Strangers,
-    /// When those who are not root had things written last.
-    pub settled: tokio::sync::Mutex<Option<tokio::time::Instant>>,
+    /// What those who are not root have written.
+    pub settled: Together,
     pub reads: Reads,
     /// The time since the boot.
     pub mono: fn() -> Mono,

@@ -52,7 +52,7 @@ pub fn world() -> World {
         listens: Arc::default(),
         pace: Pace::new(0),
         strangers: Strangers::default(),
-        settled: Default::default(),
+        settled: Together::every(BETWEEN_SETTLES),
         reads: Reads::default(),
         limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, stalled: LONG, page: 10 },
         mono: || Mono(5_000),

@@ -338,7 +338,7 @@ fn door(
         listens: Arc::default(),
         pace: api::Pace::new(config.limits.requests),
         strangers: api::Strangers::default(),
-        settled: Default::default(),
+        settled: api::Together::every(api::BETWEEN_SETTLES),
         reads: api::Reads::default(),
         limits: api::Bounds {
             connections: config.limits.connections,

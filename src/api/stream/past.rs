@@ -5,15 +5,15 @@
 
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use super::flow::Flow;
 use super::text;
 use crate::api::fault::Fault;
-use crate::api::{Door, journal};
+use crate::api::{Door, Together, journal};
 use crate::feed::pieces;
-use crate::model::{Ask, Principal, Stream};
+use crate::model::Stream;
 use crate::store::{Block, Page, Records};
 
 pub const BETWEEN_FLUSHES: Duration = Duration::from_secs(5);
@@ -25,13 +25,13 @@ const REST: Duration = Duration::from_secs(1);
 
 pub struct Past {
     readers: Semaphore,
-    /// When readings were flushed last for somebody who listens.
-    flushed: Mutex<Option<Instant>>,
+    /// Readings that are flushed for somebody who listens.
+    flushed: Together,
 }
 
 impl Default for Past {
     fn default() -> Past {
-        Past { readers: Semaphore::new(1), flushed: Mutex::default() }
+        Past { readers: Semaphore::new(1), flushed: Together::every(BETWEEN_FLUSHES) }
     }
 }
 
@@ -118,15 +118,5 @@ fn skip_to(flow: &mut Flow, stream: Stream, next: u64) {
 
 /// Comes back when what was gathered before is on disk, or when that did not work.
 async fn flush(door: &Door) {
-    let asked = Instant::now();
-    let mut flushed = door.live.past.flushed.lock().await;
-    if flushed.is_some_and(|at| at > asked) {
-        return;
-    }
-    if let Some(at) = *flushed {
-        sleep_until(at + BETWEEN_FLUSHES).await;
-    }
-    *flushed = Some(Instant::now());
-    let ask = Ask::Settle { readings: true };
-    let _ = door.asks.ask(Principal::local_root(), ask, door.limits.answer).await;
+    door.live.past.flushed.once(door.write_out(true)).await;
 }

@@ -8,7 +8,7 @@
 use crate::model::device::DeviceNow;
 use crate::model::operation::GatewayKind;
 use crate::model::{Name, OperationKind, Principal, Role, Scope};
-use crate::selector::{Facts, Holds, Selector};
+use crate::selector::Selector;
 
 /// What a principal reaches, ready to be asked about many devices.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ impl Reach {
     pub fn sees(&self, target: &DeviceNow) -> bool {
         match &self.within {
             Within::All => true,
-            Within::Those(selector) => selector.holds(&Facts::of(target)) == Holds::Yes,
+            Within::Those(selector) => selector.fits(target),
             Within::Nobody => false,
         }
     }

@@ -21,7 +21,7 @@ use super::{Door, Here, cut, journal};
 use crate::model::device::{Connectivity, DeviceNow};
 use crate::model::record::Entry;
 use crate::model::{About, DeviceNo, LifeCycle, Mono, Name, Now};
-use crate::selector::{Facts, For, Holds};
+use crate::selector::For;
 use crate::store::{Snapshots, StoreError};
 use crate::view::{Health, LinkNow, LinkState, NoDevice};
 
@@ -53,7 +53,7 @@ impl Range {
             && self.life.is_none_or(|wanted| device.life == wanted)
             && self.connectivity.is_none_or(|wanted| known.live.connectivity == wanted)
             && self.group.as_ref().is_none_or(|wanted| known.is_in(wanted))
-            && self.of.as_ref().is_none_or(|For(selector)| selector.holds(&Facts::of(known)) == Holds::Yes)
+            && self.of.as_ref().is_none_or(|For(selector)| selector.fits(known))
     }
 }
 

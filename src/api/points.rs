@@ -11,7 +11,7 @@ use super::shown::{PointShown, points_of};
 use super::tag::{At, Still};
 use crate::model::device::DeviceNow;
 use crate::model::{DeviceId, DeviceNo, Name, Now, PointPath, TextPattern};
-use crate::selector::{Facts, For, Holds};
+use crate::selector::For;
 
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -59,7 +59,7 @@ impl Range {
         let link = known.device.place.as_ref().map(|place| &place.link);
         self.link.as_ref().is_none_or(|wanted| link == Some(wanted))
             && self.group.as_ref().is_none_or(|wanted| known.is_in(wanted))
-            && self.of.as_ref().is_none_or(|For(selector)| selector.holds(&Facts::of(known)) == Holds::Yes)
+            && self.of.as_ref().is_none_or(|For(selector)| selector.fits(known))
     }
 
     fn wants(&self, path: &PointPath) -> bool {

@@ -55,8 +55,7 @@ impl Client {
         body: &impl Serialize,
         wait: Duration,
     ) -> Result<T, CliError> {
-        let body = serde_json::to_vec(body).map_err(|error| CliError::Failed(error.to_string()))?;
-        self.ask(Method::PUT, uri, body.into(), wait).await
+        self.ask(Method::PUT, uri, json(body)?, wait).await
     }
 
     pub async fn post<T: DeserializeOwned>(
@@ -65,8 +64,7 @@ impl Client {
         body: &impl Serialize,
         wait: Duration,
     ) -> Result<T, CliError> {
-        let body = serde_json::to_vec(body).map_err(|error| CliError::Failed(error.to_string()))?;
-        self.ask(Method::POST, uri, body.into(), wait).await
+        self.ask(Method::POST, uri, json(body)?, wait).await
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -178,6 +176,10 @@ impl Client {
             None => request,
         }
     }
+}
+
+fn json(body: &impl Serialize) -> Result<Bytes, CliError> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(|error| CliError::Failed(error.to_string()))
 }
 
 /// What was to change something may have done so.

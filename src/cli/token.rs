@@ -5,10 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use ring::digest::{SHA256, digest};
 
 use super::args::{CreateArgs, TokenVerb};
 use super::client::{Client, escaped};
@@ -17,13 +14,13 @@ use super::pages::{self, after};
 use super::table::{print, table, time, width};
 use super::told::word;
 use super::{CliError, Exit, print_json};
+use crate::api::caller::mark_of;
+use crate::api::far::chain;
 use crate::api::tokens::{TokenShown, TokensShown, Wanted};
 use crate::model::token::Mark;
 use crate::model::{Name, Role, Wall};
 
 const AT_ONCE: Duration = Duration::ZERO;
-const BEGINS: &str = "-----BEGIN CERTIFICATE-----";
-const ENDS: &str = "-----END CERTIFICATE-----";
 
 /// As somebody types it.
 pub fn roles() -> impl TypedValueParser<Value = Role> {
@@ -66,17 +63,12 @@ async fn create(client: &Client, args: CreateArgs, json: bool) -> Result<Exit, C
 
 /// Of the first certificate in the file, as others show it too.
 fn fingerprint(file: &Path) -> Result<Mark, CliError> {
+    let marks = chain(file).map(|chain| chain.first().map(|first| mark_of(first)));
     let wrong = |says: &str| CliError::Usage {
         says: format!("{}: {says}", file.display()),
         hint: "name the client's certificate in PEM, not its key".into(),
     };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(&error.to_string()))?;
-    let inner = text.split_once(BEGINS).and_then(|(_, rest)| rest.split_once(ENDS)).map(|(inner, _)| inner);
-    let inner: String = inner.ok_or_else(|| wrong("there is no certificate in it"))?.split_whitespace().collect();
-    let bytes = STANDARD.decode(inner).map_err(|error| wrong(&format!("its certificate cannot be read: {error}")))?;
-    let mut mark = Mark([0; 32]);
-    mark.0.copy_from_slice(digest(&SHA256, &bytes).as_ref());
-    Ok(mark)
+    marks.map_err(|why| wrong(&why))?.ok_or_else(|| wrong("there is no certificate in it"))
 }
 
 pub async fn all(client: &Client) -> Result<TokensShown, CliError> {
@@ -124,6 +116,8 @@ async fn revoke(client: &Client, name: &str, json: bool) -> Result<Exit, CliErro
 
 #[cfg(test)]
 mod tests {
+    use ring::digest::{SHA256, digest};
+
     use super::*;
 
     #[test]

@@ -31,14 +31,14 @@ fn unnamed(operation: &Operation, refusal: Refusal) -> Refusal {
 impl Engine {
     pub(super) fn ask(&mut self, now: &Now, to: u64, by: &Principal, ask: Ask, step: &mut Step) {
         let before = step.changes.len();
-        let reply = match ask.clone() {
+        let reply = match &ask {
             Ask::Operate(operate) => self.operate(now, by, operate, step),
-            Ask::Cancel { command } => self.cancel(now, by, &command, step),
-            Ask::Discover { link } => self.discover(now, by, &link, step),
+            Ask::Cancel { command } => self.cancel(now, by, command, step),
+            Ask::Discover { link } => self.discover(now, by, link, step),
             Ask::Settle { .. } => settle(by),
             Ask::Register { devices } => self.register(now, by, devices, step),
-            Ask::Grant(grant) => self.give(now, by, grant, step),
-            Ask::Revoke { token } => self.revoke(by, token, step),
+            Ask::Grant(grant) => self.give(now, by, grant.clone(), step),
+            Ask::Revoke { token } => self.revoke(by, token.clone(), step),
         };
         let reply = reply.unwrap_or_else(Reply::Refused);
         if let Some(came) = audit::came(&ask, &reply, step.changes.len() > before) {
@@ -48,19 +48,19 @@ impl Engine {
         step.orders.push(Order::Reply { to, reply });
     }
 
-    fn operate(&mut self, now: &Now, by: &Principal, ask: Operate, step: &mut Step) -> Result<Reply, Refusal> {
+    fn operate(&mut self, now: &Now, by: &Principal, ask: &Operate, step: &mut Step) -> Result<Reply, Refusal> {
         if let Some(known) = ask.id.as_ref().and_then(|id| self.commands.by_id(id)) {
-            return self.tell_known(by, known, &ask);
+            return self.tell_known(by, known, ask);
         }
-        let draft = self.draft(now, by, &ask)?;
-        let Some(id) = one_device(&ask)? else { return self.operate_many(now, by, &ask, draft, step) };
+        let draft = self.draft(now, by, ask)?;
+        let Some(id) = one_device(ask)? else { return self.operate_many(now, by, ask, draft, step) };
         let (target, operation) = self.askable(now, by, id, &ask.operation)?;
         self.check_room(by, 1, step)?;
-        if let Some(reply) = self.guard(now, by, &ask)? {
+        if let Some(reply) = self.guard(now, by, ask)? {
             return Ok(reply);
         }
         let whom = Whom::Device { no: target.device.no, id: target.device.id.clone() };
-        let (no, timeout) = (draft.no, self.timeout_for(&ask, target.device.no, draft.timeout));
+        let (no, timeout) = (draft.no, self.timeout_for(ask, target.device.no, draft.timeout));
         if let Some(link) = self.begin(now, Command { whom, operation, timeout, ..draft }, step) {
             self.pump(now, link, step);
         }

@@ -80,11 +80,8 @@ impl Engine {
             return if found.is_empty() { Err(self.nobody_in(by, group)) } else { Ok(found) };
         }
         let Some(text) = &ask.of else { return Ok(ask.devices.clone()) };
-        let selector = Selector::parse(text).map_err(|bad| {
-            let meant = bad.meant.map_or_else(String::new, |meant| format!("; {meant} was meant?"));
-            Refusal::BadArgument(format!("{} at {}{meant}", bad.says, text.get(bad.at.clone()).unwrap_or("its end")))
-        })?;
-        let found = self.those(by, ask, |entry| selector.holds(&Facts::of(entry)) == Holds::Yes);
+        let selector = Selector::parse(text).map_err(|bad| Refusal::BadArgument(bad.told(text)))?;
+        let found = self.those(by, ask, |entry| selector.fits(entry));
         let nobody = || Refusal::NotFound(format!("{text} holds for no device that may be asked"));
         if found.is_empty() { Err(nobody()) } else { Ok(found) }
     }
@@ -117,5 +114,5 @@ impl Engine {
 
 /// Whether a rule is about a device that would join like this.
 pub(super) fn is_about(rule: &Option<For>, would_be: &DeviceNow) -> bool {
-    rule.as_ref().is_none_or(|For(selector)| selector.holds(&Facts::of(would_be)) == Holds::Yes)
+    rule.as_ref().is_none_or(|For(selector)| selector.fits(would_be))
 }

@@ -28,7 +28,7 @@ impl Engine {
         &mut self,
         now: &Now,
         by: &Principal,
-        devices: Vec<Registration>,
+        devices: &[Registration],
         step: &mut Step,
     ) -> Result<Reply, Refusal> {
         if devices.len() > MOST_AT_ONCE {
@@ -37,8 +37,9 @@ impl Engine {
         }
         let turned_away: BTreeSet<(LinkNo, Address)> =
             devices.iter().flat_map(|entry| self.turned_away(entry)).collect();
-        let mut told = |entry| self.register_one(now, by, entry, step).unwrap_or_else(Registered::Refused);
-        let told = devices.into_iter().map(&mut told).collect();
+        let mut told =
+            |entry: &Registration| self.register_one(now, by, entry.clone(), step).unwrap_or_else(Registered::Refused);
+        let told = devices.iter().map(&mut told).collect();
         self.look_again_at(now, turned_away, step);
         Ok(Reply::Registered(told))
     }

@@ -133,11 +133,7 @@ fn may_grant(by: &Principal) -> Result<(), Refusal> {
 fn readable(text: String) -> Result<String, Refusal> {
     match Selector::parse(&text) {
         Ok(_) => Ok(text),
-        Err(bad) => {
-            let meant = bad.meant.map_or_else(String::new, |meant| format!("; {meant} was meant?"));
-            let part = text.get(bad.at.clone()).unwrap_or("its end");
-            Err(Refusal::BadArgument(format!("{} at {part}{meant}", bad.says)))
-        }
+        Err(bad) => Err(Refusal::BadArgument(bad.told(&text))),
     }
 }
 

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::id::Address;
 use super::name::Name;
 
+/// Root at the socket is called so.
+const LOCAL_ROOT: &str = "local-root";
+
 /// Ordered: each may do what the ones before it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -64,11 +67,11 @@ pub struct Principal {
 impl Principal {
     /// Root on the gateway's own socket.
     pub fn local_root() -> Principal {
-        let name = Name::new("local-root").unwrap_or_else(|_| unreachable!("the name is within its bounds"));
+        let name = Name::new(LOCAL_ROOT).unwrap_or_else(|_| unreachable!("the name is within its bounds"));
         Principal { name, role: Role::Administrator, scope: Scope::All, local: true, from: None }
     }
 
     pub fn is_root(&self) -> bool {
-        self.local && self.name == Principal::local_root().name
+        self.local && self.name.as_str() == LOCAL_ROOT
     }
 }

@@ -34,6 +34,7 @@ pub use scan::{DEEPEST, LONGEST, MOST_TOKENS};
 pub use words::{For, Texts, Words};
 
 use crate::model::Name;
+use crate::model::device::DeviceNow;
 use form::{Scene, Test};
 
 /// One selector, ready to be answered. Cheap to clone.
@@ -80,6 +81,11 @@ impl Selector {
         self.0.test.holds(Scene { facts, element: "" })
     }
 
+    /// It holds for this device, and nothing that it needs to know is missing.
+    pub fn fits(&self, known: &DeviceNow) -> bool {
+        self.holds(&Facts::of(known)) == Holds::Yes
+    }
+
     /// The facts that are missing and for whose sake it is unknown; none where it is not. Slower than the question.
     pub fn why(&self, facts: &Facts<'_>) -> Vec<String> {
         let mut found = Vec::new();
@@ -117,6 +123,12 @@ pub struct BadSelector {
 impl BadSelector {
     fn new(says: impl Into<String>, at: Range<usize>) -> BadSelector {
         BadSelector { says: says.into(), at, meant: None }
+    }
+
+    /// In one line, with the part of the text that it is about.
+    pub fn told(&self, text: &str) -> String {
+        let meant = self.meant.as_ref().map_or_else(String::new, |meant| format!("; {meant} was meant?"));
+        format!("{} at {}{meant}", self.says, text.get(self.at.clone()).unwrap_or("its end"))
     }
 
     fn meant(self, meant: impl Into<String>) -> BadSelector {

@@ -32,7 +32,7 @@ use crate::feed::{Feed, Listener, Numbers};
 use crate::model::device::DeviceNow;
 use crate::model::{Event, Stream};
 use crate::nearest;
-use crate::selector::{Facts, For, Holds};
+use crate::selector::For;
 use flow::{Flow, Pieces};
 use past::Past;
 use position::Position;
@@ -134,7 +134,7 @@ fn narrowed(door: &Door, caller: &Caller, sight: Sight, of: Option<For>, device:
     };
     Ok(match of {
         None => sight,
-        Some(For(selector)) => sight.only(move |known| selector.holds(&Facts::of(known)) == Holds::Yes),
+        Some(For(selector)) => sight.only(move |known| selector.fits(known)),
     })
 }
 

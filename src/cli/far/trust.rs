@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ring::digest::{SHA256, digest};
 use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{
@@ -16,6 +15,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::{CliError, read, usage};
+use crate::api::caller::mark_of;
 use crate::model::token::Mark;
 
 /// Where Debian keeps whom the machine trusts.
@@ -68,7 +68,7 @@ impl ServerCertVerifier for This {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match digest(&SHA256, shown).as_ref() == self.mark.0 {
+        match mark_of(shown) == self.mark {
             true => Ok(ServerCertVerified::assertion()),
             false => Err(CertificateError::ApplicationVerificationFailure.into()),
         }

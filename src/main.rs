@@ -8,7 +8,7 @@ use dmgw::{cli, daemon};
 
 fn main() -> ExitCode {
     match cli::chosen() {
-        cli::Chosen::Daemon { config } => cli::ended(daemon::run(&config)),
+        cli::Chosen::Daemon { config } => cli::ended("dmgw", daemon::run(&config)),
         cli::Chosen::Client(args) => cli::client(args),
     }
 }

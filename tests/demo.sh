@@ -60,7 +60,7 @@ run profile list
 run profile test acme-meter
 
 say "A plant of twelve made-up devices starts, as a process of its own"
-"$bin" sim "$dir/plant.toml" >"$dir/plant.log" 2>&1 &
+"$(dirname "$bin")/dmgw-plant" "$dir/plant.toml" >"$dir/plant.log" 2>&1 &
 plant=$!
 until_true 10 "the plant listens" test -S "$dir/plant.sock"
 
@@ -132,7 +132,7 @@ say "By hand"
 cat <<'END'
 Copy config/demo/demo.toml with a folder of yours in place of @DIR@ and that folder's plant.sock as its socket, and
 config/demo/plant.toml with the same one; then in three terminals:
-  dmgw sim plant.toml
+  dmgw-plant plant.toml
   dmgw run --config demo.toml
   dmgw --config demo.toml status        (dmgw --help shows the rest)
 END

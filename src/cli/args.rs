@@ -48,8 +48,6 @@ pub struct Args {
 pub enum Verb {
     /// Run the daemon
     Run,
-    /// Play a plant of made-up devices, for trying things out
-    Sim { plant: PathBuf },
     /// How the gateway is
     Status {
         /// Again and again, until q or Ctrl-C; with --json a line each time

@@ -40,10 +40,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::fault::Told;
-use crate::links::sim::plant::{self, Plant};
 use crate::seal::guard_memory;
 pub use args::Args;
 use args::{CommandVerb, ConfigVerb, DeviceVerb, GroupVerb, JournalVerb, LinkVerb, PointVerb, SecretVerb, Verb};
@@ -130,38 +128,18 @@ pub fn chosen() -> Chosen {
 }
 
 /// One line: what went wrong, and the chain of why.
-pub fn ended(how: anyhow::Result<()>) -> ExitCode {
+pub fn ended(program: &str, how: anyhow::Result<()>) -> ExitCode {
     match how {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("dmgw: {error:#}");
+            eprintln!("{program}: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Until a signal; then its record is complete.
-fn sim(plant: &Path) -> anyhow::Result<()> {
-    let plant = Plant::read(plant)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let stop = async {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        Ok(plant::run(plant, stop).await?)
-    })
-}
-
 /// All but the daemon.
 pub fn client(args: Box<Args>) -> ExitCode {
-    if let Verb::Sim { plant } = &args.verb {
-        return ended(sim(plant));
-    }
     // Keys pass through here too. Where it is forbidden there is no more to be done.
     let _ = guard_memory();
     let json = args.json;
@@ -262,7 +240,6 @@ async fn answered(mut args: Args) -> Result<Exit, CliError> {
         Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
         Verb::Run
-        | Verb::Sim { .. }
         | Verb::Check { .. }
         | Verb::Config(_)
         | Verb::Completion { .. }

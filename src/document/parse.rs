@@ -49,6 +49,12 @@ pub fn parse(sources: &Sources, source: u32, faults: &mut Faults) -> Table {
     table
 }
 
+/// The same as a value, which stands where the whole source does.
+pub fn whole(sources: &Sources, source: u32, faults: &mut Faults) -> Node {
+    let length = sources.get(source).map_or(0, |source| source.text.len());
+    Node { val: Val::Table(parse(sources, source, faults)), at: at(source, 0..length) }
+}
+
 /// The parser reads nothing more after a key without a value. So that line is taken out, and all is read once more.
 fn read(source: u32, text: &str, faults: &mut Faults) -> (Table, Vec<toml::de::Error>) {
     let (mut text, mut stopped) = (text.to_owned(), Vec::new());

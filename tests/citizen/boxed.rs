@@ -49,6 +49,7 @@ impl Sandbox {
         let mut command = Command::new(project("tests/box/boot.sh"));
         command.arg(project("target/box/debian")).arg(&name);
         command.arg(format!("--bind-ro={}:/usr/bin/dmgw", env!("CARGO_BIN_EXE_dmgw")));
+        command.arg(format!("--bind-ro={}:/usr/bin/dmgw-plant", env!("CARGO_BIN_EXE_dmgw-plant")));
         command.arg(format!("--bind-ro={}:/mnt", project("systemd").display()));
         let mut outside = Process::start(command, &folder.path().join("box.log"));
         let leader = eventually("systemd begins in the box", || {

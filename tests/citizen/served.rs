@@ -11,7 +11,7 @@ const CLOCK: &str = "[clock]\ntrust = \"always\"\n[gateway]\nid = \"boxed\"\n";
 fn plant(sandbox: &Sandbox) -> String {
     sandbox.shell("install -d -o dmgw -g dmgw /run/plant");
     sandbox.write("/run/plant/plant.toml", TWO_DEVICES);
-    sandbox.shell("systemd-run --quiet --unit=plant --uid=dmgw dmgw sim /run/plant/plant.toml");
+    sandbox.shell("systemd-run --quiet --unit=plant --uid=dmgw dmgw-plant /run/plant/plant.toml");
     "[link.plant]\nevery = \"200ms\"\n[link.plant.sim]\nsocket = \"/run/plant/plant.sock\"\n".into()
 }
 

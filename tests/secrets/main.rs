@@ -47,9 +47,9 @@ fn attach(gateway: &Gateway, plant: &Plant) {
 }
 
 /// A program that may leave a core file in the folder, as far as it is up to the machine.
-fn that_may_dump(folder: &Path) -> Command {
+fn that_may_dump(program: &str, folder: &Path) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_dmgw")]).current_dir(folder);
+    command.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\"", program]).current_dir(folder);
     command
 }
 
@@ -210,14 +210,14 @@ fn no_secret_is_found_in_anything_that_a_gateway_wrote_or_said() {
     let plant = plant(&devices);
     let mut gateway = gateway();
     let folder = gateway.folder.path().to_owned();
-    gateway.start_as(that_may_dump(&folder));
+    gateway.start_as(that_may_dump(env!("CARGO_BIN_EXE_dmgw"), &folder));
 
     let mut said = Said { gateway: &gateway, desk: tempfile::tempdir().unwrap(), count: 0 };
     said.register(&keys, &marker);
     let (desk, count) = (said.desk, said.count);
     gateway.kill();
     attach(&gateway, &plant);
-    gateway.start_as(that_may_dump(&folder));
+    gateway.start_as(that_may_dump(env!("CARGO_BIN_EXE_dmgw"), &folder));
     let mut said = Said { gateway: &gateway, desk, count };
     names.iter().for_each(|name| is_up(&gateway, name));
     eventually("the impostor was turned away", || {
@@ -266,7 +266,7 @@ fn the_same_end_without_the_guard_leaves_secrets_behind() {
         format!("socket = \"plant.sock\"\nrecord = \"record.jsonl\"\n{}", device("one", "one", &key)),
     )
     .unwrap();
-    let mut plant = that_may_dump(folder.path()).arg("sim").arg(&file).stderr(Stdio::null()).spawn().unwrap();
+    let mut plant = that_may_dump(env!("CARGO_BIN_EXE_dmgw-plant"), folder.path()).arg(&file).stderr(Stdio::null()).spawn().unwrap();
     let socket = desk.path().join("plant.sock");
     eventually("the plant listens", || std::os::unix::net::UnixStream::connect(&socket).ok());
     kill(Pid::from_raw(plant.id() as i32), Signal::SIGABRT).unwrap();

@@ -60,7 +60,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// `dmgw sim`, in a process of its own. Its witness is a file that only it writes.
+/// `dmgw-plant`, in a process of its own. Its witness is a file that only it writes.
 pub struct Plant {
     pub folder: TempDir,
     process: Process,
@@ -72,8 +72,8 @@ impl Plant {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("plant.toml");
         std::fs::write(&file, text).unwrap();
-        let mut command = dmgw();
-        command.arg("sim").arg(&file);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dmgw-plant"));
+        command.arg(&file);
         let mut process = Process::start(command, &folder.path().join("plant.log"));
         let socket = folder.path().join("plant.sock");
         eventually("the plant listens", || {

@@ -3,11 +3,11 @@
 
 use std::io::Read;
 
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::super::args::RegisterArgs;
 use super::super::{CliError, facts, spelling};
+use crate::document::{Fault, Faults, Node, Origin, Sources, Val, leaf, parse};
 use crate::model::{Address, Registration, Secret};
 use crate::nearest;
 
@@ -31,6 +31,8 @@ const COLUMNS: [&str; 16] = [
     "security",
     "access",
 ];
+const DEVICE: &str = "device";
+const IN_TOML: &str = "a list in TOML has a [[device]] for each device; nothing was sent";
 /// As what a device may start.
 pub const LIVES: [&str; 3] = ["managed", "pending", "quarantined"];
 
@@ -81,35 +83,45 @@ fn looks_like_toml(text: &str) -> bool {
 type Wrong = (String, String);
 
 pub fn toml(text: &str) -> Result<Vec<Line>, Wrong> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct List {
-        #[serde(default)]
-        device: Vec<::toml::Spanned<Registration>>,
-    }
-    let list: List = ::toml::from_str(text).map_err(|error| wrong_toml(text, &error))?;
-    let mut place = Place::default();
-    let mut line = |device: ::toml::Spanned<Registration>| {
-        let no = Some(place.line(text, device.span().start));
-        Line { no, what: Ok(device.into_inner()) }
+    let (mut sources, mut faults) = (Sources::default(), Faults::default());
+    sources.add(Origin::File("list".into()), text.to_owned());
+    let root = parse::parse(&sources, 0, &mut faults);
+    let devices = match root.get(DEVICE).map(|node| &node.val) {
+        Some(Val::List(devices)) => devices.as_slice(),
+        Some(_) => return Err(("device is no list".into(), IN_TOML.into())),
+        None => &[],
     };
-    Ok(list.device.into_iter().map(&mut line).collect())
+    let other = root.0.iter().find(|(key, _)| key.text != DEVICE);
+    if let Some((key, _)) = other {
+        faults.add(Fault::new(key.at, format!("nobody knows {:?} here", key.text)).meant(&key.text, [DEVICE]));
+    }
+    faults.settle(&sources);
+    if let Some(fault) = faults.iter().next() {
+        let line = sources.line(fault.at).map_or(0, |(line, ..)| line);
+        return Err((format!("line {line}: {}", fault.says), meant(fault, IN_TOML)));
+    }
+    Ok(devices.iter().map(|device| of_toml(device, &sources)).collect())
 }
 
-/// The line itself is not shown: a key may stand in it. Nor is a message that may quote one.
-fn wrong_toml(text: &str, error: &::toml::de::Error) -> Wrong {
-    let at = error.span().map_or(0, |span| span.start);
-    let line = Place::default().line(text, at);
-    let whole = text.lines().nth(usize::try_from(line - 1).unwrap_or(usize::MAX)).unwrap_or_default();
-    let says = match whole.contains("key") && !error.message().starts_with("unknown field") {
-        true => "is not understood (it has a key, so it is not shown)".into(),
-        false => error.message().lines().collect::<Vec<_>>().join(", "),
-    };
-    let hint = match nearest::meant(&says) {
-        Some(meant) => format!("did you mean {meant}?"),
-        None => "a list in TOML has a [[device]] for each device; nothing was sent".into(),
-    };
-    (format!("line {line}: {says}"), hint)
+/// One of the list. What is wrong with its key is told without it.
+fn of_toml(device: &Node, sources: &Sources) -> Line {
+    let mut faults = Faults::default();
+    let what = leaf(device, &mut faults).ok_or_else(|| {
+        let Some(fault) = faults.iter().next() else { return "is not understood".into() };
+        let line = sources.line(fault.at).map_or(0, |(line, ..)| line);
+        if device.table().and_then(|table| table.get("key")).is_some_and(|key| key.at.has(&fault.at)) {
+            return format!("line {line}: the key is no text");
+        }
+        match meant(fault, "") {
+            hint if hint.is_empty() => format!("line {line}: {}", fault.says),
+            hint => format!("line {line}: {}; {hint}", fault.says),
+        }
+    });
+    Line { no: sources.line(device.at).map(|(line, ..)| line as u64), what }
+}
+
+fn meant(fault: &Fault, or: &str) -> String {
+    fault.meant.as_ref().map_or(or.to_owned(), |meant| format!("did you mean {meant}?"))
 }
 
 /// Counts lines once through the text.

@@ -28,7 +28,7 @@ use crate::units::Span;
 const NOTICES: usize = 256;
 
 section! {
-    /// This driver speaks to a plant of made-up devices that `dmgw sim PLANT.toml` plays.
+    /// This driver speaks to a plant of made-up devices that `dmgw-plant PLANT.toml` plays.
     pub struct Settings {
         /// The socket where the plant listens.
         socket: PathBuf = PathBuf::from("/run/dmgw/plant.sock");

@@ -90,10 +90,16 @@ impl Scripted {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Plant;
     use super::*;
 
+    fn fault(toml: &str) -> Fault {
+        let text = format!("socket = 's'\nrecord = 'r'\n[device.a]\n[[device.a.fault]]\n{toml}\n");
+        Plant::parse(&text, "plant.toml".as_ref()).unwrap().device["a"].fault[0].clone()
+    }
+
     fn script(toml: &str) -> Script {
-        let fault: Fault = toml::from_str(toml).unwrap();
+        let fault = fault(toml);
         fault.check().unwrap();
         Script::new(std::iter::once(Arc::new(fault)))
     }
@@ -123,7 +129,7 @@ mod tests {
     #[test]
     fn a_fault_that_cannot_be_is_refused() {
         for toml in ["do = 'silent'", "at = '1s'\nafter = 1\ndo = 'silent'", "after = 1\nagain = '1s'\ndo = 'silent'"] {
-            assert!(toml::from_str::<Fault>(toml).unwrap().check().is_err(), "{toml}");
+            assert!(fault(toml).check().is_err(), "{toml}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The simulated plant: `dmgw sim PLANT.toml`, a process of its own that plays scripted devices over a Unix socket.
+//! The simulated plant: `dmgw-plant PLANT.toml`, a process of its own that plays scripted devices over a Unix socket.
 //!
 //! Read in this order: [`settings`] and [`misdeed`] (the file), [`value`], [`fault`], [`parts`], [`shape`] and [`device`]
 //! (what one device does, pure), [`works`] (all of them, pure), [`witness`] (the record), then the one task that serves. It outlives its gateways: it

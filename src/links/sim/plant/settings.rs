@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::PlantError;
 use super::misdeed::Fault;
 use super::value::Source;
+use crate::document::{Faults, Origin, Sources, leaf, parse};
 use crate::model::id::BadId;
 use crate::model::operation::OperationKind;
 use crate::model::{
@@ -170,7 +171,12 @@ impl Plant {
     }
 
     pub fn parse(text: &str, path: &Path) -> Result<Plant, PlantError> {
-        toml::from_str(text).map_err(|error| PlantError::bad_toml(path, text, &error))
+        let (mut sources, mut faults) = (Sources::default(), Faults::default());
+        sources.add(Origin::File(path.to_owned()), text.to_owned());
+        let root = parse::whole(&sources, 0, &mut faults);
+        let plant = if faults.is_empty() { leaf(&root, &mut faults) } else { None };
+        faults.settle(&sources);
+        plant.ok_or_else(|| PlantError::BadToml(faults.show(&sources)))
     }
 }
 

@@ -154,7 +154,7 @@ impl<W: Write> Bundle<W> {
 
     /// JSON is looked through value by value; what is none, line by line.
     fn put_answer(&mut self, name: &str, text: &str) -> std::io::Result<()> {
-        match serde_json::from_str(text) {
+        match serde_json::from_slice(text.as_bytes()) {
             Ok(json) => self.put(name, &json),
             Err(_) => self.put_text(name, text),
         }

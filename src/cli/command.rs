@@ -80,8 +80,8 @@ async fn operate(client: &Client, args: &AskArgs, now: Wall) -> Result<Operate, 
     // One that is to wait first must not expire meanwhile.
     let default = (id.is_some() || starts.is_some()).then(|| starts.unwrap_or(now) + DEFAULT_EXPIRY);
     let expires = how.expires.map(|span| now + span).or(default);
-    let priority = serde_json::from_value(serde_json::json!(how.priority))
-        .map_err(|_| usage(format!("{:?} is no priority", how.priority), priority_hint(&how.priority)))?;
+    let priority = spelling::word(&how.priority)
+        .ok_or_else(|| usage(format!("{:?} is no priority", how.priority), priority_hint(&how.priority)))?;
     let token = how.token.as_deref().map(Name::new).transpose();
     let token = token.map_err(|error| usage(error, "a token is what the first step gave"))?;
     let (group, of) = meant(&args.device)?;

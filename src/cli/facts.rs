@@ -1,8 +1,7 @@
 //! What people say of a device, as they write it: one key and one text for each fact. The same keys stand in the columns
 //! of a list, in the options of `register` and behind `describe`.
 
-use serde_json::json;
-
+use super::spelling;
 use crate::model::about::{HIGHEST_LEVEL, Location, LocationSource};
 use crate::model::{About, Name, Wall};
 use crate::nearest;
@@ -65,7 +64,7 @@ fn level(text: &str) -> Result<u8, String> {
 
 /// A word of a closed list, as JSON spells it.
 pub fn one_of<T: serde::de::DeserializeOwned>(text: &str, words: &[&str]) -> Result<T, String> {
-    let known = words.contains(&text).then(|| serde_json::from_value(json!(text)).ok()).flatten();
+    let known = words.contains(&text).then(|| spelling::word(text)).flatten();
     known.ok_or_else(|| match nearest::nearest(text, words.iter().copied()) {
         Some(near) => format!("{text:?} is not one of {}; did you mean {near}?", words.join(", ")),
         None => format!("{text:?} is not one of {}", words.join(", ")),

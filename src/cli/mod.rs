@@ -239,11 +239,9 @@ async fn answered(mut args: Args) -> Result<Exit, CliError> {
         }
         Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
-        Verb::Run
-        | Verb::Check { .. }
-        | Verb::Config(_)
-        | Verb::Completion { .. }
-        | Verb::Bundle { .. } => Ok(Exit::Done),
+        Verb::Run | Verb::Check { .. } | Verb::Config(_) | Verb::Completion { .. } | Verb::Bundle { .. } => {
+            Ok(Exit::Done)
+        }
     }
 }
 

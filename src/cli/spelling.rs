@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::facts;
@@ -75,9 +76,14 @@ pub fn args_of(kind: OperationKind) -> &'static str {
     }
 }
 
+/// What is one word in JSON. JSON is read in one way everywhere: each further way is a copy of all that is read.
+pub fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_slice(json!(text).to_string().as_bytes()).ok()
+}
+
 /// The operation, or what is wrong and what would be right.
 pub fn operation(word: &str, args: &[String]) -> Result<Operation, (String, String)> {
-    let kind: OperationKind = serde_json::from_value(json!(word)).map_err(|_| unknown(word))?;
+    let kind: OperationKind = self::word(word).ok_or_else(|| unknown(word))?;
     let operation = of(kind, args).map_err(|says| (format!("{word}: {says}"), form(word)))?;
     operation.check().map_err(|says| (format!("{word}: {says}"), form(word)))?;
     Ok(operation)
@@ -144,7 +150,7 @@ fn plain(kind: OperationKind, args: &[&str]) -> Result<Operation, String> {
     if let Some(first) = args.first() {
         return Err(format!("takes no arguments; {first:?} is one"));
     }
-    serde_json::from_value(json!(kind.name())).map_err(|error| error.to_string())
+    self::word(&kind.name()).ok_or_else(|| "cannot be said so".into())
 }
 
 fn one<'a>(args: &[&'a str]) -> Result<&'a str, String> {
@@ -183,8 +189,9 @@ fn span(text: &str) -> Result<Duration, String> {
 
 /// As in JSON; what is no JSON is text, so that nobody has to quote twice.
 fn value(text: &str) -> Result<Value, String> {
-    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-    serde_json::from_value(json).map_err(|error| error.to_string())
+    let is_json = serde_json::from_slice::<serde_json::Value>(text.as_bytes()).is_ok();
+    let json = if is_json { text.to_owned() } else { json!(text).to_string() };
+    serde_json::from_slice(json.as_bytes()).map_err(|error| error.to_string())
 }
 
 fn part(args: &[&str]) -> Result<Part, String> {

@@ -109,12 +109,12 @@ impl Watch<'_> {
 }
 
 fn as_json(event: &Event) -> String {
-    let data = serde_json::from_str(&event.data).unwrap_or(Json::String(event.data.clone()));
+    let data = serde_json::from_slice(event.data.as_bytes()).unwrap_or(Json::String(event.data.clone()));
     json!({ "event": event.kind, "id": event.id, "data": data }).to_string()
 }
 
 fn line(event: &Event) -> String {
-    let marker: Json = serde_json::from_str(&event.data).unwrap_or_default();
+    let marker: Json = serde_json::from_slice(event.data.as_bytes()).unwrap_or_default();
     match (event.kind.as_str(), &marker["stream"], &marker["first"], &marker["last"]) {
         ("gap", Json::String(stream), first, last) => {
             return format!("gap in {}: {first} to {last} are missing", plain(stream));
@@ -122,7 +122,7 @@ fn line(event: &Event) -> String {
         ("reset", ..) => return "the journal is another one: numbers begin anew, what it holds follows".into(),
         _ => {}
     }
-    let Ok(shown) = serde_json::from_str::<RecordShown>(&event.data) else {
+    let Ok(shown) = serde_json::from_slice::<RecordShown>(event.data.as_bytes()) else {
         return format!("{}: {}", event.kind, plain(&event.data));
     };
     let says = match (&shown.record, &shown.heard) {

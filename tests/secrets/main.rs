@@ -266,7 +266,11 @@ fn the_same_end_without_the_guard_leaves_secrets_behind() {
         format!("socket = \"plant.sock\"\nrecord = \"record.jsonl\"\n{}", device("one", "one", &key)),
     )
     .unwrap();
-    let mut plant = that_may_dump(env!("CARGO_BIN_EXE_dmgw-plant"), folder.path()).arg(&file).stderr(Stdio::null()).spawn().unwrap();
+    let mut plant = that_may_dump(env!("CARGO_BIN_EXE_dmgw-plant"), folder.path())
+        .arg(&file)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let socket = desk.path().join("plant.sock");
     eventually("the plant listens", || std::os::unix::net::UnixStream::connect(&socket).ok());
     kill(Pid::from_raw(plant.id() as i32), Signal::SIGABRT).unwrap();

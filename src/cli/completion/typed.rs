@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory};
-use serde_json::json;
 
 use crate::cli::args::{Args, Place};
+use crate::cli::spelling;
 use crate::config::DEFAULT_PATH;
 use crate::model::OperationKind;
 
@@ -45,7 +45,7 @@ impl Typed {
 
     pub fn operation(&self) -> Option<OperationKind> {
         let word: String = self.named("operation")?;
-        serde_json::from_value(json!(word)).ok()
+        spelling::word(&word)
     }
 
     /// Of the innermost verb that knows it.

@@ -1,7 +1,6 @@
 //! The list of devices, whole or only those that are so.
 
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
 use super::{flags, place, state};
 use crate::api::shown::{DeviceShown, Devices};
@@ -9,6 +8,7 @@ use crate::cli::args::ListArgs;
 use crate::cli::client::{Client, escaped};
 use crate::cli::command::told_where;
 use crate::cli::pages::{self, after};
+use crate::cli::spelling;
 use crate::cli::status::seconds;
 use crate::cli::table::{table, width};
 use crate::cli::watch::{self, How};
@@ -79,7 +79,7 @@ pub fn state_filter(word: &str) -> Result<String, CliError> {
 }
 
 fn is<T: DeserializeOwned>(word: &str) -> bool {
-    serde_json::from_value::<T>(json!(word)).is_ok()
+    spelling::word::<T>(word).is_some()
 }
 
 /// A column in which nothing would stand is left out.

@@ -25,7 +25,7 @@ use crate::config::starting::{self, Found};
 use tar::Tar;
 
 const AT_ONCE: Duration = Duration::ZERO;
-const LEVEL: i32 = 9;
+const LEVEL: i32 = 3;
 /// What the daemon is asked for, and how it is called here.
 const ASKED: [(&str, &str); 10] = [
     ("status.json", "/v1/status"),

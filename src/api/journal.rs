@@ -201,6 +201,11 @@ pub async fn ack(State(door): Here, caller: Caller, sent: Body) -> Result<(Statu
     }
     check(&door, &passed).await?;
     let Passed { reader, stream, seq } = passed;
+    if caller.principal.name != reader {
+        // Of a reader by itself its cursor tells.
+        let what = GatewayKind::Acknowledge.to_string();
+        door.audit(Audit::new(&caller.principal, what, Some(reader.to_string()), Came::Done)).await;
+    }
     door.asks.put(Event::Passed { reader, stream, seq }, door.limits.answer).await?;
     Ok((StatusCode::ACCEPTED, Json(Answer::Done)))
 }

@@ -265,9 +265,9 @@ section! {
         asks: usize = 64, from 1, to 4_096;
         /// Connections to the socket at once.
         connections: usize = 32, from 1, to 4_096;
-        /// Who may listen to what happens at once (GET /v1/stream), each on one of the connections; a further one is told to
-        /// come back.
-        streams: usize = 128, from 1, to 4_096;
+        /// Who may listen to what happens at once (GET /v1/stream), at all doors together; a further one is told to come
+        /// back. Each takes a connection of its door: keep it below both numbers of those, or listeners shut the others out.
+        streams: usize = 24, from 1, to 4_096;
         /// Memory for what just happened, for those who listen; it is used only while somebody does. Who is further behind
         /// is told from the disk, and readings are written for that, at most each 5 s.
         stream_memory: Size = Size(1 << 20), from Size(16 << 10), to Size(256 << 20);

@@ -3,7 +3,8 @@
 //!
 //! A refusal is told at once. The same again, of the same principal from the same place, is counted, and told once a
 //! minute, so that nobody fills the journal by being refused. What is counted together says only what all of it has in
-//! common: nobody is told to have done what others did. What only reads is counted by the doors.
+//! common: nobody is told to have done what others did. That somebody acknowledges for a reader is told once a day, for
+//! each such record is one more to acknowledge. What only reads is counted by the doors.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use super::timers::Timer;
 
 /// So long the same refusals are counted before they are told again.
 const WINDOW: Duration = Duration::from_secs(60);
+/// So long it is not told again who acknowledges for a reader.
+const DAY: Duration = Duration::from_secs(86_400);
 /// Refusals told apart within one window; further ones are counted together.
 const MOST_APART: usize = 64;
 
@@ -36,13 +39,19 @@ struct Folded {
 impl Audits {
     /// What is to be told now; the rest is held. And until when.
     fn fold(&mut self, now: Mono, audit: Audit) -> (Option<Audit>, Mono) {
-        let key_of = |audit: &Audit| (audit.by.clone(), audit.from.clone(), audit.what.clone());
+        let (is_refused, window) = if audit.is_refused() { (true, WINDOW) } else { (false, DAY) };
+        let what = |audit: &Audit| match &audit.on {
+            Some(on) if !is_refused => format!("{} {on}", audit.what),
+            _ => audit.what.clone(),
+        };
+        let key_of = |audit: &Audit| (audit.by.clone(), audit.from.clone(), what(audit));
         let audit = match self.0.contains_key(&key_of(&audit)) || self.0.len() < MOST_APART {
             true => audit,
             false => Audit { by: None, from: None, what: "several".into(), on: None, ..audit },
         };
         let key = key_of(&audit);
         match self.0.get_mut(&key) {
+            Some(folded) if !is_refused => (None, folded.until),
             Some(folded) => {
                 folded.held = Some(match folded.held.take() {
                     Some(held) => Audit {
@@ -55,7 +64,7 @@ impl Audits {
                 (None, folded.until)
             }
             None => {
-                let until = now + WINDOW;
+                let until = now + window;
                 self.0.insert(key, Folded { until, held: None });
                 (Some(audit), until)
             }
@@ -85,7 +94,7 @@ impl Audits {
 
 impl Engine {
     pub(super) fn audit(&mut self, now: &Now, audit: Audit, step: &mut Step) {
-        if !audit.is_refused() {
+        if !audit.may_repeat() {
             return step.changes.push(record(now, audit));
         }
         let (told, until) = self.audits.fold(now.mono, audit);
@@ -148,6 +157,7 @@ pub(super) fn came(ask: &Ask, reply: &Reply, changed: bool) -> Option<Came> {
 mod tests {
     use super::*;
     use crate::engine::Settings;
+    use crate::model::operation::GatewayKind;
 
     fn engine() -> Engine {
         Engine::load(Settings::default(), State::default(), &Now::default()).0
@@ -188,6 +198,20 @@ mod tests {
         assert!(audits(engine.handle(&at(62), Event::Wake)).is_empty());
         assert!(audits(engine.handle(&at(120), Event::Wake)).is_empty());
         assert_eq!((engine.wake_at(), engine.audits.0.len()), (None, 0));
+    }
+
+    #[test]
+    fn who_acknowledges_for_a_reader_is_told_once_a_day_for_each_reader() {
+        let mut engine = engine();
+        let ack = |engine: &mut Engine, seconds: u64, reader: &str| {
+            let by = Principal::local_root();
+            let audit = Audit::new(&by, GatewayKind::Acknowledge.to_string(), Some(reader.into()), Came::Done);
+            audits(engine.handle(&at(seconds), Event::Audit(audit))).len()
+        };
+        assert_eq!((ack(&mut engine, 0, "app"), ack(&mut engine, 1, "app"), ack(&mut engine, 61, "app")), (1, 0, 0));
+        assert_eq!((ack(&mut engine, 62, "other"), engine.wake_at()), (1, Some(Mono(86_400_000))));
+        assert!(audits(engine.handle(&at(86_400), Event::Wake)).is_empty());
+        assert_eq!(ack(&mut engine, 86_401, "app"), 1);
     }
 
     #[test]

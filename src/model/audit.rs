@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id::Address;
 use super::name::Name;
+use super::operation::GatewayKind;
 use super::principal::Principal;
 
 /// Bytes of a text in it.
@@ -56,6 +57,11 @@ impl Audit {
 
     pub fn is_refused(&self) -> bool {
         matches!(self.came, Came::Refused(_))
+    }
+
+    /// Whoever may, does it again and again: it is told once, then counted.
+    pub fn may_repeat(&self) -> bool {
+        self.is_refused() || self.what == GatewayKind::Acknowledge.to_string()
     }
 }
 

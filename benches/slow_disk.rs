@@ -125,14 +125,7 @@ fn commands_on_a_slow_disk() -> (Vec<Duration>, f64) {
     let driver = Driver::Sim(sim::Settings::at(plant.socket()));
     runtime.spawn(links::run(
         driver,
-        Seam {
-            link: LINK,
-            name,
-            events: events.clone(),
-            orders: for_link,
-            keys: std::sync::Arc::new(|_| None),
-            numbers: std::sync::Arc::new(dmgw::metrics::Seen::default),
-        },
+        Seam { link: LINK, name, events: events.clone(), orders: for_link, readers: links::Readers::none() },
     ));
     support::eventually("all devices are read", || (told.read.lock().ok()?.len() == DEVICES).then_some(()));
     let end = Instant::now() + SPAN;

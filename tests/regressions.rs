@@ -76,7 +76,7 @@ fn admits(step: &Step) -> Vec<(DeviceNo, String)> {
     step.orders
         .iter()
         .filter_map(|order| match order {
-            Order::Link { order: LinkOrder::Admit { device, address }, .. } => Some((*device, address.to_string())),
+            Order::Link { order: LinkOrder::Admit { device, address, .. }, .. } => Some((*device, address.to_string())),
             _ => None,
         })
         .collect()

@@ -12,14 +12,12 @@ use tokio::task::JoinHandle;
 
 use super::links::{self, Door, Place};
 use crate::config::Config;
-use crate::links::{self as drivers, Driver, Keys};
-use crate::metrics;
+use crate::links::{self as drivers, Driver, Readers};
 use crate::model::{Event, LinkEvent, LinkNo, Name};
 
 pub struct Attached {
     events: mpsc::Sender<Event>,
-    keys: Keys,
-    numbers: metrics::Reader,
+    readers: Readers,
     /// By their numbers.
     links: Vec<One>,
 }
@@ -45,8 +43,8 @@ pub struct Known {
 
 impl Attached {
     /// None of them runs yet.
-    pub fn new(config: &Config, events: mpsc::Sender<Event>, keys: Keys, numbers: metrics::Reader) -> Attached {
-        let mut attached = Attached { events, keys, numbers, links: Vec::new() };
+    pub fn new(config: &Config, events: mpsc::Sender<Event>, readers: Readers) -> Attached {
+        let mut attached = Attached { events, readers, links: Vec::new() };
         attached.know(config);
         attached
     }
@@ -66,8 +64,7 @@ impl Attached {
                 door: one.door.clone(),
                 events: self.events.clone(),
                 stop: stopped,
-                keys: self.keys.clone(),
-                numbers: self.numbers.clone(),
+                readers: self.readers.clone(),
             };
             let orders = one.door.renew();
             let ended = tokio::spawn(links::keep(place, orders, move |seam| drivers::run(driver.clone(), seam)));

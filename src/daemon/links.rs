@@ -14,8 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
-use crate::links::{Keys, Seam};
-use crate::metrics;
+use crate::links::{Readers, Seam};
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Name};
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -66,8 +65,7 @@ pub struct Place {
     pub door: Arc<Door>,
     pub events: mpsc::Sender<Event>,
     pub stop: watch::Receiver<bool>,
-    pub keys: Keys,
-    pub numbers: metrics::Reader,
+    pub readers: Readers,
 }
 
 /// Until `stop`.
@@ -81,8 +79,8 @@ where
     loop {
         let (link, name) = (place.link, place.door.name.clone());
         let began = Instant::now();
-        let (events, keys, numbers) = (place.events.clone(), place.keys.clone(), place.numbers.clone());
-        let mut task = tokio::spawn(run(Seam { link, name, events, orders, keys, numbers }));
+        let (events, readers) = (place.events.clone(), place.readers.clone());
+        let mut task = tokio::spawn(run(Seam { link, name, events, orders, readers }));
         let ended = tokio::select! {
             ended = &mut task => ended,
             () = stopped(&mut stop) => return end(&place, task).await,
@@ -150,8 +148,8 @@ mod tests {
         let orders = door.renew();
         let (events, said) = mpsc::channel(8);
         let (stopper, stop) = watch::channel(false);
-        let (keys, numbers): (Keys, metrics::Reader) = (Arc::new(|_| None), Arc::new(metrics::Seen::default));
-        (Place { link: LinkNo(0), door: Arc::new(door), events, stop, keys, numbers }, orders, said, stopper)
+        let readers = Readers::none();
+        (Place { link: LinkNo(0), door: Arc::new(door), events, stop, readers }, orders, said, stopper)
     }
 
     #[tokio::test]

@@ -34,8 +34,8 @@ use crate::config::starting::{Found, Started};
 use crate::config::{self, Config};
 use crate::engine;
 use crate::feed::Feed;
-use crate::links::{Keys, mono};
-use crate::model::{Event, Layer, Now};
+use crate::links::{Keys, Readers, mono};
+use crate::model::{Event, Layer, Name, Now};
 use crate::seal::{self, OwnKey, Seal};
 use crate::store::{Doing, JournalId, Opened, Opening, Snapshots, Store, StoreError, Watch};
 use crate::turn::Turn;
@@ -133,7 +133,11 @@ pub fn start(
     view.publish_profiles(turn.profiles().clone());
     view.publish_groups(turn.groups());
     let numbers = Arc::new(Numbers::new(&config, turn.store().counts(), &view, &asks));
-    let links = Attached::new(&config, events.clone(), keys, numbers.reader());
+    let profiles = {
+        let view = view.clone();
+        Arc::new(move |name: &Name| view.profiles().get(name).cloned())
+    };
+    let links = Attached::new(&config, events.clone(), Readers { keys, numbers: numbers.reader(), profiles });
     let known = links.known();
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
     let stopping = Arc::new(AtomicBool::new(false));

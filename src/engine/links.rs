@@ -255,7 +255,8 @@ impl Engine {
             (_, Some(until)) => vec![LinkOrder::Refuse { address, until: Some(until.end(now)) }, nothing],
             (LifeCycle::Managed | LifeCycle::Quarantined, None) => {
                 let plan = LinkOrder::Plan { device: no, points: self.plan(&entry) };
-                vec![LinkOrder::Admit { device: no, address }, plan]
+                let profile = entry.device.profile_name().cloned();
+                vec![LinkOrder::Admit { device: no, address, profile }, plan]
             }
             (LifeCycle::Pending, None) => Vec::new(),
         }

@@ -27,12 +27,15 @@ pub mod proof;
 pub mod runner;
 pub mod sim;
 
+use std::sync::Arc;
+
 use nix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 
 pub use self::proof::Keys;
 use crate::metrics;
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name};
+use crate::profile::Shaped;
 
 /// Why a link is down that was told to stop.
 pub const STOPPING: &str = "the link is stopping";
@@ -70,10 +73,27 @@ pub struct Seam {
     pub name: Name,
     pub events: mpsc::Sender<Event>,
     pub orders: mpsc::Receiver<LinkOrder>,
+    pub readers: Readers,
+}
+
+/// What a link may look up, and nothing else. Each may be asked at any time, and block for a moment.
+#[derive(Clone)]
+pub struct Readers {
     /// Who shows which key is who it says to be.
     pub keys: Keys,
     /// What there is to tell of the gateway itself.
     pub numbers: metrics::Reader,
+    pub profiles: Profiles,
+}
+
+/// What the profile of this name says, as it holds now.
+pub type Profiles = Arc<dyn Fn(&Name) -> Option<Arc<Shaped>> + Send + Sync>;
+
+impl Readers {
+    /// That know nothing.
+    pub fn none() -> Readers {
+        Readers { keys: Arc::new(|_| None), numbers: Arc::new(metrics::Seen::default), profiles: Arc::new(|_| None) }
+    }
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -47,10 +47,13 @@ pub enum LinkOrder {
     Cancel {
         command: CommandNo,
     },
-    /// From now on this number means the device at this address.
+    /// From now on this number means the device at this address. The profile says what kind it is, and with some
+    /// protocols what there is to read; it is told again when it says something else.
     Admit {
         device: DeviceNo,
         address: Address,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        profile: Option<Name>,
     },
     /// What to read, how often. Replaces the plan before it; an empty one stops reading.
     Plan {

@@ -112,7 +112,7 @@ async fn a_device_that_moved_is_missed_where_it_was_and_heard_where_it_is() {
     player.until("it is missed", |player| player.missed.contains(&DeviceNo(1))).await;
     assert!(player.gone.is_empty(), "it left without a word");
     let before = player.heard.len();
-    player.order(LinkOrder::Admit { device: DeviceNo(1), address: address("elsewhere") }).await;
+    player.order(LinkOrder::Admit { device: DeviceNo(1), address: address("elsewhere"), profile: None }).await;
     player.until("it is read there", |player| player.heard.len() > before + 3).await;
     assert_eq!(player.outcome(1, Operation::Lock, SOON).await, Outcome::Done(Vec::new()));
     player.stop().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmgw::links::sim::{Settings, plant};
-use dmgw::links::{self, Driver, Keys, Seam, mono};
+use dmgw::links::{self, Driver, Keys, Readers, Seam, mono};
 use dmgw::model::order::Verdict;
 use dmgw::model::*;
 use tempfile::TempDir;
@@ -160,9 +160,9 @@ impl Player {
         let driver = Driver::Sim(settings);
         let (orders, taken) = mpsc::channel(driver.credits().into());
         let (to_engine, events) = mpsc::channel(room_for_events);
-        let numbers = Arc::new(dmgw::metrics::Seen::default);
+        let readers = Readers { keys, ..Readers::none() };
         let name = Name::new("plant").unwrap();
-        let seam = Seam { link: LinkNo(3), name, events: to_engine, orders: taken, keys, numbers };
+        let seam = Seam { link: LinkNo(3), name, events: to_engine, orders: taken, readers };
         Player {
             running: tokio::spawn(links::run(driver, seam)),
             orders,
@@ -280,7 +280,7 @@ impl Player {
 
     pub async fn plan(&mut self, device: u32, name: &str, every: Option<u64>, paths: Vec<PointPath>) {
         let device = DeviceNo(device);
-        self.order(LinkOrder::Admit { device, address: address(name) }).await;
+        self.order(LinkOrder::Admit { device, address: address(name), profile: None }).await;
         let point = |(no, path)| PlanPoint { no: PointNo(no as u16), path, every: every.map(Duration::from_millis) };
         let points = paths.into_iter().enumerate().map(point).collect();
         self.order(LinkOrder::Plan { device, points }).await;

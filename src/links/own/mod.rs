@@ -20,8 +20,8 @@ use super::runner::{self, Miss, Notice, Pace, Polled, Seen as Value};
 use crate::metrics::{Reader, Seen};
 use crate::model::order::Verdict;
 use crate::model::{
-    About, Address, Capabilities, CommandNo, Identity, IdentityKind, Operation, OperationKind, OperationSet, Outcome,
-    PointPath, Proof, Quality, Sighting,
+    About, Address, Capabilities, CommandNo, Identity, IdentityKind, Name, Operation, OperationKind, OperationSet,
+    Outcome, PointPath, Proof, Quality, Sighting,
 };
 use crate::section;
 use points::Shown;
@@ -69,7 +69,7 @@ pub async fn run(settings: Settings, credits: u16, seam: Seam) {
     let (to_runner, notices) = mpsc::channel(NOTICES);
     let own = Own {
         tell: settings.tell,
-        numbers: seam.numbers.clone(),
+        numbers: seam.readers.numbers.clone(),
         links: Mutex::default(),
         told: Mutex::new(Some(to_runner)),
     };
@@ -160,6 +160,9 @@ impl Polled for Own {
             _ => Outcome::Failed("the gateway's own points can only be read".into()),
         }
     }
+
+    /// It knows its points itself.
+    fn know(&self, _: &Address, _: Option<&Name>) {}
 
     async fn heed(&self, _: Vec<Address>) {}
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::timeout;
 
 use super::*;
+use crate::links::Readers;
 use crate::metrics::seen::LinkSeen;
 use crate::model::{DeviceNo, Event, LinkEvent, LinkNo, LinkOrder, Name, PlanPoint, PointNo, Value as Model};
 use crate::profile::unit::UNITS;
@@ -33,7 +34,13 @@ fn rig(tell: &[Part]) -> Rig {
         ..Seen::default()
     });
     let name = Name::new("gateway").unwrap();
-    let seam = Seam { link: LinkNo(0), name, events: to_engine, orders: taken, keys: Arc::new(|_| None), numbers };
+    let seam = Seam {
+        link: LinkNo(0),
+        name,
+        events: to_engine,
+        orders: taken,
+        readers: Readers { numbers, ..Readers::none() },
+    };
     let running = tokio::spawn(run(Settings { tell: tell.to_vec() }, 8, seam));
     Rig { orders, events, running, links: there }
 }
@@ -94,7 +101,7 @@ async fn it_is_read_as_planned_and_has_other_points_when_other_links_are_there()
     let mut rig = rig(&Part::ALL);
     rig.sighted().await;
     let (device, address) = (DeviceNo(3), Address::new(ADDRESS).unwrap());
-    rig.orders.send(LinkOrder::Admit { device, address }).await.unwrap();
+    rig.orders.send(LinkOrder::Admit { device, address, profile: None }).await.unwrap();
     let planned = |(no, path): (u16, &str)| PlanPoint {
         no: PointNo(no),
         path: path.parse().unwrap(),
@@ -123,7 +130,7 @@ async fn it_can_be_read_and_nothing_else() {
     let mut rig = rig(&Part::ALL);
     rig.sighted().await;
     let (device, address) = (DeviceNo(3), Address::new(ADDRESS).unwrap());
-    rig.orders.send(LinkOrder::Admit { device, address }).await.unwrap();
+    rig.orders.send(LinkOrder::Admit { device, address, profile: None }).await.unwrap();
     let deadline = crate::links::mono() + Duration::from_secs(60);
     let read = Operation::Read { points: vec!["readings.heard".parse().unwrap()] };
     for (no, operation) in [(1, read), (2, Operation::Lock)] {

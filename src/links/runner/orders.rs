@@ -35,7 +35,10 @@ impl<P: Polled> Runner<P> {
                 return Ok(());
             }
             LinkOrder::Cancel { command } => self.cancel(command).await?,
-            LinkOrder::Admit { device, address } => self.admit(device, address).await?,
+            LinkOrder::Admit { device, address, profile } => {
+                self.polled.know(&address, profile.as_ref());
+                self.admit(device, address).await?;
+            }
             LinkOrder::Refuse { address, until } => return self.refuse(address, until).await,
             LinkOrder::Probe { device } if self.down.is_none() && !self.probes.contains(&device) => {
                 self.probes.push_back(device);

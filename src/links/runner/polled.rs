@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::order::Verdict;
-use crate::model::{Address, Capabilities, CommandNo, Operation, Outcome, PointPath, Quality, Sighting, Value, Wall};
+use crate::model::{
+    Address, Capabilities, CommandNo, Name, Operation, Outcome, PointPath, Quality, Sighting, Value, Wall,
+};
 
 /// One value as a device gave it, before it has a number.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,10 @@ pub trait Polled: Send + Sync + 'static {
         address: &Address,
         operation: &Operation,
     ) -> impl Future<Output = Outcome> + Send;
+
+    /// What kind of device this one is, told before anything is asked of it. What that kind has comes as a
+    /// [`Notice::Changed`], where the driver learns it from nothing else.
+    fn know(&self, address: &Address, profile: Option<&Name>);
 
     /// From now on somebody listens to what these say unasked. Asked anew after each [`Notice::Attached`].
     fn heed(&self, addresses: Vec<Address>) -> impl Future<Output = ()> + Send;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::{advance, sleep};
 
 use super::*;
+use crate::links::Readers;
 use crate::model::order::Verdict;
 use crate::model::{Event, LinkNo, Name, Quality, Value};
 
@@ -31,6 +32,7 @@ struct Scripted {
     ways: Mutex<BTreeMap<Address, Ways>>,
     log: Mutex<Vec<(Instant, String)>>,
     listened: Mutex<Vec<String>>,
+    kinds: Mutex<Vec<(Address, Option<Name>)>>,
     /// How long it takes to say whom to listen to.
     listening: Mutex<Duration>,
     under_way: AtomicUsize,
@@ -90,6 +92,10 @@ impl Polled for Scripted {
         Outcome::Done(Vec::new())
     }
 
+    fn know(&self, address: &Address, profile: Option<&Name>) {
+        self.kinds.lock().unwrap().push((address.clone(), profile.cloned()));
+    }
+
     async fn heed(&self, addresses: Vec<Address>) {
         self.listen("heed", addresses).await;
     }
@@ -129,8 +135,7 @@ async fn rig() -> Rig {
         name: Name::new("test").unwrap(),
         events: to_engine,
         orders: taken,
-        keys: Arc::new(|_| None),
-        numbers: Arc::new(crate::metrics::Seen::default),
+        readers: Readers::none(),
     };
     let running = tokio::spawn(run(seam, 64, PACE, devices.clone(), heard));
     let mut rig = Rig { devices, orders, events, notices: Some(notices), running };
@@ -166,7 +171,7 @@ impl Rig {
 
     async fn admit(&self, device: u32, every: &[Option<u64>]) {
         let address = Address::new(&format!("d{device}")).unwrap();
-        self.order(LinkOrder::Admit { device: DeviceNo(device), address }).await;
+        self.order(LinkOrder::Admit { device: DeviceNo(device), address, profile: None }).await;
         let point = |(i, every): (usize, &Option<u64>)| PlanPoint {
             no: PointNo(i as u16),
             path: format!("a.{i}.x").parse().unwrap(),
@@ -374,7 +379,7 @@ async fn what_waits_for_a_device_never_reaches_who_stands_in_its_place() {
         rig.perform(1, 1, LONG).await;
         let address = Address::new("d1").unwrap();
         rig.order(match admitted {
-            true => LinkOrder::Admit { device: DeviceNo(2), address },
+            true => LinkOrder::Admit { device: DeviceNo(2), address, profile: None },
             false => LinkOrder::Refuse { address, until: Some(mono()) },
         })
         .await;
@@ -386,6 +391,21 @@ async fn what_waits_for_a_device_never_reaches_who_stands_in_its_place() {
         sleep(LONG).await;
         assert!(rig.devices.asked("perform").is_empty());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_hears_of_which_kind_a_device_is_each_time_that_is_told() {
+    let mut rig = rig().await;
+    let address = Address::new("d1").unwrap();
+    let kinds = [None, Some(Name::new("meter").unwrap()), Some(Name::new("meter").unwrap())];
+    for profile in kinds.clone() {
+        rig.order(LinkOrder::Admit { device: DeviceNo(1), address: address.clone(), profile }).await;
+    }
+    // All of them were obeyed by now.
+    rig.perform(1, 1, LONG).await;
+    rig.outcome().await;
+    let heard = rig.devices.kinds.lock().unwrap().clone();
+    assert_eq!(heard, kinds.map(|kind| (address.clone(), kind)));
 }
 
 #[tokio::test(start_paused = true)]

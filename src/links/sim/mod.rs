@@ -62,7 +62,7 @@ pub async fn run(settings: Settings, credits: u16, seam: Seam) {
     let (to_runner, notices) = mpsc::channel(NOTICES);
     let port = Arc::new(Port::default());
     let mut tasks = JoinSet::new();
-    let proofs = Proofs::new(seam.keys.clone());
+    let proofs = Proofs::new(seam.readers.keys.clone());
     tasks.spawn(attend::run(settings.socket.clone(), port.clone(), proofs, to_runner));
     runner::run(seam, credits, settings.pace(), port, notices).await;
     tasks.shutdown().await;

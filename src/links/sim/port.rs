@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::wire::{FromPlant, ToPlant, write_line};
 use crate::links::runner::{Miss, Notice, Polled, Seen};
 use crate::model::order::Verdict;
-use crate::model::{Address, CommandNo, Operation, Outcome, PointPath, Quality, Value};
+use crate::model::{Address, CommandNo, Name, Operation, Outcome, PointPath, Quality, Value};
 
 /// Lines on their way to the writer.
 pub const LINES: usize = 256;
@@ -164,6 +164,9 @@ impl Polled for Port {
             Err(Unanswered::Lost(why)) => Outcome::Lost(why),
         }
     }
+
+    /// Its devices say themselves what they have.
+    fn know(&self, _: &Address, _: Option<&Name>) {}
 
     async fn heed(&self, addresses: Vec<Address>) {
         for some in addresses.chunks(HEED_AT_ONCE) {

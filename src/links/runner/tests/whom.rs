@@ -54,9 +54,9 @@ async fn what_an_address_answers_after_somebody_else_got_it_is_nobodys() {
     while rig.devices.asked("read d1").is_empty() {
         sleep(Duration::from_millis(10)).await;
     }
-    rig.order(LinkOrder::Admit { device: DeviceNo(1), address: address("d3") }).await;
+    rig.order(LinkOrder::Admit { device: DeviceNo(1), address: address("d3"), profile: None }).await;
     rig.order(LinkOrder::Plan { device: DeviceNo(1), points: Arc::from([]) }).await;
-    rig.order(LinkOrder::Admit { device: DeviceNo(2), address: address("d1") }).await;
+    rig.order(LinkOrder::Admit { device: DeviceNo(2), address: address("d1"), profile: None }).await;
     sleep(LONG).await;
     while let Ok(Event::Link { event, .. }) = rig.events.try_recv() {
         assert!(matches!(event, LinkEvent::Took { .. }), "{event:?}");
@@ -90,7 +90,7 @@ async fn a_driver_is_told_whom_to_listen_to_and_whom_no_more() {
     refuse(&rig, "nobody", None).await;
     assert_eq!(rig.listened(), ["ignore d1"], "nobody listened to the stranger");
     rig.admit(1, &[Some(1000)]).await;
-    rig.order(LinkOrder::Admit { device: DeviceNo(1), address: address("d9") }).await;
+    rig.order(LinkOrder::Admit { device: DeviceNo(1), address: address("d9"), profile: None }).await;
     sleep(Duration::from_millis(10)).await;
     assert_eq!(rig.listened().concat(), "heed d1ignore d1heed d9", "nobody is left at the old address");
     rig.order(LinkOrder::Plan { device: DeviceNo(1), points: Arc::from([]) }).await;

@@ -79,6 +79,8 @@ const PARTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("main", &["*"]),
+    // Programs of their own: the plant.
+    ("bin", &["*"]),
     ("lib", &["*"]),
 ];
 

@@ -53,6 +53,9 @@ pub struct Pace {
     pub pause: Duration,
     /// How slow a device that does not answer is asked in the end.
     pub slowest: Duration,
+    /// Commands go out beside reads, also of the same device: what lies below asks one thing after the other, commands
+    /// first.
+    pub beside: bool,
 }
 
 struct Waiting {
@@ -116,7 +119,10 @@ struct Runner<P> {
     probes: VecDeque<DeviceNo>,
     work: JoinSet<Answered>,
     begun: HashMap<Id, (DeviceNo, Begun)>,
+    /// Who is being read.
     busy: HashSet<DeviceNo>,
+    /// Who carries out a command.
+    performing: HashSet<DeviceNo>,
     /// Whose turn came while it was busy.
     deferred: HashSet<DeviceNo>,
     listening: Listening,
@@ -144,6 +150,7 @@ pub async fn run<P: Polled>(seam: Seam, credits: u16, pace: Pace, polled: Arc<P>
         work: JoinSet::new(),
         begun: HashMap::new(),
         busy: HashSet::new(),
+        performing: HashSet::new(),
         deferred: HashSet::new(),
         listening: Listening::default(),
         took: 0,
@@ -321,7 +328,10 @@ impl<P: Polled> Runner<P> {
             }
             _ => {}
         }
-        self.busy.remove(&device);
+        match begun {
+            Begun::Perform(_) => self.performing.remove(&device),
+            _ => self.busy.remove(&device),
+        };
         match (begun, answered) {
             (Begun::Perform(command), answered) => self.performed(device, command, answered).await?,
             (Begun::Read(address), Some(Answered::Read(seen))) => {

@@ -63,6 +63,7 @@ const PACE: Pace = Pace {
     retries: 0,
     pause: Duration::from_millis(100),
     slowest: Duration::from_secs(60),
+    beside: false,
 };
 
 pub async fn run(settings: Settings, credits: u16, seam: Seam) {

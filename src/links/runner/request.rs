@@ -30,13 +30,13 @@ impl<P: Polled> Runner<P> {
             self.ready.push_back(device);
         }
         self.begin_commands(now).await?;
-        while self.busy.len() < self.pace.lanes {
+        while self.has_lane(self.busy.len(), self.performing.len()) {
             match self.probes.pop_front() {
                 Some(device) => self.begin_probe(device),
                 None => break,
             }
         }
-        while self.busy.len() < self.pace.lanes {
+        while self.has_lane(self.busy.len(), self.performing.len()) {
             match self.ready.pop_front() {
                 Some(device) => self.begin_read(device, now),
                 None => break,
@@ -45,12 +45,22 @@ impl<P: Polled> Runner<P> {
         Ok(())
     }
 
+    /// Reads and commands share the lanes, unless they go out beside each other.
+    fn has_lane(&self, of_its_kind: usize, of_the_other: usize) -> bool {
+        of_its_kind + if self.pace.beside { 0 } else { of_the_other } < self.pace.lanes
+    }
+
+    /// So that it is not read now.
+    fn is_being_asked(&self, device: DeviceNo) -> bool {
+        self.busy.contains(&device) || (self.performing.contains(&device) && !self.pace.beside)
+    }
+
     async fn begin_commands(&mut self, now: Instant) -> Result<(), EngineGone> {
         let mut left = self.urgent.len();
-        while left > 0 && self.busy.len() < self.pace.lanes {
+        while left > 0 && self.has_lane(self.performing.len(), self.busy.len()) {
             left -= 1;
             let Some(device) = self.urgent.pop_front() else { break };
-            if self.busy.contains(&device) {
+            if self.performing.contains(&device) || (self.busy.contains(&device) && !self.pace.beside) {
                 self.urgent.push_back(device);
                 continue;
             }
@@ -81,12 +91,12 @@ impl<P: Polled> Runner<P> {
             Answered::Performed(outcome.unwrap_or_else(|_| Outcome::Lost("sent; no answer came in time".into())))
         });
         self.begun.insert(begun.id(), (device, Begun::Perform(command)));
-        self.busy.insert(device);
+        self.performing.insert(device);
     }
 
     fn begin_probe(&mut self, device: DeviceNo) {
         // Whoever is busy is being asked already; its answer shows that it is there.
-        let Some(admitted) = self.devices.get(&device).filter(|_| !self.busy.contains(&device)) else { return };
+        let Some(admitted) = self.devices.get(&device).filter(|_| !self.is_being_asked(device)) else { return };
         let points = admitted.plan.iter().find(|point| point.every.is_some()).map(|point| point.path.clone());
         let address = admitted.address.clone();
         let read =
@@ -97,7 +107,7 @@ impl<P: Polled> Runner<P> {
     }
 
     fn begin_read(&mut self, device: DeviceNo, now: Instant) {
-        if self.busy.contains(&device) {
+        if self.is_being_asked(device) {
             self.deferred.insert(device);
             return;
         }

@@ -123,9 +123,14 @@ const PACE: Pace = Pace {
     retries: 1,
     pause: Duration::from_millis(100),
     slowest: Duration::from_secs(60),
+    beside: false,
 };
 
 async fn rig() -> Rig {
+    rig_at(PACE).await
+}
+
+async fn rig_at(pace: Pace) -> Rig {
     let (orders, taken) = mpsc::channel(128);
     let (to_engine, events) = mpsc::channel(1 << 16);
     let (notices, heard) = mpsc::channel(16);
@@ -137,7 +142,7 @@ async fn rig() -> Rig {
         orders: taken,
         readers: Readers::none(),
     };
-    let running = tokio::spawn(run(seam, 64, PACE, devices.clone(), heard));
+    let running = tokio::spawn(run(seam, 64, pace, devices.clone(), heard));
     let mut rig = Rig { devices, orders, events, notices: Some(notices), running };
     rig.notice(Notice::Attached).await;
     assert_eq!(rig.event().await, LinkEvent::Up { credits: 64 });
@@ -406,6 +411,30 @@ async fn a_driver_hears_of_which_kind_a_device_is_each_time_that_is_told() {
     rig.outcome().await;
     let heard = rig.devices.kinds.lock().unwrap().clone();
     assert_eq!(heard, kinds.map(|kind| (address.clone(), kind)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_commands_go_out_beside_reads_they_wait_for_none() {
+    for (beside, soon) in [(true, true), (false, false)] {
+        let mut rig = rig_at(Pace { lanes: 1, beside, ..PACE }).await;
+        rig.devices.set("d1", Ways { takes: Duration::from_millis(900), answers: true });
+        rig.admit(1, &[Some(60_000)]).await;
+        while rig.devices.asked("read d1").is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let (asked, began) = (Instant::now(), rig.devices.asked("read d1")[0]);
+        rig.perform(1, 1, LONG).await;
+        rig.outcome().await;
+        let sent = rig.devices.asked("perform")[0];
+        assert_eq!(sent < asked + Duration::from_millis(100), soon, "{beside}: {:?}", sent - asked);
+        assert_eq!(sent >= began + Duration::from_millis(900), !soon);
+        // One command after the other, all the same.
+        rig.perform(2, 1, LONG).await;
+        rig.perform(3, 1, LONG).await;
+        let ended = [rig.outcome().await.0, rig.outcome().await.0];
+        let sent = rig.devices.asked("perform");
+        assert!(ended == [2, 3] && sent[2] >= sent[1] + Duration::from_millis(900));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,7 +35,8 @@ use crate::config::{self, Config};
 use crate::engine;
 use crate::feed::Feed;
 use crate::links::{Keys, Readers, mono};
-use crate::model::{Event, Layer, Name, Now};
+use crate::metrics;
+use crate::model::{ClockQuality, Event, Layer, Now};
 use crate::seal::{self, OwnKey, Seal};
 use crate::store::{Doing, JournalId, Opened, Opening, Snapshots, Store, StoreError, Watch};
 use crate::turn::Turn;
@@ -133,11 +134,7 @@ pub fn start(
     view.publish_profiles(turn.profiles().clone());
     view.publish_groups(turn.groups());
     let numbers = Arc::new(Numbers::new(&config, turn.store().counts(), &view, &asks));
-    let profiles = {
-        let view = view.clone();
-        Arc::new(move |name: &Name| view.profiles().get(name).cloned())
-    };
-    let links = Attached::new(&config, events.clone(), Readers { keys, numbers: numbers.reader(), profiles });
+    let links = Attached::new(&config, events.clone(), readers(keys, numbers.reader(), &view));
     let known = links.known();
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
@@ -394,6 +391,16 @@ fn spawn_loop(
     let turning = move || drop(ended.send(event_loop.run(taken)));
     let thread = std::thread::Builder::new().name("loop".into()).stack_size(LOOP_STACK).spawn(turning);
     Ok((thread.context("cannot start the loop's thread")?.thread().clone(), loop_ended))
+}
+
+/// What links may look up.
+fn readers(keys: Keys, numbers: metrics::Reader, view: &Arc<View>) -> Readers {
+    let (of_profiles, of_time) = (view.clone(), view.clone());
+    let wall = move || {
+        let now = of_time.health().now;
+        (now.quality != ClockQuality::Unset).then(|| now.wall + mono().since(now.mono))
+    };
+    Readers { keys, numbers, profiles: Arc::new(move || of_profiles.profiles()), wall: Arc::new(wall) }
 }
 
 /// All that a link sees of the store.

@@ -27,6 +27,7 @@ pub mod proof;
 pub mod runner;
 pub mod sim;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nix::time::{ClockId, clock_gettime};
@@ -34,7 +35,7 @@ use tokio::sync::mpsc;
 
 pub use self::proof::Keys;
 use crate::metrics;
-use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name};
+use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name, Wall};
 use crate::profile::Shaped;
 
 /// Why a link is down that was told to stop.
@@ -84,15 +85,22 @@ pub struct Readers {
     /// What there is to tell of the gateway itself.
     pub numbers: metrics::Reader,
     pub profiles: Profiles,
+    /// The time by the calendar; none while nobody knows it.
+    pub wall: Arc<dyn Fn() -> Option<Wall> + Send + Sync>,
 }
 
-/// What the profile of this name says, as it holds now.
-pub type Profiles = Arc<dyn Fn(&Name) -> Option<Arc<Shaped>> + Send + Sync>;
+/// What all profiles say, as they hold now.
+pub type Profiles = Arc<dyn Fn() -> Arc<BTreeMap<Name, Arc<Shaped>>> + Send + Sync>;
 
 impl Readers {
     /// That know nothing.
     pub fn none() -> Readers {
-        Readers { keys: Arc::new(|_| None), numbers: Arc::new(metrics::Seen::default), profiles: Arc::new(|_| None) }
+        Readers {
+            keys: Arc::new(|_| None),
+            numbers: Arc::new(metrics::Seen::default),
+            profiles: Arc::new(Arc::default),
+            wall: Arc::new(|| None),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("policy", &["model"]),
     ("engine", &["access", "model", "nearest", "policy", "profile", "selector"]),
     // A driver hears orders and tells events; what rests on them is none of its business.
-    ("links", &["model", "units", "document", "profile", "metrics"]),
+    ("links", &["model", "nearest", "units", "document", "profile", "metrics"]),
     ("guard", &["model"]),
     // Secrets at rest.
     ("seal", &["model", "disk"]),

@@ -136,6 +136,12 @@ pub enum LinkVerb {
         #[arg(add = completion::link())]
         link: String,
     },
+    /// The serial ports of this machine, who holds them, and the names to put into the settings; it needs no daemon
+    Ports {
+        /// Those of a system below this folder: of a container, say
+        #[arg(long, value_name = "FOLDER", default_value = "/")]
+        root: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -21,6 +21,7 @@ mod look;
 mod pages;
 mod place;
 mod point;
+mod ports;
 mod profile;
 mod progress;
 mod register;
@@ -150,6 +151,9 @@ pub fn client(args: Box<Args>) -> ExitCode {
     if let Verb::Completion { shell } = &args.verb {
         return exit(completion::script(*shell), json);
     }
+    if let Verb::Link(LinkVerb::Ports { root }) = &args.verb {
+        return exit(ports::ports(&args.place, root, json), json);
+    }
     if let Some(what) = args.verb.profile_of_files() {
         return exit(profile::profile(what, &args.config, json), json);
     }
@@ -239,9 +243,12 @@ async fn answered(mut args: Args) -> Result<Exit, CliError> {
         }
         Verb::Secret(_) => secret::public(&client, json).await,
         Verb::Version => look::version(&client, json).await,
-        Verb::Run | Verb::Check { .. } | Verb::Config(_) | Verb::Completion { .. } | Verb::Bundle { .. } => {
-            Ok(Exit::Done)
-        }
+        Verb::Run
+        | Verb::Check { .. }
+        | Verb::Config(_)
+        | Verb::Completion { .. }
+        | Verb::Bundle { .. }
+        | Verb::Link(LinkVerb::Ports { .. }) => Ok(Exit::Done),
     }
 }
 

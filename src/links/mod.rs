@@ -25,6 +25,7 @@ pub mod chance;
 pub mod own;
 pub mod proof;
 pub mod runner;
+pub mod serial;
 pub mod sim;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,84 @@
+//! Serial ports: which there are, who holds them, opening one, and knowing when it goes and comes back.
+//!
+//! [`found`] walks sysfs, so a port is known by its adapter and not by its number ([`names`] are those that udev would
+//! give). [`wanted`] is how the settings name a port, [`open`] opens it with its [`line`] and, where asked, the kernel's
+//! [`rs485`]; what a port cannot do is told and is no fault, for a pseudo terminal or a plain adapter works all the same.
+//! [`watch`] tells when a port goes and comes, by inotify and the kernel's [`uevent`]s. No task, no channel: whoever owns the
+//! bus owns its [`Port`] and its [`Watch`].
+//!
+//! Invariants: nobody else's port is opened; a port that has gone ends its reads with an error, at once and each time; all
+//! that comes from sysfs, `/proc` and the kernel's messages is bounded. Nothing runs while nothing happens.
+
+pub mod found;
+pub mod holder;
+pub mod line;
+mod names;
+pub mod open;
+mod port;
+pub mod rs485;
+pub mod uevent;
+pub mod wanted;
+pub mod watch;
+
+use std::path::{Path, PathBuf};
+
+pub use self::line::{Baud, Line, Parity};
+pub use self::open::{OpenError, open, open_when_there};
+pub use self::port::Port;
+pub use self::rs485::Rs485;
+pub use self::wanted::{Absent, Located, Wanted};
+pub use self::watch::{Change, Watch};
+use crate::section;
+
+section! {
+    /// A serial port, and how its line is set.
+    pub struct Settings {
+        /// Which port: best one of the names that `dmgw link ports` shows, for these stay with the adapter whatever its
+        /// number: "/dev/serial/by-id/…", "/dev/serial/by-path/…", or "usb:VENDOR:PRODUCT:SERIAL" with the numbers that
+        /// lsusb shows; the serial may be left out where there is one such adapter. "/dev/ttyS0" for a port that is built in.
+        port: Wanted, like "\"/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0\"";
+        /// Bits a second, as all devices on the line have it. A rate that is not usual: "10417 exactly".
+        baud: Baud = Baud::new(9_600);
+        /// none, even or odd; with it, how many bits of data and of stop.
+        parity: Parity = Parity::None;
+        data_bits: u8 = 8, from 7, to 8;
+        stop_bits: u8 = 1, from 1, to 2;
+        /// For a port whose driver in the kernel switches between sending and receiving with RTS. Adapters that switch by
+        /// themselves, as most with USB do, need nothing here.
+        rs485: Option<Rs485> = None => maybe Rs485;
+    }
+}
+
+impl Settings {
+    pub fn line(&self) -> Line {
+        Line { baud: self.baud, parity: self.parity, data_bits: self.data_bits, stop_bits: self.stop_bits }
+    }
+}
+
+/// Where to look for all of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    pub sys: PathBuf,
+    pub dev: PathBuf,
+    pub proc: PathBuf,
+    /// Where programs say by a file which port they use.
+    pub locks: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Roots {
+        Roots::below(Path::new("/"))
+    }
+}
+
+impl Roots {
+    pub fn below(root: &Path) -> Roots {
+        let below = |path| root.join(path);
+        Roots { sys: below("sys"), dev: below("dev"), proc: below("proc"), locks: below("run/lock") }
+    }
+
+    /// Where a device file lies that is called so.
+    pub fn placed(&self, path: &Path) -> PathBuf {
+        path.strip_prefix("/dev").map_or_else(|_| path.to_owned(), |inside| self.dev.join(inside))
+    }
+}

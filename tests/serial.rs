@@ -51,8 +51,8 @@ async fn opened(pty: &Pty) -> Port {
 
 #[test]
 fn a_port_is_found_with_its_adapter_and_the_names_that_stay() {
-    let machine = Machine::new();
-    machine.plug("ttyUSB0", "1-2", "A50285BI", &Pty::new());
+    let (machine, pty) = (Machine::new(), Pty::new());
+    machine.plug("ttyUSB0", "1-2", "A50285BI", &pty);
     let port = only(&machine);
     let usb = port.usb.clone().unwrap();
     assert_eq!((usb.vendor.as_str(), usb.product.as_str(), usb.serial.as_deref()), ("0403", "6001", Some("A50285BI")));
@@ -182,7 +182,7 @@ async fn a_lock_file_counts_while_its_process_lives() {
     assert_eq!(holds().iter().map(ToString::to_string).collect::<Vec<_>>(), ["minicom (process 4242)"]);
     machine.lock_file(&name, &4_242_u32.to_ne_bytes());
     assert_eq!(holds().len(), 1);
-    let at = locate(&wanted(pty.path()), &roots).unwrap();
+    let at = locate(&wanted(pty.path()), &Roots::default()).unwrap();
     assert!(matches!(open(&at, PLAIN, None, &roots).await, Err(OpenError::InUse { .. })));
     for of_nobody in [&b"      4243\n"[..], b"", b"who knows", b"0"] {
         machine.lock_file(&name, of_nobody);

@@ -3,10 +3,10 @@
 
 #![allow(dead_code)] // Each test file uses its own part.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use dmgw::links::serial::Roots;
@@ -17,6 +17,8 @@ use tempfile::TempDir;
 /// One end of a line; the other is opened by its path. Dropped, it is as if the adapter were pulled out.
 pub struct Pty {
     master: PtyMaster,
+    /// The other end, to look at it from the side.
+    other: File,
     path: String,
 }
 
@@ -26,7 +28,8 @@ impl Pty {
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let path = ptsname_r(&master).unwrap();
-        Pty { master, path }
+        let other = OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(&path).unwrap();
+        Pty { master, other, path }
     }
 
     pub fn path(&self) -> &str {
@@ -47,11 +50,9 @@ impl Pty {
     #[allow(unsafe_code)]
     pub fn waiting(&self) -> i32 {
         nix::ioctl_read_bad!(unread, libc::FIONREAD, i32);
-        let other = fs::OpenOptions::new().read(true).open(&self.path);
-        let Ok(other) = other else { return 0 };
         let mut waiting = 0;
         // SAFETY: the descriptor is open, and the number outlives the call.
-        unsafe { unread(other.as_raw_fd(), &mut waiting) }.unwrap();
+        unsafe { unread(self.other.as_raw_fd(), &mut waiting) }.unwrap();
         waiting
     }
 

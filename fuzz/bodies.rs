@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dmgw::config::Config;
+use dmgw::links::serial::uevent as kernel;
 use dmgw::links::sim::plant::Plant;
 use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
@@ -40,6 +41,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("sealed", sealed),
     ("selector", selector),
     ("settings_toml", settings_toml),
+    ("uevent", uevent),
     ("value_cbor", value_cbor),
     ("value_json", value_json),
     ("wire_from_plant", wire_from_plant),
@@ -94,6 +96,16 @@ fn point_path(bytes: &[u8]) -> bool {
     let path = std::str::from_utf8(bytes).ok().and_then(|text| text.parse::<PointPath>().ok());
     path.is_some_and(|path| {
         assert_eq!(path.to_string().parse(), Ok(path));
+        true
+    })
+}
+
+fn uevent(bytes: &[u8]) -> bool {
+    kernel::read(bytes).is_some_and(|event| {
+        let name = event.name.map(|name| format!("DEVNAME={name}\0")).unwrap_or_default();
+        let said = format!("{0}@/\0ACTION={0}\0SUBSYSTEM={1}\0{name}", event.action, event.subsystem);
+        assert_eq!(kernel::read(said.as_bytes()).as_ref(), Some(&event), "what was read is what was said");
+        assert!(event.concerns_ports() || !["tty", "usb-serial"].contains(&event.subsystem));
         true
     })
 }

@@ -26,15 +26,15 @@ demo: ## build, play a small plant, and show what the gateway finds and does
 	tests/demo.sh $(DMGW)
 
 test: ## everything that must hold before a change goes in (under 40 minutes on two cores)
-	@tests/tools.sh compiler deny filesystems prometheus box pages python
+	@tests/tools.sh compiler deny filesystems prometheus box pages python modbus
 	@tests/all.sh
 
 test-release: ## the long tests too (some minutes more)
-	@tests/tools.sh compiler filesystems prometheus box pages python
+	@tests/tools.sh compiler filesystems prometheus box pages python modbus
 	cargo test --locked --profile $(PROFILE) --no-fail-fast -- --include-ignored
 
 bench: ## measure, and judge against benches/floors.toml
-	@tests/tools.sh compiler filesystems
+	@tests/tools.sh compiler filesystems modbus
 	@tests/bench.sh
 
 mutants: ## do the tests notice broken code? MUTANTS=150 mutants by chance, SEED=… repeats a choice
@@ -50,7 +50,7 @@ audit: ## ask the network for known faults in what we use
 	cargo deny --locked check advisories
 
 tools: ## install what all of the above needs, where it is missing
-	@tests/tools.sh compiler deny filesystems prometheus box pages python mutants nightly fuzz
+	@tests/tools.sh compiler deny filesystems prometheus box pages python modbus mutants nightly fuzz
 
 man: ## the man pages, made from the code, in target/man
 	cargo run --locked --example man -- target/man

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
-# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages] [python]
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages] [python] [modbus]
 set -euo pipefail
 
 here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -67,16 +67,24 @@ pages() {
   apt tmux "tmux" "a session in a real terminal is compared with what it should look like" || say "no tmux: that test will be skipped"
 }
 
+# The peers of the tests of Modbus; each test says which it lacks. tshark is the largest: some 130 MB on disk.
+modbus() {
+  pkg-config --exists libmodbus 2>/dev/null || apt libmodbus libmodbus-dev "the Modbus server of the tests is made with a library of another hand" || say "no libmodbus: those tests will be skipped"
+  apt mbpoll mbpoll "reads the same registers with a stranger's eye" || say "no mbpoll: those tests will be skipped"
+  apt socat socat "is the cable between two ttys" || say "no socat: those tests will be skipped"
+  apt tshark tshark "reads the frames that were written down" || say "no tshark: that test will be skipped"
+}
+
 # What strangers read and ask the API with, of the versions in tests/requirements.txt.
 python() {
   local place=target/python
   cmp -s tests/requirements.txt $place/requirements.txt && return 0
-  say "making $place with pip: schemathesis asks the daemon all that its OpenAPI document allows, and more"
+  say "making $place with pip: schemathesis asks the daemon all that its OpenAPI document allows, and more; pymodbus is a second Modbus server"
   /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || apt python3-venv "python3 python3-venv" "pip needs an environment of its own" || true
   rm -rf $place
   { /usr/bin/python3 -m venv $place || python3 -m venv $place; } >&2 &&
     $place/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt >&2 &&
-    cp tests/requirements.txt $place/ || say "schemathesis could not be installed: those tests will be skipped"
+    cp tests/requirements.txt $place/ || say "schemathesis and pymodbus could not be installed: those tests will be skipped"
 }
 
 for tool in "$@"; do "$tool"; done

@@ -17,6 +17,7 @@ pub mod client;
 pub mod disk;
 pub mod http;
 pub mod listen;
+pub mod modbus;
 pub mod planted;
 pub mod process;
 pub mod scrape;

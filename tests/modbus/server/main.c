@@ -3,7 +3,8 @@
  *   modbus-server control=SOCKET [by=listen|dial|pty] [frames=mbap|rtu] [units=1-50] [image=FILE] [record=FILE]
  *                 [ports=N] [to=PORT] [baud=N]
  *
- * It prints a line `port N` for each port and `pty PATH` for its line, then `ready`. Orders come as lines on the control
+ * The first word of a key counts; an empty `record=` is none, and then libmodbus writes to its clients itself, as fast as
+ * it can. It prints a line `port N` for each port and `pty PATH` for its line, then `ready`. Orders come as lines on the control
  * socket, each answered with `ok` or `no`: `fault …` (fault.c), `well`, `set UNIT TABLE AT VALUE…`, `counts UNIT TABLE AT`,
  * `hang-up`. One thread; all that waits is in epoll. */
 #include "server.h"
@@ -242,7 +243,7 @@ static void open_images(int count, char **words) {
     const char *image = word(count, words, "image", NULL), *record = word(count, words, "record", NULL);
     if (!image_make(word(count, words, "units", ""))) die("units");
     if (image && !image_file(image)) die(image);
-    if (record && !record_open(record)) die(record);
+    if (record && *record && !record_open(record)) die(record);
 }
 
 static void open_line(int count, char **words) {

@@ -12,7 +12,8 @@
 //! }
 //! ```
 //!
-//! `=> named T` is a table of tables, `=> several T` a list of tables, `=> within T` one table, and `=> secret T` a value
+//! `=> named T` is a table of tables, `=> several T` a list of tables, `=> either T` one or a list of them, `=> within T`
+//! one table, and `=> secret T` a value
 //! of which nothing is shown where it is wrong. A key without `=` must be
 //! given. Where every key has a default, so has the section. A key that is a word of Rust is written `r#type`, or with
 //! another name for Rust, `of as "for"`.
@@ -93,6 +94,15 @@ pub fn maybe<T: Section>(node: &Node, faults: &mut Faults) -> Option<Option<T>> 
     within(node, faults).map(Some)
 }
 
+impl<T: Section> Section for Box<T> {
+    const DOC: &'static str = T::DOC;
+    const KEYS: &'static [KeyDoc] = T::KEYS;
+
+    fn read(table: &Table, at: At, faults: &mut Faults) -> Option<Box<T>> {
+        T::read(table, at, faults).map(Box::new)
+    }
+}
+
 /// True where nothing in it is wrong. Else what seems to be missing there is perhaps what was meant by the mistake.
 pub fn is_right<T: Section>(node: &Node) -> bool {
     let mut faults = Faults::default();
@@ -138,6 +148,14 @@ pub fn several<T: Section>(node: &Node, faults: &mut Faults) -> Option<Vec<T>> {
         return None;
     };
     Some(nodes.iter().filter_map(|node| within(node, faults)).collect())
+}
+
+/// A list of tables, or one that stands for a list of one.
+pub fn either<T: Section>(node: &Node, faults: &mut Faults) -> Option<Vec<T>> {
+    match &node.val {
+        Val::List(_) => several(node, faults),
+        _ => within(node, faults).map(|one| vec![one]),
+    }
 }
 
 fn table_of<'a>(node: &'a Node, faults: &mut Faults) -> Option<&'a Table> {
@@ -311,6 +329,7 @@ macro_rules! section {
     (@nested within $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
     (@nested maybe $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
     (@nested named $sub:ty) => { $crate::document::Nested::Named($crate::document::section::below::<$sub>) };
+    (@nested either $sub:ty) => { $crate::document::Nested::Several($crate::document::section::below::<$sub>) };
     (@nested several $sub:ty) => { $crate::document::Nested::Several($crate::document::section::below::<$sub>) };
     (@read) => { $crate::document::leaf::leaf };
     (@read named $sub:ty) => { section::named::<_, $sub> };

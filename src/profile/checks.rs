@@ -1,7 +1,9 @@
 //! What no single row of a profile can show: points that lead nowhere or in a circle, keys that contradict each other.
 
 mod evidence;
+mod modbus;
 mod point;
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +71,9 @@ impl Look<'_> {
         self.go_to(self.extends);
         self.circles();
         self.spans();
+        self.modbus();
         self.operations();
+        self.steps();
         self.go_to(self.at(&["health"]));
         self.health();
     }

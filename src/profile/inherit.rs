@@ -6,7 +6,15 @@ use crate::document::{Fault, Faults, Node, Table, Val};
 const OWN: [&str; 2] = ["match", "extends"];
 /// Where one of the first is said anew, none of the others is taken over: they are about what was there before, or do not
 /// go with it.
-const INSTEAD: [(&[&str], &[&str]); 8] = [
+const INSTEAD: [(&[&str], &[&str]); 13] = [
+    (&["raw", "sum", "difference", "energy"], &["modbus"]),
+    (&["modbus"], &["sum", "difference", "energy"]),
+    (
+        &["coil", "discrete", "input", "holding", "point", "read"],
+        &["coil", "discrete", "input", "holding", "point", "read"],
+    ),
+    (&["coil", "discrete"], &["type", "bits", "length", "order"]),
+    (&["type"], &["bits", "length"]),
     (&["raw", "sum", "difference", "energy"], &["raw", "sum", "difference", "energy", "enum"]),
     (&["raw", "sum", "difference", "energy", "enum"], &["scale", "offset", "invalid", "counter"]),
     (&["sum", "difference", "energy", "counter"], &["access", "lock", "pause"]),
@@ -16,8 +24,8 @@ const INSTEAD: [(&[&str], &[&str]); 8] = [
     (&["equals"], &["above", "below"]),
     (&["above", "below"], &["equals"]),
 ];
-/// Its keys are the owner's own words.
-const OWN_WORDS: &str = "texts";
+/// Their keys stand beside each other, whatever they are called.
+const SIDE_BY_SIDE: [&str; 2] = ["texts", "forbid"];
 
 /// One level: who is extended does not extend.
 pub fn inherit(root: &mut Table, faults: &mut Faults) {
@@ -79,7 +87,9 @@ fn fill(table: &mut Table, from: &Table, ours: bool) {
         match (table.get_mut(&key.text), &node.val) {
             (None, _) if said_anew(&key.text) => {}
             (None, _) => drop(table.put(key.clone(), node.clone())),
-            (Some(Node { val: Val::Table(there), .. }), Val::Table(more)) => fill(there, more, key.text != OWN_WORDS),
+            (Some(Node { val: Val::Table(there), .. }), Val::Table(more)) => {
+                fill(there, more, !SIDE_BY_SIDE.contains(&key.text.as_str()));
+            }
             (Some(_), _) => {}
         }
     }

@@ -15,6 +15,7 @@ mod energy;
 pub mod example;
 pub mod inherit;
 mod marks;
+pub mod modbus;
 mod order;
 mod rests;
 mod score;

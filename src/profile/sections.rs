@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::condition::Condition;
 use super::date::Date;
 use super::marks::{Mark, Words};
+use super::modbus::{Register, Speaks, Step};
 use crate::document::Placed;
 use crate::model::{Access, Name, OperationKind, OperationSet, Pattern, PointPath, TextPattern, Value, ValueKind};
 use crate::section;
@@ -43,6 +44,8 @@ section! {
         operation: BTreeMap<OperationKind, Wanted> = BTreeMap::new() => named Wanted, like "{ restart = { timeout = \"20s\" } }";
         /// What is never asked of it, even where it offers it.
         forbid: OperationSet = OperationSet::default();
+        /// How it is spoken to over Modbus.
+        modbus: Option<Box<Speaks>> = None => maybe Box<Speaks>, like "{ order = \"cdab\", most_registers = 60 }";
         /// How it is seen that it is well.
         health: Option<Health> = None => maybe Health, like "{ silent_after = \"2m\" }";
     }
@@ -103,6 +106,9 @@ section! {
         deadband: Option<Placed<f64>> = None, like "0.5";
         /// It is this point of the link, under another name.
         raw: Option<Placed<PointPath>> = None, like "\"phase.1.voltage\"";
+        /// The registers of a Modbus device that hold it. Scale, offset, enum and invalid are about the number that stands
+        /// there. Without an access it is only read.
+        modbus: Option<Box<Register>> = None => maybe Box<Register>, like "{ holding = 100, type = \"f32\" }";
         /// It is the sum of these points of the profile.
         sum: Option<Placed<Vec<Placed<PointPath>>>> = None, like "[\"phase.1.power\", \"phase.2.power\"]";
         /// It is the first of these points less the others.
@@ -132,6 +138,8 @@ section! {
         idempotent: bool = false;
         /// How long it may take, where whoever asks says nothing.
         timeout: Option<Span> = None, like "\"20s\"";
+        /// What is written to a Modbus device for it, and what is read: one step, or several in their order.
+        modbus: Vec<Step> = Vec::new() => either Step, like "{ holding = 400, value = 1 }";
         /// How it is seen that it was carried out.
         success: Option<Success> = None => maybe Success, like "{ point = \"system.uptime\", below = 60, within = \"30s\" }";
     }
@@ -212,11 +220,12 @@ impl Known {
     /// Its values mean the same, whatever may be done with it.
     pub fn means_like(&self, other: &Known) -> bool {
         let Known { r#type, unit, scale, offset, r#enum, invalid, counter, deadband, .. } = self;
-        let Known { raw, sum, difference, energy, longest_gap, .. } = self;
+        let Known { raw, modbus, sum, difference, energy, longest_gap, .. } = self;
         (r#type, unit, scale, offset, r#enum)
             == (&other.r#type, &other.unit, &other.scale, &other.offset, &other.r#enum)
             && (invalid, counter, deadband) == (&other.invalid, &other.counter, &other.deadband)
             && (raw, sum, difference, energy) == (&other.raw, &other.sum, &other.difference, &other.energy)
+            && *modbus == other.modbus
             && *longest_gap == other.longest_gap
     }
 

@@ -62,7 +62,7 @@ impl Look<'_> {
     }
 
     fn one_source(&mut self, path: &PointPath, known: &Known) {
-        let Known { raw, sum, difference, energy, .. } = known;
+        let Known { raw, modbus, sum, difference, energy, .. } = known;
         let given = [
             ("raw", raw.is_some()),
             ("sum", sum.is_some()),
@@ -73,6 +73,10 @@ impl Look<'_> {
         if let [first, second, ..] = given[..] {
             let at = self.of_point(path, second);
             self.say(at, format!("the point has {first} and {second}; say one of them"));
+        }
+        if modbus.is_some() && known.is_computed() {
+            let at = self.of_point(path, "modbus");
+            self.say(at, "registers hold what a device gives; this point is computed");
         }
         let about_raw = [
             ("scale", known.scale.is_some()),

@@ -22,6 +22,7 @@
 //! implements [`runner::Polled`] and leaves the rest to [`runner::run`], which keeps the rules above.
 
 pub mod chance;
+pub mod modbus;
 pub mod own;
 pub mod proof;
 pub mod runner;

@@ -283,12 +283,13 @@ impl Look<'_> {
         }
     }
 
-    /// A component of the profile, with or without its instance.
+    /// A component of the device as its link names it, with or without its instance.
     pub(super) fn is_part(&self, text: &str) -> bool {
         let (name, instance) = text.split_once('/').map_or((text, None), |(name, instance)| (name, Some(instance)));
-        let fits = |path: &&PointPath| {
+        let fits = |(path, known): (&PointPath, &Known)| {
+            let path = raw_path(path, known);
             path.component.as_str() == name && instance.is_none_or(|no| no.parse() == Ok(path.instance))
         };
-        Name::new(text).is_ok() && self.profile.point.keys().any(|path| fits(&path))
+        Name::new(text).is_ok() && self.profile.point.iter().any(fits)
     }
 }

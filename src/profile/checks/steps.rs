@@ -6,6 +6,7 @@ use crate::document::{At, Fault, Placed};
 use crate::model::{Access, OperationKind, PointPath, Value};
 use crate::profile::MOST_TERMS;
 use crate::profile::modbus::{Form, MOST_STEPS, MOST_WRITTEN, Speaks, Step, clock};
+use crate::profile::shaped::raw_path;
 
 /// What can be said in registers.
 const MAPPED: [OperationKind; 15] = [
@@ -69,7 +70,7 @@ impl Look<'_> {
         match (kind, &step.r#for) {
             (Restart | Activate | Deactivate, Some(of)) if !self.is_part(&of.value) => {
                 let names: Vec<String> = self.parts();
-                let fault = Fault::new(of.at, format!("the profile has no component {}", of.value));
+                let fault = Fault::new(of.at, format!("the device has no component {} by this profile", of.value));
                 self.add(fault.meant(&of.value, names.iter().map(String::as_str)));
             }
             (PowerMode | ConnectivitySet, None) => {
@@ -86,8 +87,10 @@ impl Look<'_> {
     }
 
     fn parts(&self) -> Vec<String> {
-        let of = |path: &PointPath| [path.component.to_string(), format!("{}/{}", path.component, path.instance)];
-        self.profile.point.keys().flat_map(of).collect()
+        let raw = self.profile.point.iter().map(|(path, known)| raw_path(path, known));
+        let of =
+            |path: &PointPath| [path.component.as_str().to_owned(), format!("{}/{}", path.component, path.instance)];
+        raw.flat_map(of).collect()
     }
 
     fn writes_point(&mut self, kind: OperationKind, step: &Step) {

@@ -1,5 +1,7 @@
 //! Numbers that steps write: whether they fit, and the parts of the time that stand for themselves where the clock is set.
 
+use jiff::civil::DateTime;
+
 use super::words::Form;
 use crate::model::{Value, ValueKind};
 
@@ -30,6 +32,20 @@ impl Part {
             Part::Second => "second",
             Part::Weekday => "weekday",
         }
+    }
+
+    /// None only where no register could hold it.
+    pub fn of(self, at: &DateTime) -> Option<u16> {
+        let number = match self {
+            Part::Year => at.year(),
+            Part::Month => at.month().into(),
+            Part::Day => at.day().into(),
+            Part::Hour => at.hour().into(),
+            Part::Minute => at.minute().into(),
+            Part::Second => at.second().into(),
+            Part::Weekday => at.weekday().to_monday_one_offset().into(),
+        };
+        u16::try_from(number).ok()
     }
 
     pub fn read(word: &str) -> Option<Part> {

@@ -194,18 +194,17 @@ impl Order {
         orders.into_iter().find(|order| order.to_string() == text)
     }
 
-    fn place(self, letter: u8) -> u8 {
-        let turn = |on: bool, bit: u8| if on { bit } else { 0 };
-        letter
-            ^ turn(self.bytes, 1)
-            ^ turn(self.words && self.letters > 2, 2)
-            ^ turn(self.halves && self.letters > 4, 4)
+    /// Which byte of a value of that size stands there on the wire. Byte 0 is the highest.
+    pub fn place(self, byte: usize, size: usize) -> usize {
+        let turn = |on: bool, bit: usize| if on { bit } else { 0 };
+        byte ^ turn(self.bytes, 1) ^ turn(self.words && size > 2, 2) ^ turn(self.halves && size > 4, 4)
     }
 }
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (0..self.letters).try_for_each(|no| write!(f, "{}", char::from(b'a' + self.place(no))))
+        let letter = |no| char::from(b'a' + self.place(no, self.letters.into()) as u8);
+        (0..usize::from(self.letters)).try_for_each(|no| write!(f, "{}", letter(no)))
     }
 }
 

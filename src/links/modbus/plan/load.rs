@@ -1,0 +1,82 @@
+//! How much of a serial line a plan takes: what is known before the first byte is sent.
+
+use std::time::Duration;
+
+use super::Block;
+
+/// A request that reads has eight bytes.
+const ASKED: u32 = 8;
+/// What stands around the data of an answer: unit, function, count and two of the check.
+const AROUND: u32 = 5;
+/// Above this baud the silence between two frames does not get shorter.
+const FAST: u32 = 19_200;
+const SHORTEST_SILENCE: Duration = Duration::from_micros(1_750);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    pub baud: u32,
+    /// Of one byte with start, parity and stop: 10 or 11.
+    pub bits: u32,
+    /// What a device takes to begin its answer.
+    pub thinks: Duration,
+    /// What it wants between its answer and the next request.
+    pub pause: Duration,
+}
+
+impl Line {
+    /// How long one request holds the line, its answer and the silence around both.
+    pub fn takes(&self, block: &Block) -> Duration {
+        let data = if block.table.is_bits() { u32::from(block.count).div_ceil(8) } else { 2 * u32::from(block.count) };
+        self.bytes(ASKED + AROUND + data) + 2 * self.silence() + self.thinks + self.pause
+    }
+
+    fn bytes(&self, count: u32) -> Duration {
+        let bits = u64::from(count) * u64::from(self.bits);
+        Duration::from_nanos(bits * 1_000_000_000 / u64::from(self.baud.max(1)))
+    }
+
+    /// Three and a half bytes.
+    fn silence(&self) -> Duration {
+        if self.baud > FAST { SHORTEST_SILENCE } else { self.bytes(7) / 2 }
+    }
+}
+
+/// Which part of the time the line is busy: above 1 the plan cannot keep its periods.
+pub fn share<'a>(line: &Line, blocks: impl IntoIterator<Item = (&'a Block, Duration)>) -> f64 {
+    let of = |(block, every): (&Block, Duration)| line.takes(block).as_secs_f64() / every.as_secs_f64().max(1e-3);
+    blocks.into_iter().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::modbus::Table;
+
+    const SLOW: Line = Line { baud: 9_600, bits: 11, thinks: Duration::ZERO, pause: Duration::ZERO };
+
+    fn block(table: Table, count: u16) -> Block {
+        Block { table, at: 0, count }
+    }
+
+    #[test]
+    fn a_request_takes_its_bytes_and_its_silences() {
+        // 8 + 5 + 200 bytes, and twice 3.5, of 11 bits each.
+        let wanted = Duration::from_secs_f64(220.0 * 11.0 / 9_600.0);
+        assert!(SLOW.takes(&block(Table::Holding, 100)).abs_diff(wanted) < Duration::from_micros(1));
+        // 2000 bits are 250 bytes.
+        let bits = Duration::from_secs_f64(270.0 * 11.0 / 9_600.0);
+        assert!(SLOW.takes(&block(Table::Coil, 2_000)).abs_diff(bits) < Duration::from_micros(1));
+        let fast = Line { baud: 115_200, ..SLOW };
+        let wanted = Duration::from_secs_f64(15.0 * 11.0 / 115_200.0) + 2 * SHORTEST_SILENCE;
+        assert!(fast.takes(&block(Table::Input, 1)).abs_diff(wanted) < Duration::from_micros(1));
+        let tired = Line { thinks: Duration::from_millis(20), pause: Duration::from_millis(5), ..SLOW };
+        assert_eq!(tired.takes(&block(Table::Coil, 8)) - SLOW.takes(&block(Table::Coil, 8)), Duration::from_millis(25));
+    }
+
+    #[test]
+    fn a_plan_that_cannot_be_kept_takes_more_than_all_of_the_time() {
+        let blocks = vec![block(Table::Holding, 100); 4];
+        let each = |every: u64| share(&SLOW, blocks.iter().map(|block| (block, Duration::from_millis(every))));
+        assert!(each(1_000) > 1.0 && each(1_010) < 1.0, "{} {}", each(1_000), each(1_010));
+    }
+}

@@ -314,8 +314,7 @@ fn every_profile_for_modbus_is_held_against_an_image() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         profile(name).modbus.is_some()
     });
-    let mut names: Vec<String> =
-        on_modbus.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let mut names: Vec<String> = on_modbus.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     let mut held: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
     held.sort();

@@ -304,6 +304,8 @@ section! {
         /// The driver: exactly one.
         sim: Option<links::sim::Settings> = None => maybe links::sim::Settings;
         own: Option<links::own::Settings> = None => maybe links::own::Settings;
+        modbus_tcp as "modbus-tcp": Option<links::modbus::settings::Tcp> = None => maybe links::modbus::settings::Tcp;
+        modbus_rtu as "modbus-rtu": Option<links::modbus::settings::Rtu> = None => maybe links::modbus::settings::Rtu;
     }
 }
 
@@ -315,7 +317,10 @@ impl Link {
 
     /// None where the settings name no driver, which the checks do not let through.
     pub fn driver(&self) -> Option<Driver> {
-        self.sim.clone().map(Driver::Sim).or_else(|| self.own.clone().map(Driver::Own))
+        let Link { sim, own, modbus_tcp, modbus_rtu, .. } = self;
+        let over_modbus =
+            || modbus_tcp.clone().map(Driver::ModbusTcp).or_else(|| modbus_rtu.clone().map(Driver::ModbusRtu));
+        sim.clone().map(Driver::Sim).or_else(|| own.clone().map(Driver::Own)).or_else(over_modbus)
     }
 }
 

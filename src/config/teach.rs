@@ -20,7 +20,8 @@ const INTRODUCTION: &str = "\
 const WIDTH: usize = 120;
 
 /// A link has one driver: each further one is shown on a link of its own.
-const OF_ANOTHER: [(&str, &str); 1] = [("own", "link.gateway")];
+const OF_ANOTHER: [(&str, &str); 3] =
+    [("own", "link.gateway"), ("modbus-tcp", "link.yard"), ("modbus-rtu", "link.meters")];
 
 /// `config/dmgw.toml`.
 pub fn file() -> String {

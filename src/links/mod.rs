@@ -51,6 +51,8 @@ pub const CREDITS: u16 = 64;
 pub enum Driver {
     Sim(sim::Settings),
     Own(own::Settings),
+    ModbusTcp(modbus::settings::Tcp),
+    ModbusRtu(modbus::settings::Rtu),
 }
 
 impl Driver {
@@ -59,13 +61,15 @@ impl Driver {
         match self {
             Driver::Sim(_) => "sim",
             Driver::Own(_) => "own",
+            Driver::ModbusTcp(_) => "modbus-tcp",
+            Driver::ModbusRtu(_) => "modbus-rtu",
         }
     }
 
     /// What the first `Up` of this link gives, and the room that its channel of orders must have.
     pub const fn credits(&self) -> u16 {
         match self {
-            Driver::Sim(_) | Driver::Own(_) => CREDITS,
+            Driver::Sim(_) | Driver::Own(_) | Driver::ModbusTcp(_) | Driver::ModbusRtu(_) => CREDITS,
         }
     }
 }
@@ -123,6 +127,8 @@ pub async fn run(driver: Driver, seam: Seam) {
     match driver {
         Driver::Sim(settings) => sim::run(settings, credits, seam).await,
         Driver::Own(settings) => own::run(settings, credits, seam).await,
+        Driver::ModbusTcp(settings) => modbus::attach::tcp(settings, credits, seam).await,
+        Driver::ModbusRtu(settings) => modbus::attach::rtu(settings, credits, seam).await,
     }
 }
 

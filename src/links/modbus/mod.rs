@@ -7,8 +7,12 @@
 //!
 //! Invariant: whoever asks gets the answer to what was asked, or an error; never the answer to something else.
 
+pub mod attach;
 pub mod bus;
+pub mod driver;
 pub mod plan;
+pub mod settings;
 pub mod task;
+pub mod units;
 pub mod value;
 pub mod wire;

@@ -28,25 +28,16 @@ pub use self::port::Port;
 pub use self::rs485::Rs485;
 pub use self::wanted::{Absent, Located, Wanted};
 pub use self::watch::{Change, Watch};
-use crate::section;
 
-section! {
-    /// A serial port, and how its line is set.
-    pub struct Settings {
-        /// Which port: best one of the names that `dmgw link ports` shows, for these stay with the adapter whatever its
-        /// number: "/dev/serial/by-id/…", "/dev/serial/by-path/…", or "usb:VENDOR:PRODUCT:SERIAL" with the numbers that
-        /// lsusb shows; the serial may be left out where there is one such adapter. "/dev/ttyS0" for a port that is built in.
-        port: Wanted, like "\"/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0\"";
-        /// Bits a second, as all devices on the line have it. A rate that is not usual: "10417 exactly".
-        baud: Baud = Baud::new(9_600);
-        /// none, even or odd; with it, how many bits of data and of stop.
-        parity: Parity = Parity::None;
-        data_bits: u8 = 8, from 7, to 8;
-        stop_bits: u8 = 1, from 1, to 2;
-        /// For a port whose driver in the kernel switches between sending and receiving with RTS. Adapters that switch by
-        /// themselves, as most with USB do, need nothing here.
-        rs485: Option<Rs485> = None => maybe Rs485;
-    }
+/// A serial port, and how its line is set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub port: Wanted,
+    pub baud: Baud,
+    pub parity: Parity,
+    pub data_bits: u8,
+    pub stop_bits: u8,
+    pub rs485: Option<Rs485>,
 }
 
 impl Settings {

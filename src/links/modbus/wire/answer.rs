@@ -99,7 +99,7 @@ fn content(asked: &Asked<'_>, pdu: &[u8]) -> Result<(), Odd> {
         Request::Read { table, count, .. } => {
             let (count, bytes) = (usize::from(*count), pdu.len() - 2);
             let (right, came) =
-                if table.of_bits() { (bytes == count.div_ceil(8), bytes * 8) } else { (bytes == count * 2, bytes / 2) };
+                if table.is_bits() { (bytes == count.div_ceil(8), bytes * 8) } else { (bytes == count * 2, bytes / 2) };
             if right { Ok(()) } else { Err(Odd::Quantity { asked: count, came }) }
         }
         Request::WriteCoil { .. } | Request::WriteRegister { .. } | Request::MaskWrite { .. } => repeated(pdu.len()),

@@ -22,6 +22,11 @@ pub enum Exception {
 }
 
 impl Exception {
+    /// Not the unit says so, but the gateway before it.
+    pub const fn is_of_gateway(self) -> bool {
+        matches!(self, Exception::NoPath | Exception::NoAnswer)
+    }
+
     pub const fn of(code: u8) -> Exception {
         match code {
             1 => Exception::IllegalFunction,

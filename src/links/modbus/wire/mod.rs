@@ -19,7 +19,8 @@ pub mod told;
 pub use self::answer::{Answer, Identity};
 pub use self::exception::Exception;
 pub use self::odd::{Odd, Wrong};
-pub use self::request::{Bad, Request, Table};
+pub use self::request::{Bad, Request};
+pub use crate::profile::modbus::Table;
 
 /// Bytes of a request or an answer without unit and checksum.
 pub const MOST_PDU: usize = 253;

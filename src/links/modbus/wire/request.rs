@@ -3,21 +3,7 @@
 use tokio_modbus::Request as Spoken;
 
 use super::{MOST_BITS, MOST_BITS_WRITTEN, MOST_PDU, MOST_WORDS, MOST_WORDS_WRITTEN};
-
-/// Where a value lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Table {
-    Coil,
-    Discrete,
-    Input,
-    Holding,
-}
-
-impl Table {
-    pub const fn of_bits(self) -> bool {
-        matches!(self, Table::Coil | Table::Discrete)
-    }
-}
+use crate::profile::modbus::Table;
 
 /// Addresses count from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +96,7 @@ impl Request {
     pub fn check(&self) -> Result<(), Bad> {
         match self {
             Request::Read { table, at, count } => {
-                let most = if table.of_bits() { MOST_BITS } else { MOST_WORDS };
+                let most = if table.is_bits() { MOST_BITS } else { MOST_WORDS };
                 within(*at, usize::from(*count), usize::from(most))
             }
             Request::WriteCoils { at, on } => within(*at, on.len(), MOST_BITS_WRITTEN),
@@ -138,7 +124,7 @@ impl Request {
     /// The same of its answer: the most, where nobody can know.
     pub fn answer_length(&self) -> usize {
         match self {
-            Request::Read { table, count, .. } if table.of_bits() => 2 + usize::from(*count).div_ceil(8),
+            Request::Read { table, count, .. } if table.is_bits() => 2 + usize::from(*count).div_ceil(8),
             Request::Read { count, .. } => 2 + 2 * usize::from(*count),
             Request::MaskWrite { .. } => 7,
             Request::Identify { .. } | Request::ServerId | Request::Raw { .. } => MOST_PDU,

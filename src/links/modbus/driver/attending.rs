@@ -1,0 +1,59 @@
+//! Telling the runner how the bus stands, and what units have by their profiles.
+
+use std::sync::Arc;
+
+use super::{Driver, lock};
+use crate::links::modbus::bus::Standing;
+use crate::links::runner::Notice;
+
+/// Ends the channel of notices when the runner leaves: it holds the last of its senders.
+pub(super) async fn run(driver: Arc<Driver>) {
+    let mut standing = driver.bus.standing();
+    standing.mark_changed();
+    let mut attached = false;
+    loop {
+        tokio::select! {
+            () = driver.leaving.notified() => return,
+            changed = standing.changed() => {
+                // The bus has ended: so does the link.
+                if changed.is_err() {
+                    return;
+                }
+                let now = standing.borrow_and_update().clone();
+                driver.tell_standing(now, &mut attached).await;
+            }
+            () = driver.to_tell.notified() => driver.tell_changed().await,
+        }
+    }
+}
+
+impl Driver {
+    /// A connection that is made anew because of a doubt is no news.
+    async fn tell_standing(&self, now: Standing, attached: &mut bool) {
+        let notice = match now {
+            Standing::Opening => return,
+            Standing::Open { .. } if *attached => return,
+            Standing::Open { place } => {
+                tracing::info!(place, "a Modbus link is open");
+                Notice::Attached
+            }
+            Standing::Down { why } => Notice::Lost { why },
+            Standing::Lent => Notice::Lost { why: "its port is lent".into() },
+        };
+        *attached = notice == Notice::Attached;
+        self.tell(notice).await;
+    }
+
+    async fn tell_changed(&self) {
+        loop {
+            let first = lock(&self.changed).pop_first();
+            let Some((address, capabilities)) = first else { return };
+            self.tell(Notice::Changed { address, capabilities }).await;
+        }
+    }
+
+    pub(super) async fn tell(&self, notice: Notice) {
+        // The runner has gone: nobody wants to know.
+        let _ = self.notices.send(notice).await;
+    }
+}

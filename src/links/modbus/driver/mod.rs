@@ -1,0 +1,179 @@
+//! A link over Modbus: the bus below, the runner above, and between them what each unit is by its profile.
+//!
+//! Tasks: the bus, which owns the port, and one that tells the runner how the bus stands and what units have. Channels:
+//! requests to the bus, and notices to the runner, both bounded; a unit's points wait for their turn in a table, one entry a
+//! unit. Locks are held for a moment and never across a wait.
+//!
+//! Invariants: a value is told only of a unit that answered, under the point that its profile names; what may have been
+//! written is never said not to have been, and is never written again by the driver.
+
+mod attending;
+mod discover;
+mod perform;
+mod read;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::bus::{self, Bus, Framing, Manner, Urgency};
+use super::plan::{Blocks, Bounds};
+use super::units::Units;
+use super::wire::{Answer, Request, Wrong};
+use crate::links::runner::{self, Miss, Notice, Pace, Polled, Seen};
+use crate::links::{Readers, Seam};
+use crate::model::device::Capabilities;
+use crate::model::order::Verdict;
+use crate::model::{Address, CommandNo, Name, Operation, Outcome, PointPath};
+use crate::profile::Shaped;
+use crate::profile::modbus::{Spot, capabilities_of};
+
+/// Notices on their way to the runner.
+const NOTICES: usize = 256;
+/// Devices that are read at a time. The bus asks one thing after the other; with two it never waits for us.
+const LANES: usize = 2;
+/// A request that did not go out by then was in vain: the bus is busy with others, or keeps the unit quiet.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// One read of a device, all its requests together.
+const READ: Duration = Duration::from_secs(120);
+
+/// One unit of the bus.
+struct Unit {
+    no: u8,
+    kind: Option<Kind>,
+    /// What was learnt from its refusals.
+    blocks: Mutex<Blocks>,
+}
+
+/// What a unit is by its profile.
+struct Kind {
+    shaped: Arc<Shaped>,
+    spots: BTreeMap<PointPath, Spot>,
+    bounds: Bounds,
+    given: Arc<Capabilities>,
+}
+
+impl Kind {
+    fn new(shaped: Arc<Shaped>) -> Kind {
+        let spots = shaped.profile.spots().into_iter().map(|(path, spot)| (path.clone(), spot)).collect();
+        let bounds = Bounds::of(&shaped.profile.modbus.as_deref().cloned().unwrap_or_default());
+        let given = Arc::new(capabilities_of(&shaped.profile));
+        Kind { shaped, spots, bounds, given }
+    }
+}
+
+struct Driver {
+    bus: Bus,
+    readers: Readers,
+    /// To be looked for.
+    wanted: Units,
+    units: Mutex<HashMap<Address, Arc<Unit>>>,
+    /// What units have by their profiles, as far as it was not told yet.
+    changed: Mutex<BTreeMap<Address, Arc<Capabilities>>>,
+    to_tell: Notify,
+    leaving: Notify,
+    notices: mpsc::Sender<Notice>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that is done under these locks can panic half-way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What there is to know to begin.
+pub struct Begun {
+    pub framing: Framing,
+    pub bus: bus::Settings,
+    pub opener: Box<dyn bus::open::Opens>,
+    pub units: Units,
+}
+
+pub async fn run(begun: Begun, credits: u16, seam: Seam) {
+    let (to_runner, notices) = mpsc::channel(NOTICES);
+    let manner = Manner::new(begun.framing, &begun.bus);
+    let slowest = manner.slowest;
+    let (bus, task) = bus::bus(manner, begun.opener);
+    let driver = Arc::new(Driver {
+        bus,
+        readers: seam.readers.clone(),
+        wanted: begun.units,
+        units: Mutex::default(),
+        changed: Mutex::default(),
+        to_tell: Notify::new(),
+        leaving: Notify::new(),
+        notices: to_runner,
+    });
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task);
+    tasks.spawn(attending::run(driver.clone()));
+    // The bus has its own deadlines, and its pauses after silence.
+    let pace = Pace { lanes: LANES, timeout: READ, retries: 0, pause: Duration::ZERO, slowest, beside: true };
+    runner::run(seam, credits, pace, driver, notices).await;
+    tasks.shutdown().await;
+}
+
+impl Driver {
+    fn unit(&self, address: &Address) -> Result<Arc<Unit>, String> {
+        if let Some(known) = lock(&self.units).get(address) {
+            return Ok(known.clone());
+        }
+        Ok(Arc::new(Unit { no: number(address)?, kind: None, blocks: Mutex::default() }))
+    }
+
+    async fn ask(&self, unit: u8, request: Request, urgency: Urgency) -> Result<Answer, Wrong> {
+        self.bus.ask(unit, request, Instant::now() + PATIENCE, urgency).await
+    }
+}
+
+fn number(address: &Address) -> Result<u8, String> {
+    address.as_str().parse().map_err(|_| format!("{address} is no unit: units are 1 to 247, over TCP 0 to 255"))
+}
+
+impl Polled for Driver {
+    async fn read(&self, address: &Address, points: &[PointPath]) -> Result<Vec<Seen>, Miss> {
+        let unit = self.unit(address).map_err(Miss)?;
+        self.read_points(&unit, points, Urgency::Poll).await.map_err(|wrong| Miss(wrong.to_string()))
+    }
+
+    async fn perform(&self, _: CommandNo, address: &Address, operation: &Operation) -> Outcome {
+        match self.unit(address) {
+            Ok(unit) => self.carry_out(&unit, operation).await,
+            Err(why) => Outcome::NotSent(why),
+        }
+    }
+
+    fn know(&self, address: &Address, profile: Option<&Name>) {
+        let Ok(no) = number(address) else { return };
+        let shaped = profile.and_then(|name| (self.readers.profiles)().get(name).cloned());
+        let mut units = lock(&self.units);
+        let same = |known: &Arc<Unit>| known.kind.as_ref().map(|kind| &kind.shaped) == shaped.as_ref();
+        if units.get(address).is_some_and(same) {
+            return;
+        }
+        let kind = shaped.map(Kind::new).filter(|kind| !kind.spots.is_empty());
+        if let Some(kind) = &kind {
+            lock(&self.changed).insert(address.clone(), kind.given.clone());
+            self.to_tell.notify_one();
+        }
+        units.insert(address.clone(), Arc::new(Unit { no, kind, blocks: Mutex::default() }));
+    }
+
+    /// Units speak only when they are asked.
+    async fn heed(&self, _: Vec<Address>) {}
+
+    async fn ignore(&self, _: Vec<Address>) {}
+
+    async fn discover(&self) {
+        self.look_around().await;
+    }
+
+    async fn answer(&self, _: u64, _: Verdict, _: Option<Duration>) {}
+
+    async fn leave(&self) {
+        self.leaving.notify_one();
+    }
+}

@@ -1,0 +1,136 @@
+//! Carrying out an operation: step by step as the profile maps it.
+
+use tokio::time::sleep;
+
+use super::{Driver, Unit};
+use crate::links::modbus::bus::Urgency;
+use crate::links::modbus::task::{self, Task};
+use crate::links::modbus::value::{self, Got, Writing};
+use crate::links::modbus::wire::{Answer, Request, Wrong};
+use crate::model::{Operation, Outcome, PointPath, Value};
+use crate::profile::modbus::{Spot, Table};
+
+/// Why an operation stopped.
+enum Stop {
+    Wrong(Wrong),
+    /// What was written does not stand there.
+    Differs(String),
+}
+
+impl From<Wrong> for Stop {
+    fn from(wrong: Wrong) -> Stop {
+        Stop::Wrong(wrong)
+    }
+}
+
+impl Driver {
+    pub(super) async fn carry_out(&self, unit: &Unit, operation: &Operation) -> Outcome {
+        let Some(kind) = &unit.kind else {
+            return Outcome::NotSent("the device has no profile that says which registers it has".into());
+        };
+        let tasks = match task::tasks(&kind.shaped, &kind.given, operation, (self.readers.wall)()) {
+            Ok(tasks) => tasks,
+            Err(refused) => return Outcome::Failed(refused.to_string()),
+        };
+        let (mut values, mut wrote) = (Vec::new(), false);
+        for task in tasks {
+            let stopped = match task {
+                Task::Wait(time) => {
+                    sleep(time).await;
+                    continue;
+                }
+                Task::Read(points) => self.told(unit, &points, &mut values).await,
+                Task::Write { writing, read_back } => self.write(unit, writing, read_back, &mut wrote).await,
+            };
+            if let Err(stop) = stopped {
+                return outcome(stop, wrote);
+            }
+        }
+        Outcome::Done(values)
+    }
+
+    async fn told(&self, unit: &Unit, points: &[PointPath], to: &mut Vec<(PointPath, Value)>) -> Result<(), Stop> {
+        let seen = self.read_points(unit, points, Urgency::Command).await?;
+        if let Some(missing) = points.iter().find(|point| !seen.iter().any(|seen| seen.path == **point)) {
+            return Err(Stop::Differs(format!("the unit does not give {missing}")));
+        }
+        to.extend(seen.into_iter().map(|seen| (seen.path, seen.value)));
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        unit: &Unit,
+        writing: Writing,
+        read_back: Option<(Spot, Value)>,
+        wrote: &mut bool,
+    ) -> Result<(), Stop> {
+        let writing = match &writing {
+            Writing::Change { at, bits, .. } => {
+                let asked = Request::Read { table: Table::Holding, at: *at, count: bits.len() as u16 };
+                let Answer::Words(before) = self.ask(unit.no, asked, Urgency::Command).await? else {
+                    return no_words();
+                };
+                match writing.over(&before) {
+                    Some(writing) => writing,
+                    None => return no_words(),
+                }
+            }
+            _ => writing,
+        };
+        self.ask(unit.no, request(writing), Urgency::Command).await?;
+        *wrote = true;
+        match read_back {
+            Some((spot, value)) => self.stands(unit, &spot, &value).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn stands(&self, unit: &Unit, spot: &Spot, wanted: &Value) -> Result<(), Stop> {
+        let asked = Request::Read { table: spot.table, at: spot.at, count: spot.count };
+        let answer = self.ask(unit.no, asked, Urgency::Command).await?;
+        let read = match &answer {
+            Answer::Bits(bits) => value::read(spot, Got::Bits(bits)),
+            Answer::Words(words) => value::read(spot, Got::Words(words)),
+            _ => return no_words(),
+        };
+        let as_written = wanted.clone().into_kind(spot.kind()).unwrap_or_else(|_| wanted.clone());
+        match read {
+            Ok(read) if read == as_written => Ok(()),
+            Ok(read) => Err(Stop::Differs(format!("{wanted} was written, and {read} stands there afterwards"))),
+            Err(unread) => Err(Stop::Differs(format!("{wanted} was written, and afterwards {unread}"))),
+        }
+    }
+}
+
+fn no_words<T>() -> Result<T, Stop> {
+    Err(Stop::Differs("the unit answered with something else than its registers".into()))
+}
+
+fn request(writing: Writing) -> Request {
+    match writing {
+        Writing::Coil { at, on } => Request::WriteCoil { at, on },
+        Writing::Coils { at, on } => Request::WriteCoils { at, on },
+        Writing::Register { at, value } => Request::WriteRegister { at, value },
+        Writing::Registers { at, values } => Request::WriteRegisters { at, values },
+        Writing::Mask { at, and, or } => Request::MaskWrite { at, and, or },
+        // It is made another before it goes out.
+        Writing::Change { at, bits, .. } => {
+            Request::WriteRegisters { at, values: bits.into_iter().map(|(_, set)| set).collect() }
+        }
+    }
+}
+
+/// What may have been written is never said not to have been.
+fn outcome(stop: Stop, wrote: bool) -> Outcome {
+    let done = |why: String| match wrote {
+        true => format!("a part of it is done; then: {why}"),
+        false => why,
+    };
+    match stop {
+        Stop::Wrong(Wrong::NotSent(why)) if !wrote => Outcome::NotSent(why),
+        Stop::Wrong(wrong @ (Wrong::Exception(_) | Wrong::NotSent(_))) => Outcome::Failed(done(wrong.to_string())),
+        Stop::Wrong(wrong) => Outcome::Lost(done(wrong.to_string())),
+        Stop::Differs(why) => Outcome::Failed(done(why)),
+    }
+}

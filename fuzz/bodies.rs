@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dmgw::config::Config;
+use dmgw::links::modbus::{plan, task, value};
 use dmgw::links::serial::uevent as kernel;
 use dmgw::links::sim::plant::Plant;
 use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
 use dmgw::model::*;
+use dmgw::profile::modbus::{Bits, Form, Order, Range, Speaks, Spot, Table, Way, capabilities_of};
 use dmgw::profile::{self, Converter, Kept, Raw, Shaped, best};
 use dmgw::replay::Script;
 use dmgw::seal::{Seal, SealError, Sealed};
@@ -33,6 +35,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("device_cbor", device_cbor),
     ("entry_cbor", entry_cbor),
     ("event_json", event_json),
+    ("modbus_plan", modbus_plan),
+    ("modbus_value", modbus_value),
     ("operation_json", operation_json),
     ("plant_toml", plant_toml),
     ("point_path", point_path),
@@ -188,9 +192,30 @@ fn profile_toml(bytes: &[u8]) -> bool {
     let Ok(config) = Config::parse(Path::new("profiles.toml"), text) else { return false };
     best(&config.profile, &profile::Facts::default());
     for (name, profile) in &config.profile {
-        made_of_values(Arc::new(Shaped::new(name.clone(), Arc::new(profile.clone()))));
+        let shaped = Arc::new(Shaped::new(name.clone(), Arc::new(profile.clone())));
+        made_of_registers(&shaped);
+        made_of_values(shaped);
     }
     !config.profile.is_empty()
+}
+
+/// All registers of a profile that passed the checks can be read, and each of its operations can be asked.
+fn made_of_registers(shaped: &Shaped) {
+    let profile = &shaped.profile;
+    let (given, spots) = (capabilities_of(profile), profile.spots());
+    given.check().expect("no point twice");
+    let registers = profile.point.values().filter(|known| known.modbus.is_some()).count();
+    assert!(spots.len() <= registers && (spots.is_empty() == (registers == 0)), "a row of registers is lost");
+    let spots: Vec<Spot> = spots.into_values().collect();
+    let plan = plan::requests(&spots, &plan::Bounds::of(&profile.modbus.as_deref().cloned().unwrap_or_default()));
+    assert!(plan.left_out.is_empty(), "the checks let through what cannot be read: {:?}", plan.left_out);
+    for kind in profile.operation.keys() {
+        for text in [format!("\"{kind}\""), format!("{{\"{kind}\":{{}}}}")] {
+            let Ok(operation) = serde_json::from_str::<Operation>(&text) else { continue };
+            // Refusing is right, falling over is not.
+            let _ = task::tasks(shaped, &given, &operation, Some(Wall(1_709_251_198_250)));
+        }
+    }
 }
 
 fn made_of_values(shaped: Arc<Shaped>) {
@@ -265,6 +290,75 @@ fn wire_from_plant(bytes: &[u8]) -> bool {
         assert!(wire::write_line(&message, &mut Vec::new()).is_ok() || bytes.len() > wire::LONGEST_LINE / 8);
         true
     })
+}
+
+// ---- what a Modbus device gives ----
+
+/// A form, how it is packed, then its registers: what was read and can be written is read again.
+fn modbus_value(bytes: &[u8]) -> bool {
+    let [form, packed, from, to, registers @ ..] = bytes else { return false };
+    let form = Form::ALL[usize::from(*form) % Form::ALL.len()].1;
+    let on = |bit: u8| packed >> bit & 1 == 1;
+    let words: Vec<u16> = registers.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+    let count = form.registers().unwrap_or(words.len().min(125) as u16);
+    let last = (16 * count).min(64) as u8;
+    let has_bits = on(3) && form.has_bits() && from <= to && *to < last;
+    let bits = has_bits.then_some(Bits { from: *from, to: *to });
+    let order = Order { letters: 8, bytes: on(0), words: on(1), halves: on(2) };
+    let write = on(4).then_some(if on(5) { Way::Multiple } else { Way::Mask });
+    let spot = Spot { table: Table::Holding, at: 0, count, form, bits, order, write, read_back: false };
+    value::read(&spot, value::Got::Words(&words)).is_ok_and(|read| {
+        read.check().expect("what was read keeps its bounds");
+        assert_eq!(read.kind(), spot.kind());
+        let again = value::write(&spot, &read).ok().and_then(|writing| match writing.over(&words)? {
+            value::Writing::Register { value, .. } => Some(vec![value]),
+            value::Writing::Registers { values, .. } => Some(values),
+            value::Writing::Mask { and, or, .. } => Some(vec![words[0] & and | or & !and]),
+            other => panic!("registers are written as {other:?}"),
+        });
+        if let Some(again) = again {
+            assert_eq!(value::read(&spot, value::Got::Words(&again)), Ok(read));
+        }
+        true
+    })
+}
+
+/// Bounds, what the device does not know, then points: all of them are read or left out, and polls come to an end.
+fn modbus_plan(bytes: &[u8]) -> bool {
+    let [gap, most, forbidden, unknown, rest @ ..] = bytes else { return false };
+    let (gap, most_registers) = (u16::from(*gap).min(124), u16::from(*most).clamp(1, 125));
+    let mut speaks = Speaks { gap, most_registers, most_bits: 16 * most_registers, ..Speaks::default() };
+    let mut four = rest.chunks_exact(4).map(|four| (four[0], u16::from_be_bytes([four[1], four[2]]), four[3]));
+    let range = |(_, at, long): (u8, u16, u8)| Range { from: at, to: at.saturating_add(long.into()) };
+    speaks.forbid.holding = four.by_ref().take((*forbidden % 8).into()).map(|of| range(of).into()).collect();
+    let unknown: Vec<Range> = four.by_ref().take((*unknown % 8).into()).map(range).collect();
+    let spot = |(table, at, count): (u8, u16, u8)| {
+        let table = Table::ALL[usize::from(table) % 4];
+        let count = if table.is_bits() { 1 } else { u16::from(count).clamp(1, 125).min(u16::MAX - at).max(1) };
+        Spot { table, at, count, form: Form::Bytes, bits: None, order: Order::BIG, write: None, read_back: false }
+    };
+    let spots: Vec<Spot> = four.take(300).map(spot).collect();
+    let (bounds, mut known) = (plan::Bounds::of(&speaks), plan::Blocks::default());
+    let gives =
+        |block: &plan::Block| !unknown.iter().any(|range| u32::from(range.from) < block.end() && range.to >= block.at);
+    for now in 0..3 {
+        let planned = known.plan(&spots, &bounds, Mono(now));
+        let told: usize = planned.requests.iter().map(|request| request.points.len()).sum();
+        assert_eq!(told + planned.left_out.len(), spots.len());
+        let mut waiting = planned.requests;
+        let mut asked = 0;
+        while let Some(request) = waiting.pop() {
+            asked += 1;
+            assert!(asked <= 2 * spots.len(), "a poll that does not end");
+            assert!(request.points.iter().all(|no| request.block.part(&spots[*no]).is_some()));
+            if gives(&request.block) {
+                known.answered(&request);
+            } else if let plan::Learnt::Halves(halves) = known.refused(&request, &spots, Mono(now)) {
+                waiting.extend(halves);
+            }
+        }
+    }
+    !spots.is_empty()
 }
 
 fn wire_to_plant(bytes: &[u8]) -> bool {

@@ -6,13 +6,15 @@
 //! makes something of it. Invariant: of a profile that passed the checks every row has its spot.
 
 pub mod clock;
+pub mod form;
 pub mod given;
 pub mod spot;
 pub mod words;
 
+pub use form::Form;
 pub use given::capabilities_of;
 pub use spot::Spot;
-pub use words::{Bits, Form, Order, Range, Table, Way};
+pub use words::{Bits, Order, Range, Table, Way};
 
 use crate::document::Placed;
 use crate::model::{Name, PointPath, TextPattern, Value};
@@ -161,6 +163,13 @@ impl Register {
     /// All that it names; the checks let exactly one through.
     pub fn named(&self) -> impl Iterator<Item = Named> + '_ {
         named([self.coil, self.discrete, self.input, self.holding])
+    }
+}
+
+impl Register {
+    /// What stands there says yes or no, or is a number.
+    pub fn tells_true(&self) -> bool {
+        self.r#type.is_none_or(|form| form.value.kind().tells_true())
     }
 }
 

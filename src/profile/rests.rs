@@ -2,11 +2,12 @@
 //! on is added; where only the unit of the power is another, it is converted.
 
 use super::energy::Energy;
+use super::modbus::Speaks;
 use super::sections::{Counter, Known};
 use super::shaped::Shaped;
 use super::unit;
-use crate::model::Totals;
 pub use crate::model::totals::{Count, Rests};
+use crate::model::{PointPath, Totals};
 
 /// What is there of a total when a profile begins to work.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,12 +23,24 @@ impl Shaped {
         let (path, known) = &self.points[no];
         let range = known.counter.as_ref().map(Counter::range);
         let of: Vec<String> = self.raw_of(path).iter().map(ToString::to_string).collect();
-        let source = crc32c::crc32c(format!("{} {range:?}", of.join(" ")).as_bytes());
+        let at = self.registers_of(no);
+        let source = crc32c::crc32c(format!("{} {range:?}{at}", of.join(" ")).as_bytes());
         Rests {
             source,
             unit: self.power_of(known).and_then(|power| power.unit.as_ref()).map(|unit| unit.value.clone()),
             scaled: known.is_scaled().then(|| known.scale_and_offset()),
         }
+    }
+
+    /// Where a device keeps what it counts. Nothing where that is not said in registers.
+    fn registers_of(&self, no: usize) -> String {
+        let plain = Speaks::default();
+        let speaks = self.profile.modbus.as_deref().unwrap_or(&plain);
+        let at = |raw: &PointPath| {
+            let register = self.becomes(raw).find_map(|no| self.points[no].1.modbus.as_deref())?;
+            speaks.spot(register).map(|spot| format!(" {} {} {}", spot.table, spot.at, spot.form))
+        };
+        self.raw_of(&self.points[no].0).into_iter().filter_map(at).collect()
     }
 
     fn power_of(&self, known: &Known) -> Option<&Known> {

@@ -233,6 +233,7 @@ impl Known {
     pub fn can_lock(&self) -> bool {
         let is_text = self.r#enum.is_some() || self.r#type.is_some_and(|kind| !kind.value.tells_true());
         let is_read = self.access.is_none_or(|access| access.value.reads());
+        let is_text = is_text || self.modbus.as_deref().is_some_and(|register| !register.tells_true());
         is_read && !is_text && self.offset.is_none() && self.counter.is_none()
     }
 

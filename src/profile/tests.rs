@@ -1,6 +1,7 @@
 //! What a profile makes of a device.
 
 mod meaning;
+mod registers;
 mod writing;
 
 use std::collections::BTreeMap;

@@ -41,7 +41,8 @@ pub fn tasks(
     operation: &Operation,
     now: Option<Wall>,
 ) -> Result<Vec<Task>, Refused> {
-    let asking = Asking { shaped, given, speaks: shaped.profile.modbus.as_deref().cloned().unwrap_or_default(), now };
+    let plain = Speaks::default();
+    let asking = Asking { shaped, given, speaks: shaped.profile.modbus.as_deref().unwrap_or(&plain), now };
     match operation {
         Operation::Read { points } => Ok(vec![Task::Read(points.clone())]),
         Operation::Write { point, value } => Ok(vec![asking.to_point(point, value)?]),
@@ -63,7 +64,7 @@ pub fn tasks(
 struct Asking<'a> {
     shaped: &'a Shaped,
     given: &'a Capabilities,
-    speaks: Speaks,
+    speaks: &'a Speaks,
     now: Option<Wall>,
 }
 

@@ -61,7 +61,7 @@ impl Look<'_> {
             }
             [("point", _)] => self.writes_point(kind, step),
             [("read", at)] => self.reads(kind, step, at),
-            [_] => self.writes_registers(speaks, kind, step, at),
+            [(_, at)] => self.writes_registers(speaks, kind, step, at),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use jiff::civil::DateTime;
 
-use super::words::Form;
+use super::form::Form;
 use crate::model::{Value, ValueKind};
 
 /// A part of the time.

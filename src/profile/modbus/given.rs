@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Spot;
+use super::{Speaks, Spot};
 use crate::model::device::Capabilities;
 use crate::model::{Access, OperationKind, OperationSet, Point, PointNo, PointPath};
 use crate::profile::sections::{Known, Profile};
@@ -11,7 +11,8 @@ use crate::profile::shaped::raw_path;
 impl Profile {
     /// Where each point of the link stands. Two points that have one raw point have one register.
     pub fn spots(&self) -> BTreeMap<&PointPath, Spot> {
-        let speaks = self.modbus.as_deref().cloned().unwrap_or_default();
+        let plain = Speaks::default();
+        let speaks = self.modbus.as_deref().unwrap_or(&plain);
         let spot = |(path, known): (_, &Known)| {
             let spot = speaks.spot(known.modbus.as_deref()?)?;
             Some((path, spot))

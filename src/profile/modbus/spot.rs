@@ -1,6 +1,7 @@
 //! A row with all that holds for its profile: what is read, written, and how it is understood.
 
-use super::words::{Bits, Form, Order, Table, Way};
+use super::form::Form;
+use super::words::{Bits, Order, Table, Way};
 use super::{Register, Speaks};
 use crate::model::{Limits, ValueKind};
 

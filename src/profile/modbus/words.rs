@@ -5,8 +5,6 @@ use std::fmt;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::model::ValueKind;
-
 /// The four tables of a device. Each counts by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
@@ -41,109 +39,6 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// How a value is put into registers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Form {
-    #[default]
-    U16,
-    I16,
-    U32,
-    I32,
-    U64,
-    I64,
-    F32,
-    F64,
-    U8High,
-    U8Low,
-    I8High,
-    I8Low,
-    Bcd16,
-    Bcd32,
-    Text,
-    Bytes,
-    Unix32,
-    Unix64Ms,
-    Cp56,
-    YmdHms,
-    YmdHmsBytes,
-    YmdHmsBcd,
-}
-
-impl Form {
-    /// Registers. None: as many as the row says.
-    pub fn registers(self) -> Option<u16> {
-        match self {
-            Form::U16 | Form::I16 | Form::Bcd16 => Some(1),
-            Form::U8High | Form::U8Low | Form::I8High | Form::I8Low => Some(1),
-            Form::U32 | Form::I32 | Form::F32 | Form::Bcd32 | Form::Unix32 => Some(2),
-            Form::YmdHmsBytes | Form::YmdHmsBcd => Some(3),
-            Form::U64 | Form::I64 | Form::F64 | Form::Unix64Ms | Form::Cp56 => Some(4),
-            Form::YmdHms => Some(6),
-            Form::Text | Form::Bytes => None,
-        }
-    }
-
-    pub fn kind(self) -> ValueKind {
-        match self {
-            Form::U16 | Form::U32 | Form::U64 | Form::U8High | Form::U8Low | Form::Bcd16 | Form::Bcd32 => {
-                ValueKind::Uint
-            }
-            Form::I16 | Form::I32 | Form::I64 | Form::I8High | Form::I8Low => ValueKind::Int,
-            Form::F32 | Form::F64 => ValueKind::Float,
-            Form::Text => ValueKind::Text,
-            Form::Bytes => ValueKind::Bytes,
-            Form::Unix32 | Form::Unix64Ms | Form::Cp56 | Form::YmdHms | Form::YmdHmsBytes | Form::YmdHmsBcd => {
-                ValueKind::Time
-            }
-        }
-    }
-
-    /// A whole number of all bits of its registers, so that bits of it can be told apart.
-    pub fn has_bits(self) -> bool {
-        matches!(self, Form::U16 | Form::U32 | Form::U64)
-    }
-
-    /// One half of a register.
-    pub fn is_half(self) -> bool {
-        matches!(self, Form::U8High | Form::U8Low | Form::I8High | Form::I8Low)
-    }
-
-    /// Bytes of one unit whose order can differ. None: the order says nothing of it.
-    pub fn ordered(self) -> Option<u16> {
-        match self {
-            Form::U16 | Form::I16 | Form::Bcd16 | Form::Text | Form::Bytes => Some(2),
-            Form::U32 | Form::I32 | Form::F32 | Form::Bcd32 | Form::Unix32 => Some(4),
-            Form::U64 | Form::I64 | Form::F64 | Form::Unix64Ms => Some(8),
-            Form::U8High | Form::U8Low | Form::I8High | Form::I8Low => None,
-            Form::Cp56 | Form::YmdHms | Form::YmdHmsBytes | Form::YmdHmsBcd => None,
-        }
-    }
-
-    /// Least and most, where these are exact as floats.
-    pub fn range(self) -> Option<(f64, f64)> {
-        match self {
-            Form::U16 => Some((0.0, 65_535.0)),
-            Form::I16 => Some((-32_768.0, 32_767.0)),
-            Form::U32 => Some((0.0, 4_294_967_295.0)),
-            Form::I32 => Some((-2_147_483_648.0, 2_147_483_647.0)),
-            Form::U8High | Form::U8Low => Some((0.0, 255.0)),
-            Form::I8High | Form::I8Low => Some((-128.0, 127.0)),
-            Form::Bcd16 => Some((0.0, 9_999.0)),
-            Form::Bcd32 => Some((0.0, 99_999_999.0)),
-            Form::F32 => Some((f64::from(f32::MIN), f64::from(f32::MAX))),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = serde_json::to_value(self).ok();
-        f.write_str(name.as_ref().and_then(|name| name.as_str()).unwrap_or_default())
     }
 }
 

@@ -6,31 +6,6 @@ use super::*;
 use crate::model::Wall;
 use crate::profile::modbus::{Bits, Table};
 
-const FORMS: [Form; 22] = [
-    Form::U16,
-    Form::I16,
-    Form::U32,
-    Form::I32,
-    Form::U64,
-    Form::I64,
-    Form::F32,
-    Form::F64,
-    Form::U8High,
-    Form::U8Low,
-    Form::I8High,
-    Form::I8Low,
-    Form::Bcd16,
-    Form::Bcd32,
-    Form::Text,
-    Form::Bytes,
-    Form::Unix32,
-    Form::Unix64Ms,
-    Form::Cp56,
-    Form::YmdHms,
-    Form::YmdHmsBytes,
-    Form::YmdHmsBcd,
-];
-
 fn spot(form: Form) -> Spot {
     Spot {
         table: Table::Holding,
@@ -248,7 +223,7 @@ fn some_value(form: Form) -> BoxedStrategy<Value> {
 proptest! {
     #[test]
     fn what_was_written_is_read_back_in_every_form_and_order(
-        (form, value) in (0..FORMS.len()).prop_flat_map(|no| (Just(FORMS[no]), some_value(FORMS[no]))),
+        (form, value) in (0..Form::ALL.len()).prop_flat_map(|no| (Just(Form::ALL[no].1), some_value(Form::ALL[no].1))),
         order in orders(),
         before in any::<[u16; 6]>(),
     ) {
@@ -278,7 +253,7 @@ proptest! {
 
     #[test]
     fn any_registers_are_read_and_what_comes_of_them_is_bounded(
-        form in (0..FORMS.len()).prop_map(|no| FORMS[no]), order in orders(), words in proptest::collection::vec(any::<u16>(), 0..130),
+        form in (0..Form::ALL.len()).prop_map(|no| Form::ALL[no].1), order in orders(), words in proptest::collection::vec(any::<u16>(), 0..130),
     ) {
         let count = form.registers().unwrap_or(words.len() as u16);
         if let Ok(value) = super::read(&Spot { order, count, ..spot(form) }, Got::Words(&words)) {

@@ -70,6 +70,7 @@ section! {
 section! {
     /// Ranges of registers, by table.
     pub struct Forbidden {
+        /// Numbers from the first to the last, or one number; of each table by itself.
         coil: Vec<Placed<Range>> = Vec::new();
         discrete: Vec<Placed<Range>> = Vec::new();
         input: Vec<Placed<Range>> = Vec::new();
@@ -115,6 +116,7 @@ section! {
     /// What is looked at to recognise a device: one register, and what stands in it. Exactly one of coil, discrete, input
     /// and holding.
     pub struct Probe {
+        /// The number of the register, in the table where it stands.
         coil: Option<Placed<u16>> = None, like "0";
         discrete: Option<Placed<u16>> = None, like "0";
         input: Option<Placed<u16>> = None, like "11";

@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_cannot_be_kept_takes_more_than_all_of_the_time() {
-        let blocks = vec![block(Table::Holding, 100); 4];
+        let blocks = [block(Table::Holding, 100); 4];
         let each = |every: u64| share(&SLOW, blocks.iter().map(|block| (block, Duration::from_millis(every))));
         assert!(each(1_000) > 1.0 && each(1_010) < 1.0, "{} {}", each(1_000), each(1_010));
     }

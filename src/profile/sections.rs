@@ -237,6 +237,12 @@ impl Known {
         is_read && !is_text && self.offset.is_none() && self.counter.is_none()
     }
 
+    /// What may be done with it, where the link gives this. Registers are not written unless the profile says so.
+    pub fn access(&self, given: Option<Access>) -> Option<Access> {
+        let unsaid = if self.modbus.is_some() { Some(Access::Read) } else { given };
+        self.access.map(|access| access.value).or(unsaid)
+    }
+
     /// What kind its values are of, where the device gives this.
     pub fn kind(&self, given: Option<ValueKind>) -> Option<ValueKind> {
         let said = self.r#type.map(|kind| kind.value);

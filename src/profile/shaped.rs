@@ -177,7 +177,7 @@ fn overlaid(path: &PointPath, known: &Known, raw: &Point) -> Point {
     let own = raw.unit.clone().filter(|_| known.r#enum.is_none() && !known.is_scaled());
     let access = match known.counter {
         Some(_) => Access::Read,
-        None => known.access.map_or(raw.access, |access| access.value),
+        None => known.access(Some(raw.access)).unwrap_or(raw.access),
     };
     Point {
         no: PointNo(0),

@@ -28,7 +28,7 @@ impl Shaped {
         }
         let raw = raw_path(path, known);
         let there = given.point(raw);
-        let access = known.access.map(|access| access.value).or(there.map(|point| point.access));
+        let access = known.access(there.map(|point| point.access));
         if access == Some(Access::Read) {
             return Err(format!("{path} can only be read"));
         }

@@ -52,6 +52,13 @@ fn what_a_device_gives_follows_from_its_registers_and_nothing_is_open_unsaid() {
     let shaped = Shaped::new(name("base"), Arc::new(base()));
     let seen = shaped.capabilities(&given);
     assert!(seen.point(&path("m.sum")).is_some() && seen.point(&path("m.open")).is_some());
+    assert_eq!(
+        seen.point(&path("m.open")).unwrap().access,
+        Access::Read,
+        "another name of it may be written, not this one"
+    );
+    assert!(shaped.raw_for(&given, &path("m.open"), &Value::text("yes")).unwrap_err().contains("can only be read"));
+    assert!(shaped.raw_for(&given, &path("m.closed"), &Value::Bool(true)).is_ok());
     let told = shaped.raw_for(&given, &path("m.unit"), &Value::Uint(256)).unwrap_err();
     assert!(told.contains("at most 255"), "{told}");
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::{Block, Bounds, Plan, Request, requests};
 use crate::model::Mono;
-use crate::profile::modbus::{Spot, Table};
+use crate::profile::modbus::{MOST_BITS, Spot, Table};
 
 /// A bad value is asked for again after this time, then after twice as long each time.
 const FIRST_PAUSE: u64 = 60_000;
@@ -64,11 +64,8 @@ impl Blocks {
         if self.bad.is_empty() && self.cuts.is_empty() {
             return requests(spots, bounds);
         }
-        let mut bounds = bounds.clone();
-        let cuts = self.cuts.iter().filter(|cut| cut.until > now);
-        cuts.for_each(|cut| bounds.cut(cut.table, cut.before, cut.behind));
-        self.bad.keys().for_each(|block| bounds.forbid(block));
-        let mut plan = requests(spots, &bounds);
+        let cuts = self.cuts.iter().filter(|cut| cut.until > now).map(|cut| (cut.table, cut.before, cut.behind));
+        let mut plan = requests(spots, &bounds.without(cuts, self.bad.keys().copied()));
         let mut alone: BTreeMap<Block, Vec<usize>> = BTreeMap::new();
         plan.left_out.retain(|place| {
             let block = Block::of(&spots[*place]);
@@ -86,7 +83,10 @@ impl Blocks {
     }
 
     fn bad_at(&self, block: &Block) -> impl Iterator<Item = (&Block, &Bad)> {
-        self.bad.iter().filter(|(bad, _)| bad.meets(block))
+        let from = Block { at: block.at.saturating_sub(MOST_BITS), count: 0, ..*block };
+        let near =
+            self.bad.range(from..).take_while(|(bad, _)| bad.table == block.table && u32::from(bad.at) < block.end());
+        near.filter(|(bad, _)| bad.meets(block))
     }
 
     /// It was answered with an exception that says: no such register (2), or no such value (3).

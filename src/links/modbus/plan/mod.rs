@@ -78,7 +78,8 @@ struct OfTable {
     gap: u16,
     /// First and last, in order and apart from each other.
     forbidden: Vec<(u16, u16)>,
-    /// No request reads the registers on both sides: the last one before, and the first one behind.
+    /// No request reads the registers on both sides: the first one behind, in order, and the furthest of the last ones
+    /// before, of this cut and all earlier ones.
     cuts: Vec<(u16, u16)>,
 }
 
@@ -106,15 +107,25 @@ impl Bounds {
         &self.tables[table as usize]
     }
 
-    /// Nothing is read over from one of these registers to the other.
-    fn cut(&mut self, table: Table, before: u16, behind: u16) {
-        self.tables[table as usize].cuts.push((before, behind));
-    }
-
-    fn forbid(&mut self, block: &Block) {
-        let forbidden = &mut self.tables[block.table as usize].forbidden;
-        forbidden.push((block.at, (block.end() - 1) as u16));
-        *forbidden = apart(std::mem::take(forbidden));
+    /// With registers that are not read together, and blocks that are not read at all.
+    fn without(&self, cuts: impl Iterator<Item = (Table, u16, u16)>, blocks: impl Iterator<Item = Block>) -> Bounds {
+        let mut bounds = self.clone();
+        for (table, before, behind) in cuts {
+            bounds.tables[table as usize].cuts.push((behind, before));
+        }
+        for block in blocks {
+            bounds.tables[block.table as usize].forbidden.push((block.at, (block.end() - 1) as u16));
+        }
+        for table in &mut bounds.tables {
+            table.forbidden = apart(std::mem::take(&mut table.forbidden));
+            table.cuts.sort_unstable();
+            let mut furthest = 0;
+            for (_, before) in &mut table.cuts {
+                furthest = furthest.max(*before);
+                *before = furthest;
+            }
+        }
+        bounds
     }
 }
 
@@ -142,7 +153,8 @@ impl OfTable {
     }
 
     fn cuts_through(&self, from: u16, end: u32) -> bool {
-        self.cuts.iter().any(|(before, behind)| from <= *before && u32::from(*behind) < end)
+        let inside = self.cuts.partition_point(|(behind, _)| u32::from(*behind) < end);
+        inside > 0 && self.cuts[inside - 1].1 >= from
     }
 }
 

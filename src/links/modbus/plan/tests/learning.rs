@@ -167,3 +167,16 @@ proptest! {
         prop_assert!(plan.requests.iter().all(|request| device.gives(&request.block)), "nothing is refused any more");
     }
 }
+
+proptest! {
+    #[test]
+    fn a_cut_parts_exactly_the_requests_that_would_read_over_it(
+        cuts in proptest::collection::vec((0..60u16, 1..5u16), 0..8), from in 0..60u16, long in 1..60u32,
+    ) {
+        let of = |(before, gap): &(u16, u16)| (Table::Holding, *before, before + gap);
+        let bounds = Bounds::of(&speaks(124, 125, &[])).without(cuts.iter().map(of), std::iter::empty());
+        let end = u32::from(from) + long;
+        let over = cuts.iter().any(|(before, gap)| from <= *before && u32::from(before + gap) < end);
+        prop_assert_eq!(bounds.table(Table::Holding).allows(from, end), !over);
+    }
+}

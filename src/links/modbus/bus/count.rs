@@ -45,9 +45,9 @@ impl Counts {
 
 /// At most one row for each number of a unit.
 #[derive(Debug, Default)]
-pub struct Table(Mutex<BTreeMap<u8, Counts>>);
+pub struct Tally(Mutex<BTreeMap<u8, Counts>>);
 
-impl Table {
+impl Tally {
     pub(super) fn add(&self, unit: u8, result: &Result<Answer, Wrong>, took: Duration) {
         if !matches!(result, Err(Wrong::NotSent(_))) {
             let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -50,8 +50,9 @@ impl Line {
         Line { port, framing, tracer, last, silence, heard: Vec::with_capacity(READ) }
     }
 
-    fn is_serial(&self) -> bool {
-        matches!(self.framing, Framing::Rtu(_))
+    /// Noise between frames is usual where bytes come from a serial line, near or far.
+    fn bears_noise(&self) -> bool {
+        self.framing != Framing::Tcp
     }
 
     async fn read(&mut self) -> Result<(), String> {
@@ -81,7 +82,7 @@ impl Line {
                 return why;
             }
             self.spoke();
-            if !self.is_serial() {
+            if !self.bears_noise() {
                 return "it said what nobody had asked for".into();
             }
         }
@@ -104,7 +105,7 @@ impl Line {
                 Ok(Err(why)) => return Err(Unready::Gone(why)),
                 Ok(Ok(())) => self.spoke(),
             }
-            if !self.is_serial() {
+            if !self.bears_noise() {
                 return Err(Unready::Gone("it said what nobody had asked for".into()));
             }
             if Instant::now() > babble {

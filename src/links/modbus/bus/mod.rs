@@ -37,7 +37,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
-use self::count::{Counts, Table};
+use self::count::{Counts, Tally};
 use self::open::Opens;
 pub use self::settings::{Framing, Manner, Settings};
 use self::trace::{Frame, Tracer};
@@ -89,7 +89,7 @@ enum Control {
 /// What the task tells whoever looks.
 #[derive(Debug)]
 struct Shared {
-    counts: Table,
+    counts: Tally,
     tracer: Tracer,
     standing: watch::Sender<Standing>,
 }
@@ -111,7 +111,7 @@ pub fn bus(manner: Manner, opener: Box<dyn Opens>) -> (Bus, impl Future<Output =
     let (polls, polled) = mpsc::channel(manner.queue);
     let (control, controlled) = mpsc::channel(CONTROLS);
     let shared = Arc::new(Shared {
-        counts: Table::default(),
+        counts: Tally::default(),
         tracer: Tracer::new(),
         standing: watch::Sender::new(Standing::Opening),
     });

@@ -1,29 +1,87 @@
-//! Modbus against the server by libmodbus, in a process of its own: the bare loops that a link is measured against.
+//! Reads over Modbus TCP, with every check and the counting on, against a bare loop of tokio-modbus in the same run.
+//!
+//! The server is a thread that does as little as a server can, so what is measured is the client.
 
-mod bare_modbus;
-#[path = "../tests/support/mod.rs"]
-mod support;
+mod row;
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
-use support::modbus::{self, Server};
+use dmgw::links::modbus::bus::open::Dial;
+use dmgw::links::modbus::bus::{Framing, Manner, Settings, Urgency, bus};
+use dmgw::links::modbus::wire::{Answer, Request, Table};
+use tokio_modbus::client::{Reader, tcp};
 
-const ROUNDS: u32 = 5;
-const REQUESTS: u32 = 20_000;
 const REGISTERS: u16 = 100;
+const REQUESTS: u32 = 20_000;
+/// Turn and turn about: what else the machine does meets both.
+const ROUNDS: usize = 5;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    let program = modbus::compiled("modbus-bare", &[modbus::folder().join("bare.c")]);
-    let (Some(program), Some(server)) = (program, Server::fast("modbus", "1", 1)) else { return };
-    let at = SocketAddr::from(([127, 0, 0, 1], server.port()));
+    let address = serving();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    // By turns, so that all meet the same machine.
+    let (mut ours, mut bare) = (0f64, 0f64);
     for _ in 0..ROUNDS {
-        let bare = runtime.block_on(bare_modbus::with_tokio_modbus(at, REQUESTS, REGISTERS));
-        let in_c = bare_modbus::with_libmodbus(&program, at, REQUESTS, REGISTERS);
-        println!("{REGISTERS} registers a request: tokio-modbus {bare:.0}/s, libmodbus {in_c:.0}/s");
+        bare = bare.max(runtime.block_on(by_the_library(&address)));
+        ours = ours.max(runtime.block_on(by_the_bus(&address)));
     }
+    let settings = [("registers", REGISTERS.to_string()), ("requests", REQUESTS.to_string())];
+    row::Row::new("modbus-tcp-reads", ours, Some(bare), &settings).write();
+}
+
+/// Answers every read of registers with as many.
+fn serving() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of the kernel's choice");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            stream.set_nodelay(true).expect("a TCP connection");
+            let mut request = [0; 12];
+            let bytes = REGISTERS as u8 * 2;
+            while stream.read_exact(&mut request).is_ok() {
+                let mut answer = [&request[..4], &[0, bytes + 3, request[6], 3, bytes]].concat();
+                answer.resize(9 + usize::from(bytes), 7);
+                if stream.write_all(&answer).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    address
+}
+
+fn a_second(start: Instant) -> f64 {
+    f64::from(REQUESTS) / start.elapsed().as_secs_f64()
+}
+
+async fn by_the_library(address: &str) -> f64 {
+    let mut context = tcp::connect(address.parse().expect("an address")).await.expect("a connection");
+    let start = Instant::now();
+    for _ in 0..REQUESTS {
+        let words = context.read_holding_registers(0, REGISTERS).await.expect("an answer").expect("no exception");
+        assert_eq!(words.len(), usize::from(REGISTERS));
+    }
+    a_second(start)
+}
+
+async fn by_the_bus(address: &str) -> f64 {
+    let manner = Manner::new(Framing::Tcp, &Settings::default());
+    let (bus, run) = bus(manner, Box::new(Dial::new(vec![address.to_owned()], PATIENCE)));
+    let task = tokio::spawn(run);
+    let start = Instant::now();
+    for _ in 0..REQUESTS {
+        let read = Request::Read { table: Table::Holding, at: 0, count: REGISTERS };
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let answer = bus.ask(1, read, until, Urgency::Poll).await;
+        assert!(matches!(answer, Ok(Answer::Words(words)) if words.len() == usize::from(REGISTERS)));
+    }
+    let rate = a_second(start);
+    drop(bus);
+    task.await.expect("the bus ends");
+    rate
 }

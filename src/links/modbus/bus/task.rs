@@ -88,9 +88,11 @@ impl Task {
         }
     }
 
-    /// Requests wait meanwhile.
+    /// Requests wait meanwhile. Who looks sees nothing of a connection that is only made anew.
     async fn open(&mut self) -> Phase {
-        self.stands(Standing::Opening);
+        if !matches!(*self.shared.standing.borrow(), Standing::Open { .. }) {
+            self.stands(Standing::Opening);
+        }
         let opened = tokio::select! {
             biased;
             control = self.control.recv() => return lent(control).unwrap_or(Phase::Opening),
@@ -291,7 +293,11 @@ impl Task {
     }
 
     fn stands(&self, standing: Standing) {
-        self.shared.standing.send_replace(standing);
+        self.shared.standing.send_if_modified(|stood| {
+            let differs = *stood != standing;
+            *stood = standing;
+            differs
+        });
     }
 }
 

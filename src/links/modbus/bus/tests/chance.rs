@@ -5,7 +5,9 @@
 //! allows for: beyond that nobody could tell. Without the quarantine wrong values must be found, else this finds nothing.
 
 use super::super::super::wire::rtu::framed;
+use super::super::super::wire::tcp;
 use super::peer::words;
+use super::tcp as tcp_bus;
 use super::*;
 use crate::links::chance::Chance;
 
@@ -62,7 +64,6 @@ struct Seen {
     errors: usize,
 }
 
-/// Reads by chance, some of them dropped half-way.
 async fn run(seed: u64, quarantine: Option<Duration>) -> Seen {
     let mut manner = manner(Framing::Rtu(PACE));
     manner.quarantine = quarantine.unwrap_or(manner.quarantine);
@@ -80,6 +81,11 @@ async fn run(seed: u64, quarantine: Option<Duration>) -> Seen {
             plays(&mut peer, &mut theirs, last[0], &last[1..6]).await;
         }
     });
+    reads(&bus, seed).await
+}
+
+/// Reads by chance, some of them dropped half-way.
+async fn reads(bus: &Bus, seed: u64) -> Seen {
     let (mut ours, mut seen) = (Chance::of(seed, "bus"), Seen { right: 0, wrong: 0, errors: 0 });
     for _ in 0..ROUNDS {
         let unit = 1 + (ours.draw() % UNITS) as u8;
@@ -94,6 +100,54 @@ async fn run(seed: u64, quarantine: Option<Duration>) -> Seen {
         }
     }
     seen
+}
+
+/// A gateway that keeps what it could not say over one connection, and says it over another.
+async fn gateway(mut ends: Ends, seed: u64, renumbers: bool) {
+    let (mut chance, mut kept) = (Chance::of(seed, "gateway"), None::<Vec<u8>>);
+    loop {
+        let mut peer = ends.next().await;
+        loop {
+            let bytes = peer.hears().await;
+            if bytes.is_empty() {
+                break;
+            }
+            let (number, unit, pdu) = (tcp::transaction(&bytes), bytes[6], &bytes[tcp::HEAD..]);
+            let (at, count) = (u16::from_be_bytes([pdu[1], pdu[2]]), u16::from_be_bytes([pdu[3], pdu[4]]));
+            let right = tcp::framed(number, unit, &words(&truth(unit, at, count)));
+            let says = match chance.draw() % 8 {
+                0 => None,
+                1 => kept.take().map(|late| if renumbers { [&bytes[..2], &late[2..]].concat() } else { late }),
+                2 => Some([right.clone(), right.clone()].concat()),
+                3 => Some(right[..1 + chance.draw() as usize % (right.len() - 1)].to_vec()),
+                4 => Some(tcp::framed(number, unit, &[0x83, (chance.draw() % 12) as u8])),
+                5 => Some(tcp::framed(number, unit % UNITS as u8 + 1, &words(&truth(unit, at, count)))),
+                _ => Some(right.clone()),
+            };
+            match says {
+                Some(says) => peer.says(&says).await,
+                None => kept = Some(right),
+            }
+        }
+    }
+}
+
+async fn run_tcp(seed: u64, renumbers: bool) -> Seen {
+    let (bus, ends) = tcp_bus();
+    tokio::spawn(gateway(ends, seed, renumbers));
+    reads(&bus, seed).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_a_gateway_does_no_value_is_wrong() {
+    let seen = run_tcp(seed(), false).await;
+    assert_eq!(seen.wrong, 0, "seed {}", seed());
+    assert!(seen.right > ROUNDS / 6 && seen.errors > ROUNDS / 4, "{} right, {} errors", seen.right, seen.errors);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_gives_late_answers_new_numbers_is_found() {
+    assert!(run_tcp(seed(), true).await.wrong > 0);
 }
 
 fn seed() -> u64 {

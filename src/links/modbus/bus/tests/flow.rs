@@ -139,8 +139,24 @@ async fn a_port_that_goes_away_is_seen_at_once_and_opened_again() {
     assert!(matches!(first.await.unwrap(), Err(Wrong::Lost(_))));
     assert_eq!(began.elapsed(), Duration::ZERO);
     ends.next().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_sees_nothing_of_a_connection_that_is_only_made_anew() {
+    let (bus, mut ends) = tcp();
     let mut standing = bus.standing();
     standing.wait_for(|standing| matches!(standing, Standing::Open { .. })).await.unwrap();
+    standing.mark_unchanged();
+    for _ in 0..3 {
+        let peer = ends.next().await;
+        assert_eq!(polled(&bus, 1, 0, 1).await, Err(Wrong::Silent));
+        drop(peer);
+    }
+    assert!(!standing.has_changed().unwrap());
+    // One that cannot be made anew is told of.
+    drop(ends);
+    polled(&bus, 1, 0, 1).await.unwrap_err();
+    standing.wait_for(|standing| matches!(standing, Standing::Down { .. })).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

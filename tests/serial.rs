@@ -192,6 +192,17 @@ async fn a_lock_file_counts_while_its_process_lives() {
 }
 
 #[test]
+fn who_is_the_other_end_of_a_port_holds_nothing_but_who_is_that_of_another_does() {
+    let (machine, one, two) = (Machine::new(), Pty::new(), Pty::new());
+    machine.process(7, "meter");
+    machine.has_both_ends(7, one.path(), one.path());
+    machine.process(8, "rival");
+    machine.has_both_ends(8, one.path(), two.path());
+    let holders = who(&[std::path::Path::new(one.path())], &machine.roots()).remove(0);
+    assert_eq!(holders.iter().map(ToString::to_string).collect::<Vec<_>>(), ["rival (process 8)"]);
+}
+
+#[test]
 fn who_has_a_lock_on_a_port_is_known_where_its_files_are_hidden() {
     let (machine, pty) = (Machine::new(), Pty::new());
     machine.process(77, "picocom");
@@ -309,4 +320,23 @@ fn the_command_line_shows_the_ports_and_who_holds_them_without_a_daemon() {
     // The ports of this very machine, whichever they are.
     let here = dmgw().args(["link", "ports", "--json"]).output().unwrap();
     assert!(serde_json::from_slice::<Value>(&here.stdout).unwrap()["ports"].is_array());
+}
+
+/// Writes what makes the kernel say of a device that it changed. It harms nobody; only root may.
+fn stir(device: &str) -> bool {
+    std::fs::write(format!("/sys/class/{device}/uevent"), "change").is_ok()
+}
+
+#[tokio::test]
+async fn the_kernel_wakes_a_look_with_a_word_of_a_terminal_and_of_nothing_else() {
+    let machine = Machine::new();
+    let mut watch = Watch::new(wanted("usb:0403:6001"), machine.roots());
+    assert!(watch.look().is_err());
+    if !stir("mem/null") {
+        return println!("SKIP: only root makes the kernel speak");
+    }
+    let others = timeout(Duration::from_millis(300), watch.stirred()).await;
+    assert!(others.is_err(), "it looked because of something that is no port");
+    assert!(stir("tty/tty"));
+    soon("the kernel's word", watch.stirred()).await;
 }

@@ -43,8 +43,7 @@ fn look(roots: &Roots) -> std::io::Result<PortsShown> {
     let all = found(roots)?;
     let nodes: Vec<&Path> = all.iter().map(|port| port.node.as_path()).collect();
     let holders = who(&nodes, roots);
-    let shown =
-        |(found, held_by): (Found, Vec<Holder>)| PortShown { paste: found.best_name().to_owned(), found, held_by };
+    let shown = |(found, held_by): (Found, Vec<Holder>)| PortShown { paste: found.best_name(), found, held_by };
     Ok(PortsShown { ports: all.into_iter().zip(holders).map(shown).collect() })
 }
 

@@ -163,6 +163,16 @@ impl Machine {
         fs::write(process.join("comm"), format!("{name}\n")).unwrap();
     }
 
+    /// It has a pseudo terminal open, and the other end of the one with that number.
+    pub fn has_both_ends(&self, pid: u32, path: &str, of: &str) {
+        let process = self.at("proc").join(pid.to_string());
+        fs::create_dir_all(process.join("fdinfo")).unwrap();
+        symlink("/dev/ptmx", process.join("fd/3")).unwrap();
+        symlink(path, process.join("fd/4")).unwrap();
+        let index = of.rsplit('/').next().unwrap();
+        fs::write(process.join("fdinfo/3"), format!("pos:\t0\nflags:\t0100002\ntty-index:\t{index}\n")).unwrap();
+    }
+
     pub fn lock_file(&self, name: &str, holds: &[u8]) {
         fs::write(self.at("run/lock").join(format!("LCK..{name}")), holds).unwrap();
     }

@@ -58,9 +58,9 @@ pub struct Usb {
 
 impl Found {
     /// To paste into the settings: what stays with the adapter, else with its socket, else today's name.
-    pub fn best_name(&self) -> &str {
-        let stable = self.names.by_id.as_deref().or(self.names.by_path.as_deref());
-        stable.or(self.node.to_str()).unwrap_or(&self.name)
+    pub fn best_name(&self) -> String {
+        let stable = self.names.by_id.as_ref().or(self.names.by_path.as_ref());
+        stable.cloned().unwrap_or_else(|| format!("/dev/{}", self.name))
     }
 }
 

@@ -152,7 +152,7 @@ fn known(wanted: &Wanted, roots: &Roots, fits: impl Fn(&Found) -> bool) -> Resul
         [] => Err(Absent::NotThere(wanted.to_string())),
         [port] => at(wanted, &port.node),
         _ => {
-            let names: Vec<&str> = fitting.iter().map(|port| port.best_name()).take(8).collect();
+            let names: Vec<String> = fitting.iter().map(|port| port.best_name()).take(8).collect();
             Err(Absent::Several(wanted.to_string(), names.join(", ")))
         }
     }

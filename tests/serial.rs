@@ -329,11 +329,12 @@ fn stir(device: &str) -> bool {
 
 #[tokio::test]
 async fn the_kernel_wakes_a_look_with_a_word_of_a_terminal_and_of_nothing_else() {
+    let test = "the_kernel_wakes_a_look_with_a_word_of_a_terminal_and_of_nothing_else";
     let machine = Machine::new();
     let mut watch = Watch::new(wanted("usb:0403:6001"), machine.roots());
     assert!(watch.look().is_err());
     if !stir("mem/null") {
-        return println!("SKIP: only root makes the kernel speak");
+        return println!("SKIP {test}: only root makes the kernel speak");
     }
     let others = timeout(Duration::from_millis(300), watch.stirred()).await;
     assert!(others.is_err(), "it looked because of something that is no port");

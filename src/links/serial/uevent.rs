@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn who_is_not_the_kernel_is_not_believed() {
-        let Ok(ours) = listen() else { return println!("SKIP: no netlink socket here") };
+        let test = "who_is_not_the_kernel_is_not_believed";
+        let Ok(ours) = listen() else { return println!("SKIP {test}: no netlink socket here") };
         let flags = SockFlag::SOCK_CLOEXEC;
         let liar =
             socket(AddressFamily::Netlink, SockType::Datagram, flags, SockProtocol::NetlinkKObjectUEvent).unwrap();
@@ -111,7 +112,7 @@ mod tests {
         let to = NetlinkAddr::new(address.pid(), 0);
         let sent = nix::sys::socket::sendto(liar.as_raw_fd(), PLUGGED, &to, nix::sys::socket::MsgFlags::empty());
         if sent.is_err() {
-            return println!("SKIP: this kernel lets nobody else send");
+            return println!("SKIP {test}: this kernel lets nobody else send");
         }
         // True only if a device of this machine stirs in this very moment.
         assert!(!drain(&ours).unwrap());

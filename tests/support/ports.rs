@@ -132,6 +132,9 @@ impl Machine {
         for link in links.filter(|link| fs::read_link(link).unwrap().ends_with(name)) {
             fs::remove_file(link).unwrap();
         }
+        // As udev does with what is empty.
+        let empty = ["by-id", ""].map(|folder| fs::remove_dir(self.at("dev/serial").join(folder)));
+        drop(empty);
         fs::remove_file(self.at("dev").join(name)).unwrap();
     }
 

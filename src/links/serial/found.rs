@@ -151,7 +151,7 @@ fn usb(steps: &[Step]) -> Option<Usb> {
 }
 
 /// The last part of where a link leads.
-fn linked(link: &Path) -> Option<String> {
+pub(super) fn linked(link: &Path) -> Option<String> {
     let leads = fs::read_link(link).ok()?;
     let name = leads.file_name()?.to_str()?;
     is_plain(name).then(|| name.to_owned())

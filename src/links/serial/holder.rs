@@ -18,6 +18,7 @@ use super::found::bytes;
 
 const MOST_PROCESSES: usize = 32_768;
 const MOST_FILES: usize = 65_536;
+const MOST_TOLD: usize = 4;
 const LONGEST_NAME: u64 = 64;
 const LONGEST_LOCKS: u64 = 1 << 20;
 /// Device numbers of pseudo terminals and of their other ends.
@@ -44,7 +45,11 @@ impl fmt::Display for Holder {
 
 /// As they are told of in one line.
 pub fn told(holders: &[Holder]) -> String {
-    holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let mut named: Vec<String> = holders.iter().take(MOST_TOLD).map(ToString::to_string).collect();
+    if holders.len() > MOST_TOLD {
+        named.push(format!("{} more", holders.len() - MOST_TOLD));
+    }
+    named.join(", ")
 }
 
 /// Of each of these ports, in the same order. All of it is one walk.

@@ -1,5 +1,6 @@
 //! Opening a port, for nobody else to use meanwhile; and opening it again and again as it comes back.
 
+use std::error::Error;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -53,8 +54,9 @@ pub async fn open_when_there(watch: &mut Watch, settings: &Settings, mut tell: i
             Ok(port) => return port,
             Err(error) => error,
         };
-        if said != error.to_string() {
-            said = error.to_string();
+        let chain = format!("{error} {:?}", error.source().map(ToString::to_string));
+        if said != chain {
+            said = chain;
             tell(&error);
         }
         let absent = matches!(error, OpenError::Absent(_));

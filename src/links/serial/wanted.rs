@@ -10,10 +10,11 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
+use nix::sys::stat::{major, minor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::Roots;
-use super::found::{Found, ports};
+use super::found::{Found, linked, ports};
 use crate::document::part;
 
 const LONGEST: usize = 255;
@@ -124,7 +125,7 @@ pub enum Absent {
 
 pub fn locate(wanted: &Wanted, roots: &Roots) -> Result<Located, Absent> {
     match wanted {
-        Wanted::Path(path) => match at(wanted, &roots.placed(path)) {
+        Wanted::Path(path) => match at(wanted, &roots.placed(path), roots) {
             Err(Absent::NotThere(_)) if path.starts_with("/dev/serial") => {
                 known(wanted, roots, |port| is_called(port, path))
             }
@@ -150,7 +151,7 @@ fn known(wanted: &Wanted, roots: &Roots, fits: impl Fn(&Found) -> bool) -> Resul
     let fitting: Vec<&Found> = all.iter().filter(|port| fits(port)).collect();
     match fitting[..] {
         [] => Err(Absent::NotThere(wanted.to_string())),
-        [port] => at(wanted, &port.node),
+        [port] => at(wanted, &port.node, roots),
         _ => {
             let names: Vec<String> = fitting.iter().map(|port| port.best_name()).take(8).collect();
             Err(Absent::Several(wanted.to_string(), names.join(", ")))
@@ -158,16 +159,22 @@ fn known(wanted: &Wanted, roots: &Roots, fits: impl Fn(&Found) -> bool) -> Resul
     }
 }
 
-fn at(wanted: &Wanted, path: &Path) -> Result<Located, Absent> {
+fn at(wanted: &Wanted, path: &Path, roots: &Roots) -> Result<Located, Absent> {
     let seen = fs::canonicalize(path).and_then(|node| Ok((fs::metadata(&node)?, node)));
     match seen {
-        Ok((file, node)) if file.file_type().is_char_device() => {
+        Ok((file, node)) if file.file_type().is_char_device() && may_be_a_port(file.rdev(), roots) => {
             Ok(Located { wanted: wanted.to_string(), node, is: (file.rdev(), file.ino()) })
         }
         Ok(_) => Err(Absent::NoPort(wanted.to_string())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Absent::NotThere(wanted.to_string())),
         Err(error) => Err(Absent::Unseen(wanted.to_string(), error.to_string())),
     }
+}
+
+/// The kernel does not call it something else, such as /dev/null. Of pseudo terminals it says nothing here.
+fn may_be_a_port(number: u64, roots: &Roots) -> bool {
+    let device = roots.sys.join(format!("dev/char/{}:{}/subsystem", major(number), minor(number)));
+    linked(&device).is_none_or(|subsystem| subsystem == "tty")
 }
 
 #[cfg(test)]
@@ -210,5 +217,6 @@ mod tests {
         assert!(matches!(locate(&path("file"), &roots), Err(Absent::NoPort(_))));
         assert!(matches!(locate(&path("loop"), &roots), Err(Absent::Unseen(..))));
         assert!(matches!(locate(&path("none"), &roots), Err(Absent::NotThere(_))));
+        assert!(matches!(locate(&Wanted::Path("/dev/null".into()), &roots), Err(Absent::NoPort(_))));
     }
 }

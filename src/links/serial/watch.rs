@@ -163,3 +163,29 @@ fn folders(wanted: &Wanted, roots: &Roots) -> BTreeSet<PathBuf> {
     }
     folders
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nobody_tells_it_is_looked_at_seldom() {
+        let wanted = Wanted::Path("/dev/ttyNONE".into());
+        let (roots, told) = (Roots::default(), None);
+        let mut watch = Watch { wanted, roots, told, folders: None, devices: None, said: false };
+        let began = tokio::time::Instant::now();
+        watch.stirred().await;
+        assert_eq!(began.elapsed(), RESCAN + GATHER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_somebody_tells_no_clock_wakes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots::below(folder.path());
+        fs::create_dir(&roots.dev).unwrap();
+        let wanted = Wanted::Path("/dev/ttyNONE".into());
+        let mut watch = Watch { wanted, roots, told: None, folders: None, devices: None, said: false };
+        assert!(watch.look().is_err() && watch.folders.is_some());
+        assert!(tokio::time::timeout(RESCAN * 100, watch.stirred()).await.is_err());
+    }
+}

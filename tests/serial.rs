@@ -232,6 +232,30 @@ async fn a_port_that_moves_to_another_number_is_told_as_gone_and_there() {
 }
 
 #[tokio::test]
+async fn a_link_of_ones_own_that_leads_elsewhere_is_told_wherever_on_the_way_it_changed() {
+    let (folder, one, two) = (tempfile::tempdir().unwrap(), Pty::new(), Pty::new());
+    std::fs::create_dir(folder.path().join("inner")).unwrap();
+    let link = |name: &str, to: &str| {
+        let (new, name) = (folder.path().join("new"), folder.path().join(name));
+        std::os::unix::fs::symlink(to, &new).unwrap();
+        std::fs::rename(new, name).unwrap();
+    };
+    link("inner/port", one.path());
+    link("meters", "inner/port");
+    let meters = folder.path().join("meters");
+    let mut watch = Watch::new(wanted(meters.to_str().unwrap()), Roots::default());
+    assert!(matches!(watch.change().await, Change::There(at) if at.node.to_str() == Some(one.path())));
+    for to in [two.path(), one.path()] {
+        link("inner/port", to);
+        assert_eq!(soon("it goes", watch.change()).await, Change::Gone);
+        let there = soon("it is back", watch.change()).await;
+        assert!(matches!(&there, Change::There(at) if at.node.to_str() == Some(to)), "{there:?}");
+    }
+    link("meters", "nowhere");
+    assert_eq!(soon("it goes", watch.change()).await, Change::Gone);
+}
+
+#[tokio::test]
 async fn a_port_that_comes_back_is_open_again_within_two_seconds_and_nothing_is_burned_meanwhile() {
     let (machine, one, two) = (Machine::new(), Pty::new(), Pty::new());
     machine.plug("ttyUSB0", "1-2", "A50285BI", &one);

@@ -44,6 +44,12 @@ async fn soon<T>(what: &str, it: impl Future<Output = T>) -> T {
     timeout(PATIENCE, it).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
+/// What is told of something that happens while it is waited for.
+async fn told_of(watch: &mut Watch, happens: impl FnOnce()) -> Change {
+    let both = async { tokio::join!(watch.change(), async { happens() }) };
+    soon("a change is told", both).await.0
+}
+
 async fn opened(pty: &Pty) -> Port {
     let at = locate(&wanted(pty.path()), &Roots::default()).unwrap();
     open(&at, PLAIN, None, &Roots::default()).await.unwrap()
@@ -219,11 +225,9 @@ async fn a_port_that_moves_to_another_number_is_told_as_gone_and_there() {
     let mut watch = Watch::new(wanted(FTDI), machine.roots());
     let Change::There(at) = watch.change().await else { panic!("it is not there") };
     assert_eq!(at.node.to_str(), Some(one.path()));
-    machine.unplug("ttyUSB0");
-    assert_eq!(soon("it goes", watch.change()).await, Change::Gone);
-    machine.plug("ttyUSB3", "1-2", "A50285BI", &two);
-    let Change::There(at) = soon("it is back", watch.change()).await else { panic!("it went twice") };
-    assert_eq!(at.node.to_str(), Some(two.path()));
+    assert_eq!(told_of(&mut watch, || machine.unplug("ttyUSB0")).await, Change::Gone);
+    let back = told_of(&mut watch, || machine.plug("ttyUSB3", "1-2", "A50285BI", &two)).await;
+    assert!(matches!(&back, Change::There(at) if at.node.to_str() == Some(two.path())), "{back:?}");
     // Both between two looks.
     machine.unplug("ttyUSB3");
     machine.plug("ttyUSB0", "1-2", "A50285BI", &one);
@@ -246,13 +250,11 @@ async fn a_link_of_ones_own_that_leads_elsewhere_is_told_wherever_on_the_way_it_
     let mut watch = Watch::new(wanted(meters.to_str().unwrap()), Roots::default());
     assert!(matches!(watch.change().await, Change::There(at) if at.node.to_str() == Some(one.path())));
     for to in [two.path(), one.path()] {
-        link("inner/port", to);
-        assert_eq!(soon("it goes", watch.change()).await, Change::Gone);
+        assert_eq!(told_of(&mut watch, || link("inner/port", to)).await, Change::Gone);
         let there = soon("it is back", watch.change()).await;
         assert!(matches!(&there, Change::There(at) if at.node.to_str() == Some(to)), "{there:?}");
     }
-    link("meters", "nowhere");
-    assert_eq!(soon("it goes", watch.change()).await, Change::Gone);
+    assert_eq!(told_of(&mut watch, || link("meters", "nowhere")).await, Change::Gone);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@
 //! bus owns its [`Port`] and its [`Watch`].
 //!
 //! Invariants: nobody else's port is opened; a port that has gone ends its reads with an error, at once and each time; all
-//! that comes from sysfs, `/proc` and the kernel's messages is bounded. Nothing runs while nothing happens.
+//! that comes from sysfs, `/proc` and the kernel's messages is bounded. While a port is away nothing runs; while one that is
+//! there does not open, it is tried again, more and more slowly.
 
 pub mod found;
 pub mod holder;

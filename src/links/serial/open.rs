@@ -115,3 +115,23 @@ fn switched(stream: &impl AsRawFd, wanted: &Rs485) -> Option<String> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn why_a_port_does_not_open_is_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots = Roots::below(folder.path());
+        let at = Located { wanted: "/dev/ttyS0".into(), node: PathBuf::from("/dev/null"), is: (1, 1) };
+        let told = |kind: ErrorKind| refused(&at, tokio_serial::Error::new(kind, "so it is"), &roots).to_string();
+        let io = |kind: io::ErrorKind| told(ErrorKind::Io(kind));
+        assert!(io(io::ErrorKind::PermissionDenied).contains("into the group"));
+        assert!(io(io::ErrorKind::NotFound).contains("is not there"));
+        assert!(told(ErrorKind::NoDevice).contains("cannot be seen from here"));
+        assert_eq!(told(ErrorKind::Unknown), "/dev/ttyS0 cannot be opened");
+    }
+}

@@ -1,12 +1,17 @@
 //! Writes the man pages from the code: dmgw(1) and a page for each subcommand from the words of the command line,
-//! dmgw.toml(5) from the keys of the settings. `cargo run --example man -- FOLDER`. It is no part of what is shipped.
+//! dmgw.toml(5) from the keys of the settings and the profiles that are shipped. `cargo run --example man -- FOLDER`. It is no part of what is shipped.
 
+use std::collections::BTreeMap;
 use std::io::{Error, Result, Write};
 use std::path::Path;
 
 use clap::CommandFactory;
 use dmgw::cli::Args;
+use dmgw::config::gather::EXAMPLE;
 use dmgw::config::teach;
+use dmgw::profile::text::read;
+
+const SEE_ALSO: &str = ".SH SEE ALSO\n.BR dmgw (1),\n.BR dmgw-config (1),\n.BR dmgw-check (1),\n.BR dmgw-profile (1)\n";
 
 /// What `--json` prints. Stable: keys are added, never renamed or taken away without a word in the change log.
 const JSON: &[(&str, &str)] = &[
@@ -46,7 +51,7 @@ pub fn write_all(folder: &Path) -> Result<()> {
     clap_mangen::generate_to(Args::command(), folder)?;
     let mut page = std::fs::OpenOptions::new().append(true).open(folder.join("dmgw.1"))?;
     page.write_all(json().as_bytes())?;
-    std::fs::write(folder.join("dmgw.toml.5"), settings())
+    std::fs::write(folder.join("dmgw.toml.5"), settings() + &profiles()? + SEE_ALSO)
 }
 
 fn json() -> String {
@@ -74,7 +79,28 @@ fn settings() -> String {
             }
         }
     }
-    text + ".SH SEE ALSO\n.BR dmgw (1),\n.BR dmgw-config (1),\n.BR dmgw-check (1)\n"
+    text
+}
+
+/// What is shipped, by its name.
+fn profiles() -> Result<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/profiles");
+    let mut kinds = BTreeMap::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !path.to_string_lossy().ends_with(EXAMPLE) {
+            kinds.extend(read(&std::fs::read_to_string(path)?).map_err(Error::other)?);
+        }
+    }
+    let mut text = String::from(".SH PROFILES\nThese come with dmgw; `dmgw profile show NAME` prints one.\n");
+    for (name, profile) in kinds {
+        let [maker, model, title, source] = [profile.maker, profile.model, profile.title, profile.source];
+        let what = [maker, model].map(Option::unwrap_or_default).join(" ");
+        let (title, source) = (title.unwrap_or_default(), source.unwrap_or_default());
+        let told = plain(&format!("{what}: {title}."));
+        text.push_str(&format!(".TP\n{}\n{told}\n.br\nfrom: {}\n", bold(name.as_str()), escaped(&source)));
+    }
+    Ok(text)
 }
 
 fn bold(text: &str) -> String {

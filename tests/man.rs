@@ -35,6 +35,9 @@ fn each_verb_has_a_page_and_each_key_is_explained() {
     for path in teach::paths() {
         assert!(settings.contains(&format!("\\fB{}\\fR", path.replace('-', "\\-"))), "{path}");
     }
+    for told in ["\\fBeastron\\-sdm630\\fR", "Eastron SDM630\\-Modbus V2: Energy meter, three phases."] {
+        assert!(settings.contains(told), "{told}");
+    }
 }
 
 #[test]

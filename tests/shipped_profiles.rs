@@ -12,7 +12,7 @@ use std::time::Duration;
 use dmgw::links::modbus::plan::load::{Line, share};
 use dmgw::links::modbus::plan::{Block, Bounds, Request, requests};
 use dmgw::links::modbus::value::{self, Got, Writing};
-use dmgw::model::{Boot, ClockQuality, Mono, Name, Now, PointPath, Quality, Value, Wall};
+use dmgw::model::{Boot, ClockQuality, Mono, Name, Now, OperationKind, PointPath, Quality, Value, Wall};
 use dmgw::profile::modbus::{Spot, Table, capabilities_of};
 use dmgw::profile::{Converter, Given, Kept, Profile, Raw, Shaped, text};
 use serde::Deserialize;
@@ -288,6 +288,17 @@ fn what_is_written_is_what_others_send() {
     assert_eq!(written("waveshare-relay-8ch", "board.all-on", Value::Bool(false)), coil(0x00FF, false));
     assert_eq!(written("waveshare-relay-8ch", "port.unit", Value::Uint(2)), register(0x4000, 2));
     assert_eq!(written("waveshare-relay-8ch", "port.baud", word("115200")), register(0x2000, 5));
+}
+
+#[test]
+fn a_unit_that_can_be_changed_is_an_operation() {
+    for (name, _) in SHIPPED {
+        let profile = profile(name);
+        let writes = profile.point[&path("port.unit")].access.is_some();
+        let offers = capabilities_of(&profile).operations;
+        let both = [OperationKind::ConnectivityGet, OperationKind::ConnectivitySet].map(|kind| offers.has(kind));
+        assert_eq!(both, [writes; 2], "{name}");
+    }
 }
 
 #[test]

@@ -72,6 +72,21 @@ fn a_line_is_as_fast_as_its_baud_within_a_twentieth() {
     }
 }
 
+#[test]
+fn a_line_without_a_baud_has_no_beat_and_refuses_nobody() {
+    const NAME: &str = "a_line_without_a_baud_has_no_beat_and_refuses_nobody";
+    let Some(server) = Server::rtu_pty(NAME, "2", 0) else { return };
+    // As if it were one of 300 baud, which would take more than a second.
+    let mut tty = Tty::open(&server.pty(), BaudRate::B300);
+    let (began, request) = (Instant::now(), frame(true, 0, 2, &[6, 0, 5, 0, 7]));
+    for _ in 0..3 {
+        tty.write(&request);
+        assert_eq!(tty.read(8, PATIENCE), request);
+    }
+    assert!(began.elapsed() < characters(2 * 3 * 8, 300.0) / 2);
+    assert_eq!((server.asked().len(), server.refused().len()), (3, 0));
+}
+
 /// At 300 baud a character takes 37 ms, so a busy machine does not matter: silence of 3.5 is 128 ms.
 #[test]
 fn who_speaks_after_one_character_of_silence_is_refused() {

@@ -6,6 +6,7 @@ mod faults;
 mod plain;
 #[path = "../support/mod.rs"]
 mod support;
+mod way;
 
 use std::net::TcpListener;
 

@@ -20,6 +20,7 @@ pub mod listen;
 pub mod modbus;
 pub mod planted;
 pub mod process;
+pub mod relay;
 pub mod scrape;
 pub mod sums;
 pub mod tls;

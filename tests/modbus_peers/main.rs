@@ -3,6 +3,7 @@
 
 mod beat;
 mod faults;
+mod judged;
 mod plain;
 #[path = "../support/mod.rs"]
 mod support;

@@ -153,7 +153,8 @@ static int worked_on(struct conn *c, const struct request *r, struct unit *u, in
     memcpy(c->last, truth.b, c->last_n = truth.n);
     fault_apply(c->frames, r, &o);
     told(c, r, &truth, &o);
-    line_say(c, &o, start);
+    int64_t end = line_say(c, &o, start > u->busy_until ? start : u->busy_until);
+    if (o.delay) u->busy_until = end;
     return 0;
 }
 

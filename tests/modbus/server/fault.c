@@ -16,7 +16,7 @@
  *   glue               kept, and sent in front of the next answer, in one piece
  *   split AT MS        a pause after AT bytes
  *   cut AT             after AT bytes the connection is closed; on a serial line the rest is not sent
- *   delay MS           late; others are answered meanwhile
+ *   delay MS           late; others are answered meanwhile, the unit itself does one after the other
  *
  * Several may meet in one answer; they are laid over it in this order. */
 #include "server.h"

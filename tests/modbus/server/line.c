@@ -171,16 +171,20 @@ static void with_what_was_kept(struct conn *c, struct out *o) {
     c->kept_n = 0;
 }
 
-void line_say(struct conn *c, struct out *o, int64_t start) {
-    if (o->keep) return keep(c, o);
+/* Returns when its last byte will have passed. */
+int64_t line_say(struct conn *c, struct out *o, int64_t start) {
+    if (o->keep) return keep(c, o), start;
     with_what_was_kept(c, o);
     int64_t at = start + o->delay, beat = has_beat(c) ? char_ns : 0;
     int n = o->cut_at >= 0 ? o->cut_at : o->n;
-    if (!beat && !o->delay && o->split_at < 0 && o->cut_at < 0) return write_all(c, o->b, n);
+    if (!beat && at <= now_ns() && o->split_at < 0 && o->cut_at < 0) return write_all(c, o->b, n), at;
     int first = o->split_at >= 0 && o->split_at < n ? o->split_at : n;
     bool close = o->cut_at >= 0;
     piece_add(c, o->b, first, at, close && first == n);
-    if (first < n) piece_add(c, o->b + first, n - first, at + first * beat + o->split_pause, close);
+    if (first == n) return at + n * beat;
+    at += first * beat + o->split_pause;
+    piece_add(c, o->b + first, n - first, at, close);
+    return at + (n - first) * beat;
 }
 
 /* When the next byte of it has passed on the wire. */

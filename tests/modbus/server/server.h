@@ -36,6 +36,7 @@ struct unit {
     modbus_mapping_t map;
     uint8_t known[TABLES][8192]; /* a bit for each address: the others do not exist */
     struct object *objects;      /* in the order of their ids */
+    int64_t busy_until;          /* with an answer that is late: it does one after the other */
 };
 
 /* Somebody who is connected, or the serial line. */
@@ -81,7 +82,7 @@ extern int64_t char_ns, silence_ns; /* 0: as fast as the machine */
 void line_at(int baud);
 int line_baud(int tty);
 void line_heard(struct conn *c, const uint8_t *b, int n, int64_t now);
-void line_say(struct conn *c, struct out *o, int64_t start);
+int64_t line_say(struct conn *c, struct out *o, int64_t start);
 int64_t line_next(struct conn *all);
 void line_run(struct conn *all, int64_t now);
 void line_forget(struct conn *c);

@@ -71,7 +71,7 @@ pub enum Fault {
     Split(u16, Duration),
     /// The connection is closed after so many bytes.
     Cut(u16),
-    /// Others are answered meanwhile.
+    /// Others are answered meanwhile; the unit itself does one after the other.
     Delay(Duration),
 }
 

@@ -11,6 +11,7 @@
 //! What the machine lacks is said as `SKIP name: why`, and there is no server then. The units `1-3` have the addresses 0 to
 //! 999 of each table, and [`holding`] and its like say what stands there.
 
+pub mod chance;
 pub mod fault;
 pub mod line;
 pub mod pymodbus;

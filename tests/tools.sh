@@ -71,7 +71,6 @@ pages() {
 modbus() {
   pkg-config --exists libmodbus 2>/dev/null || apt libmodbus libmodbus-dev "the Modbus server of the tests is made with a library of another hand" || say "no libmodbus: those tests will be skipped"
   apt mbpoll mbpoll "reads the same registers with a stranger's eye" || say "no mbpoll: those tests will be skipped"
-  apt socat socat "is the cable between two ttys" || say "no socat: those tests will be skipped"
   apt tshark tshark "reads the frames that were written down" || say "no tshark: that test will be skipped"
 }
 

@@ -83,7 +83,7 @@ fn client(server: &Server, begins_anew: bool, seed: u64) -> (usize, Vec<Believed
     let mut client = Client { server, plain, begins_anew, believed: Vec::new() };
     for _ in 0..REQUESTS {
         if chance.below(3) == 0 {
-            let fault = chance.fault(PATIENCE);
+            let fault = chance.fault(true, PATIENCE);
             server.fault(On::all().once(), fault);
         }
         client.asks(1 + chance.below(2) as u8, chance.below(u64::from(REGISTERS)) as u16);

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #define LONGEST_PDU 253
+#define BREATH (2 * MS) /* of a unit between an answer that was late and the next */
 
 static modbus_t *by[2]; /* by the kind of frames */
 static int pair[2];
@@ -154,7 +155,7 @@ static int worked_on(struct conn *c, const struct request *r, struct unit *u, in
     fault_apply(c->frames, r, &o);
     told(c, r, &truth, &o);
     int64_t end = line_say(c, &o, start > u->busy_until ? start : u->busy_until);
-    if (o.delay) u->busy_until = end;
+    if (o.delay) u->busy_until = end + 2 * silence_ns + BREATH;
     return 0;
 }
 

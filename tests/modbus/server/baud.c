@@ -1,10 +1,11 @@
-/* The baud that somebody has set on the line, whatever number it is. Apart, for the two headers of it do not agree. */
+/* The baud that somebody has set on the line, whatever number it is: asked of our end, the kernel tells of theirs. Apart,
+ * for the two headers of it do not agree. */
 #include <asm/termbits.h>
 #include <sys/ioctl.h>
 
-int line_baud(int tty);
+int line_baud(int pty);
 
-int line_baud(int tty) {
+int line_baud(int pty) {
     struct termios2 how;
-    return ioctl(tty, TCGETS2, &how) ? -1 : (int)how.c_ospeed;
+    return ioctl(pty, TCGETS2, &how) ? -1 : (int)how.c_ospeed;
 }

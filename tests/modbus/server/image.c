@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define MADE 1000
-#define MOST_COUNTERS 64
+#define MOST_COUNTERS 256
 
 static struct unit *units[UNITS];
 static struct { int unit, table, at; } counters[MOST_COUNTERS];

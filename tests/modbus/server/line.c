@@ -10,6 +10,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,7 +37,7 @@ void line_at(int at) {
     silence_ns = at > 19200 ? 1750000 : char_ns * 7 / 2;
 }
 
-static bool has_beat(const struct conn *c) { return char_ns && c->held_tty >= 0; }
+static bool has_beat(const struct conn *c) { return char_ns && c->line; }
 
 uint16_t crc_of(const uint8_t *b, int n) {
     uint16_t crc = 0xffff;
@@ -98,9 +99,10 @@ static void heard_at_once(struct conn *c, const uint8_t *b, int n, int64_t now) 
     c->ends_at = c->have ? now + GIVEN_UP : 0;
 }
 
+/* An answer of which a part has passed. One that has not begun nobody can hear: to speak into that is bad luck. */
 static bool still_speaks(const struct conn *c) {
     for (const struct piece *p = pieces; p; p = p->next)
-        if (p->c == c) return true;
+        if (p->c == c && p->sent && p->sent < p->n) return true;
     return false;
 }
 
@@ -128,7 +130,7 @@ static void frame_ended(struct conn *c) {
     c->ends_at = 0;
     c->quiet_since = c->frame_end;
     if (!has_beat(c)) return refuse(c, "cut short");
-    if (line_baud(c->held_tty) != baud) return refuse(c, "baud");
+    if (line_baud(c->fd) != baud) return refuse(c, "baud");
     if (c->early) return refuse(c, "silence");
     if (!whole(c->in, c->have)) return refuse(c, "crc");
     answer_serve(c, c->in, c->have, start);
@@ -137,17 +139,27 @@ static void frame_ended(struct conn *c) {
 
 /* ---- what is said ---- */
 
+/* Who opens the line later hears nothing of what passed before. */
+static bool nobody_has_it_open(const struct conn *c) {
+    struct pollfd p = {.fd = c->fd};
+    return c->line && poll(&p, 1, 0) > 0 && p.revents & POLLHUP;
+}
+
 static void write_all(struct conn *c, const uint8_t *b, int n) {
+    if (nobody_has_it_open(c)) return;
     while (n > 0 && !c->dead) {
         int done = write(c->fd, b, n);
         if (done > 0)
             b += done, n -= done;
         else if (errno != EINTR) {
-            if (c->held_tty < 0) conn_close(c);
+            if (!c->line) conn_close(c);
             return; /* nobody reads the line, and it is full: its bytes are lost, as on a wire */
         }
     }
 }
+
+/* As it is, for a cable. */
+void line_carry(struct conn *c, const uint8_t *b, int n) { write_all(c, b, n); }
 
 static void piece_add(struct conn *c, const uint8_t *b, int n, int64_t at, bool close) {
     struct piece *p = calloc(1, sizeof *p + n), **end = &pieces;
@@ -198,7 +210,7 @@ static void say_what_is_due(struct piece *p, int64_t now) {
         write_all(p->c, p->b + p->sent, upto - p->sent);
         p->sent = upto;
     }
-    if (p->sent == p->n && p->close && p->c->held_tty < 0) conn_close(p->c);
+    if (p->sent == p->n && p->close && !p->c->line) conn_close(p->c);
 }
 
 static void line_sweep(void) {

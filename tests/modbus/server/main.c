@@ -1,8 +1,9 @@
 /* A Modbus server for tests.
  *
- *   modbus-server control=SOCKET [by=listen|dial|pty] [frames=mbap|rtu] [units=1-50] [image=FILE] [record=FILE]
+ *   modbus-server control=SOCKET [by=listen|dial|pty|cable] [frames=mbap|rtu] [units=1-50] [image=FILE] [record=FILE]
  *                 [ports=N] [to=PORT] [baud=N]
  *
+ * `cable` is no server but two lines that are connected: what is written to one is read from the other.
  * The first word of a key counts; an empty `record=` is none, and then libmodbus writes to its clients itself, as fast as
  * it can. It prints a line `port N` for each port and `pty PATH` for its line, then `ready`. Orders come as lines on the control
  * socket, each answered with `ok` or `no`: `fault …` (fault.c), `well`, `set UNIT TABLE AT VALUE…`, `counts UNIT TABLE AT`,
@@ -45,15 +46,17 @@ static void die(const char *why) {
 
 /* ---- who is connected ---- */
 
-static struct conn *conn_new(int fd) {
+static struct conn *conn_at(int fd, int events) {
     struct conn *c = calloc(1, sizeof *c);
-    c->fd = fd, c->no = ++numbered, c->frames = frames, c->held_tty = -1;
+    c->fd = fd, c->no = ++numbered, c->frames = frames;
     c->next = all;
     all = c;
-    struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+    struct epoll_event e = {.events = events, .data.ptr = c};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &e)) die("epoll");
     return c;
 }
+
+static struct conn *conn_new(int fd) { return conn_at(fd, EPOLLIN); }
 
 /* Closed at once, forgotten when nobody holds it any more. */
 void conn_close(struct conn *c) {
@@ -100,24 +103,33 @@ static void dial(void) {
     redial_at = now_ns() + REDIAL;
 }
 
-static void open_pty(void) {
+/* The other end is left to the tests alone: who looks for holders of a port must not find us. While nobody has it open it
+ * is hung up all the time, so we are told of changes only. */
+static struct conn *open_pty(void) {
     int ours, tty;
     struct termios raw;
     char path[64];
     if (openpty(&ours, &tty, path, NULL, NULL) || tcgetattr(tty, &raw)) die("openpty");
     cfmakeraw(&raw);
     tcsetattr(tty, TCSANOW, &raw);
+    close(tty);
     fcntl(ours, F_SETFL, O_NONBLOCK);
-    struct conn *c = conn_new(ours);
-    c->frames = RTU, c->held_tty = tty;
+    struct conn *c = conn_at(ours, EPOLLIN | EPOLLET);
+    c->frames = RTU, c->line = true;
     printf("pty %s\n", path);
+    return c;
+}
+
+static void open_cable(void) {
+    struct conn *a = open_pty(), *b = open_pty();
+    a->other = b, b->other = a;
 }
 
 /* ---- orders ---- */
 
 static void hang_up(void) {
     for (struct conn *c = all; c; c = c->next)
-        if (!c->listens && !c->control && c->held_tty < 0) conn_close(c);
+        if (!c->listens && !c->control && !c->line) conn_close(c);
 }
 
 static bool counts_line(char *rest) {
@@ -195,9 +207,15 @@ static void ready(struct conn *c) {
     }
     if (c->control) return orders(c);
     if (c->frames == MBAP) return receive(c);
-    int n = read(c->fd, b, sizeof b);
-    if (n > 0) return line_heard(c, b, n, now_ns());
-    if (c->held_tty < 0) conn_close(c);
+    int n;
+    do {
+        n = read(c->fd, b, sizeof b);
+        if (n > 0 && c->other)
+            line_carry(c->other, b, n);
+        else if (n > 0)
+            line_heard(c, b, n, now_ns());
+    } while (n > 0 && c->line && !c->dead);
+    if (n <= 0 && !c->line) conn_close(c);
 }
 
 static void wake_at(int64_t when) {
@@ -250,7 +268,8 @@ static void open_line(int count, char **words) {
     const char *by = word(count, words, "by", "listen");
     if (!strcmp(word(count, words, "frames", "mbap"), "rtu")) frames = RTU;
     line_at(atoi(word(count, words, "baud", "0")));
-    if (!strcmp(by, "pty")) return open_pty();
+    if (!strcmp(by, "pty")) return (void)open_pty();
+    if (!strcmp(by, "cable")) return open_cable();
     if (!strcmp(by, "dial")) {
         dials_to = atoi(word(count, words, "to", "0"));
         return dial();

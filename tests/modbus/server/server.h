@@ -43,8 +43,7 @@ struct unit {
 struct conn {
     int fd, no;
     enum frames frames;
-    bool dead, listens, control;
-    int held_tty; /* our own end of the line, so that it lives while nobody has opened it; -1 on TCP */
+    bool dead, listens, control, line;
     uint8_t in[LONGEST_OUT];
     int have;
     bool early;                        /* the frame began before the line had been silent long enough */
@@ -53,6 +52,7 @@ struct conn {
     int64_t quiet_since, silence;      /* the last byte on the wire; before this frame, how long that was ago */
     uint8_t last[LONGEST_FRAME], kept[LONGEST_OUT]; /* the answer before this one; an answer that waits for the next */
     int last_n, kept_n;
+    struct conn *other; /* the other end of a cable */
     struct conn *next;
 };
 
@@ -80,9 +80,10 @@ struct out {
 /* line.c */
 extern int64_t char_ns, silence_ns; /* 0: as fast as the machine */
 void line_at(int baud);
-int line_baud(int tty);
+int line_baud(int pty);
 void line_heard(struct conn *c, const uint8_t *b, int n, int64_t now);
 int64_t line_say(struct conn *c, struct out *o, int64_t start);
+void line_carry(struct conn *c, const uint8_t *b, int n);
 int64_t line_next(struct conn *all);
 void line_run(struct conn *all, int64_t now);
 void line_forget(struct conn *c);

@@ -22,7 +22,7 @@ impl Chance {
 
     /// Whatever can go wrong and be noticed, of a client that waits for so long. Not an answer to something else whose
     /// frame is right in all: on RTU nobody can tell. Late answers are the most dangerous, so there are more of them.
-    pub fn fault(&mut self, patience: Duration) -> Fault {
+    pub fn fault(&mut self, rtu: bool, patience: Duration) -> Fault {
         let bytes = self.below(6) as u16 + 1;
         match self.below(16) {
             0 => Fault::Mute,
@@ -30,7 +30,8 @@ impl Chance {
             2 => Fault::Fewer(1),
             3 => Fault::wrong_unit(),
             4 => Fault::wrong_function(),
-            5 => Fault::wrong_crc(),
+            5 if rtu => Fault::wrong_crc(),
+            5 => Fault::wrong_transaction(),
             6 => Fault::Truncate(bytes),
             7 => Fault::Noise(self.bytes(bytes)),
             8 => Fault::Tail(self.bytes(bytes)),

@@ -7,12 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::super::{PATIENCE, text};
+use super::Server;
 use nix::fcntl::OFlag;
 use nix::sys::termios::{BaudRate, SetArg, SpecialCharacterIndices, cfmakeraw, cfsetspeed, tcgetattr, tcsetattr};
-use tempfile::TempDir;
-
-use super::super::process::Process;
-use super::super::{PATIENCE, eventually, exists, text};
 
 /// Opened raw, without waiting: [`Tty::read`] waits as long as it is told.
 pub struct Tty(File);
@@ -45,34 +43,20 @@ impl Tty {
     }
 }
 
-/// Two ttys: what is written to one is read from the other. It ends when it is dropped.
-pub struct Cable {
-    folder: TempDir,
-    _socat: Process,
-}
+/// Two ttys: what is written to one is read from the other. Nobody but who opens them holds them.
+pub struct Cable(Server);
 
 impl Cable {
     pub fn new(name: &str) -> Option<Cable> {
-        if !super::installed("socat") {
-            super::skip(name, "socat", "modbus");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let end = |which: &str| format!("pty,raw,echo=0,link={}", folder.path().join(which).display());
-        let mut command = Command::new("socat");
-        command.args([end("a"), end("b")]);
-        let socat = Process::start(command, &folder.path().join("socat.log"));
-        let both = || ["a", "b"].iter().all(|which| exists(&folder.path().join(which)));
-        eventually("the cable is there", || both().then_some(()));
-        Some(Cable { folder, _socat: socat })
+        Server::start(name, &["by=cable"], "").map(Cable)
     }
 
     pub fn a(&self) -> PathBuf {
-        self.folder.path().join("a")
+        self.0.ptys()[0].clone()
     }
 
     pub fn b(&self) -> PathBuf {
-        self.folder.path().join("b")
+        self.0.ptys()[1].clone()
     }
 }
 

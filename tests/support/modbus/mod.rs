@@ -167,8 +167,12 @@ impl Server {
         self.ports()[0]
     }
 
+    pub fn ptys(&self) -> Vec<PathBuf> {
+        self.says("pty").into_iter().map(PathBuf::from).collect()
+    }
+
     pub fn pty(&self) -> PathBuf {
-        self.says("pty")[0].clone().into()
+        self.ptys()[0].clone()
     }
 
     pub fn pid(&self) -> u32 {

@@ -327,12 +327,13 @@ fn the_command_line_shows_the_ports_and_who_holds_them_without_a_daemon() {
     machine.lock_file("ttyUSB0", b"4242\n");
     let root = machine.folder.path().to_str().unwrap();
     let cli = |more: &[&str]| {
-        let ended = dmgw().args(["link", "ports", "--root", root]).args(more).env("COLUMNS", "200").output().unwrap();
+        let ended = dmgw().args(["link", "ports", "--root", root]).args(more).env("COLUMNS", "70").output().unwrap();
         (ended.status.code().unwrap(), support::text(&ended.stdout) + &support::text(&ended.stderr))
     };
     let (code, says) = cli(&[]);
     assert_eq!(code, 0, "{says}");
-    for has in ["FTDI FT232R USB UART (ftdi_sio)", "minicom (process 4242)", FTDI] {
+    let line = format!("port = {FTDI:?}  # ttyUSB0\n");
+    for has in ["FTDI FT232R USB UART (ftdi_sio)", "minicom (process 4242)", &line] {
         assert!(says.contains(has), "{has}: {says}");
     }
     let told: Value = serde_json::from_str(&cli(&["--json"]).1).unwrap();

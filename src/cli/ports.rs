@@ -36,6 +36,10 @@ pub fn ports(place: &Place, root: &Path, json: bool) -> Result<Exit, CliError> {
         return print_json(&shown);
     }
     print(&table_of(&shown.ports));
+    let lines: Vec<String> = shown.ports.iter().map(to_paste).collect();
+    if !lines.is_empty() {
+        print(&format!("\nFor the settings:\n{}", lines.join("\n")));
+    }
     Ok(Exit::Done)
 }
 
@@ -51,9 +55,13 @@ fn table_of(ports: &[PortShown]) -> String {
     if ports.is_empty() {
         return "this machine has no serial port".into();
     }
-    let row =
-        |port: &PortShown| vec![port.found.name.clone(), what(&port.found), told(&port.held_by), port.paste.clone()];
-    table(&["PORT", "WHAT", "HELD BY", "NAME FOR THE SETTINGS"], &ports.iter().map(row).collect::<Vec<_>>(), width())
+    let row = |port: &PortShown| vec![port.found.name.clone(), what(&port.found), told(&port.held_by)];
+    table(&["PORT", "WHAT", "HELD BY"], &ports.iter().map(row).collect::<Vec<_>>(), width())
+}
+
+/// Never cut, however narrow the terminal is.
+fn to_paste(port: &PortShown) -> String {
+    format!("port = {:?}  # {}", port.paste, port.found.name)
 }
 
 /// FTDI FT232R USB UART (ftdi_sio)

@@ -138,15 +138,14 @@ fn driver(steps: &[Step]) -> Option<String> {
 }
 
 fn usb(steps: &[Step]) -> Option<Usb> {
-    let of_usb = || steps.iter().filter(|step| step.is("usb"));
-    let adapter = of_usb().find(|step| step.says("idVendor").is_some())?;
+    let adapter = steps.iter().find(|step| step.says("idVendor").is_some())?;
     Some(Usb {
         vendor: adapter.says("idVendor")?,
         product: adapter.says("idProduct")?,
         maker: adapter.says("manufacturer"),
         model: adapter.says("product"),
         serial: adapter.says("serial"),
-        interface: of_usb().find_map(|step| step.says("bInterfaceNumber")),
+        interface: steps.iter().find_map(|step| step.says("bInterfaceNumber")),
     })
 }
 

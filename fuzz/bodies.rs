@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dmgw::config::Config;
+use dmgw::links::modbus::wire::told::{self, Frames};
+use dmgw::links::modbus::wire::{Asked, Heard, Request, Wrong, answer, rtu, tcp};
 use dmgw::links::modbus::{plan, task, value};
 use dmgw::links::serial::uevent as kernel;
-use dmgw::links::modbus::wire::told::{self, Frames, Way};
-use dmgw::links::modbus::wire::{Asked, Heard, Request, Table, Wrong, answer, rtu, tcp};
 use dmgw::links::sim::plant::Plant;
 use dmgw::links::sim::wire;
 use dmgw::model::record::Entry;
@@ -388,7 +388,7 @@ fn modbus(bytes: &[u8], frames: Frames, heard: fn(&Asked<'_>, &[u8]) -> Heard) -
     let Some(([unit, function, high, low, number], came)) = bytes.split_first_chunk::<5>() else { return false };
     let (request, pdu) = modbus_request(*function, u16::from_be_bytes([*high, *low]), *number);
     let asked = Asked { unit: *unit, request: &request, pdu: &pdu };
-    told::told(frames, Way::In, came);
+    told::told(frames, told::Way::In, came);
     rtu::ended(&asked, came);
     let Heard::Whole { from, pdu } = heard(&asked, came) else { return false };
     assert_eq!(told::inside(frames, &came[from..]), Some((*unit, &came[pdu.clone()])));

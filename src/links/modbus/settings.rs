@@ -56,3 +56,53 @@ section! {
         bus: bus::Settings = bus::Settings::default() => within bus::Settings;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{At, Faults, Origin, Section, Sources, parse};
+    use crate::links::serial::Line;
+    use crate::units::Span;
+
+    fn read(text: &str) -> (Option<Rtu>, String) {
+        let (mut sources, mut faults) = (Sources::default(), Faults::default());
+        sources.add(Origin::File("a.toml".into()), text.into());
+        let table = parse::parse(&sources, 0, &mut faults);
+        (Rtu::read(&table, At::default(), &mut faults), faults.show(&sources))
+    }
+
+    fn line(of: &Rtu) -> String {
+        let Rtu { baud, parity, data_bits, stop_bits, .. } = *of;
+        Line { baud, parity, data_bits, stop_bits }.to_string()
+    }
+
+    #[test]
+    fn a_port_alone_is_enough_and_all_can_be_said() {
+        let (read_so, told) = read("port = \"/dev/ttyS0\"");
+        assert_eq!((line(&read_so.unwrap()).as_str(), told.as_str()), ("9600 8N1", ""));
+        let (settings, told) = read(
+            "port = \"usb:0403:6001\"\nbaud = \"10417 exactly\"\nparity = \"odd\"\ndata_bits = 7\nstop_bits = 2\n\
+             rs485 = { rts_on_send = \"low\", delay_after_send = \"2ms\" }",
+        );
+        let settings = settings.unwrap_or_else(|| panic!("{told}"));
+        assert_eq!((line(&settings).as_str(), told.as_str()), ("10417 7O2", ""));
+        assert_eq!(settings.rs485.unwrap().delay_after_send, Span::millis(2));
+    }
+
+    #[test]
+    fn slips_are_told_with_what_was_meant() {
+        for (text, says) in [
+            ("port = \"ttyUSB0\"", "/dev/ttyUSB0"),
+            ("port = \"/dev/ttyUSB0\"\nbaud = 19201", "19200"),
+            ("port = \"/dev/ttyUSB0\"\nparity = \"evne\"", "even"),
+            ("port = \"/dev/ttyUSB0\"\nbuad = 19200", "baud"),
+            ("port = \"/dev/ttyUSB0\"\nbaud = 9000000", "from 50 to 4000000"),
+            ("port = \"/dev/ttyUSB0\"\nstop_bits = 3", "2"),
+            ("port = \"/dev/ttyUSB0\"\nrs485 = { delay_after_send = \"101ms\" }", "100ms"),
+            ("baud = 9600", "port is missing"),
+        ] {
+            let told = read(text).1;
+            assert!(told.contains(says), "{text}: {told}");
+        }
+    }
+}

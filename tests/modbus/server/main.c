@@ -250,6 +250,12 @@ static void turn(void) {
     bury();
 }
 
+/* So that the log of a test tells why it is alone. */
+static void killed(int by) {
+    dprintf(2, "ended by signal %d\n", by);
+    _exit(1);
+}
+
 static const char *word(int count, char **words, const char *key, const char *otherwise) {
     size_t length = strlen(key);
     for (int i = 1; i < count; i++)
@@ -280,6 +286,7 @@ static void open_line(int count, char **words) {
 int main(int count, char **words) {
     const char *control = word(count, words, "control", NULL);
     signal(SIGPIPE, SIG_IGN);
+    for (const int *s = (int[]){SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGTERM, SIGHUP, 0}; *s; s++) signal(*s, killed);
     epoll = epoll_create1(EPOLL_CLOEXEC);
     timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     struct epoll_event rings = {.events = EPOLLIN};

@@ -188,7 +188,8 @@ impl Server {
     /// Obeyed when this returns.
     #[track_caller]
     pub fn order(&self, line: &str) {
-        let mut control = UnixStream::connect(self.folder.path().join("control")).unwrap();
+        let control = UnixStream::connect(self.folder.path().join("control"));
+        let mut control = control.unwrap_or_else(|e| panic!("the Modbus server is gone ({e}): {}", self.process.log()));
         writeln!(control, "{line}").unwrap();
         let mut answer = String::new();
         BufReader::new(control).read_line(&mut answer).unwrap();

@@ -4,6 +4,7 @@
 //! serial line for as long as a frame needs to end. Every wait has an end.
 
 use std::io;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,6 +65,15 @@ impl Line {
         }
     }
 
+    /// What is there by then; what is there now, where that is past. A timer would take a millisecond even for nothing.
+    async fn read_by(&mut self, until: Instant) -> Option<Result<(), String>> {
+        if until > Instant::now() {
+            return timeout_at(until, self.read()).await.ok();
+        }
+        let read = std::pin::pin!(self.read());
+        once(read).await
+    }
+
     fn throw_away(&mut self) {
         self.tracer.tell(self.framing.frames(), Way::In, &self.heard, || Made::Stray);
         self.heard.clear();
@@ -100,10 +110,10 @@ impl Line {
     pub async fn ready(&mut self) -> Result<(), Unready> {
         let babble = Instant::now() + BABBLE + self.silence;
         loop {
-            match timeout_at(self.last + self.silence, self.read()).await {
-                Err(_) => break,
-                Ok(Err(why)) => return Err(Unready::Gone(why)),
-                Ok(Ok(())) => self.spoke(),
+            match self.read_by(self.last + self.silence).await {
+                None => break,
+                Some(Err(why)) => return Err(Unready::Gone(why)),
+                Some(Ok(())) => self.spoke(),
             }
             if !self.bears_noise() {
                 return Err(Unready::Gone("it said what nobody had asked for".into()));
@@ -197,7 +207,7 @@ impl Line {
     /// Whether more came, within the silence that must follow a frame.
     async fn followed(&mut self) -> bool {
         // Where the port ends behind a whole answer, that is for the next request.
-        matches!(timeout(self.framing.silence(), self.read()).await, Ok(Ok(())))
+        matches!(self.read_by(Instant::now() + self.framing.silence()).await, Some(Ok(())))
     }
 }
 
@@ -211,4 +221,13 @@ impl Answered {
     pub fn pdu(&self) -> &[u8] {
         self.frame.get(self.pdu.clone()).unwrap_or_default()
     }
+}
+
+/// What a future comes to without waiting.
+async fn once<T>(mut future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    std::future::poll_fn(|waker| match future.as_mut().poll(waker) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }

@@ -136,3 +136,26 @@ fn a_line_of_a_serial_port_is_read_and_written_as_well() {
     eventually("it reads so", || (value(&gateway, "two", "a.0.set") == Some(json!(7))).then_some(()));
     assert!(server.refused().is_empty(), "no frame came too soon after another: {:?}", server.refused());
 }
+
+#[test]
+fn units_that_nobody_named_are_found_and_recognised_by_what_only_they_show() {
+    let Some(server) = Server::tcp("units_that_nobody_named_are_found", "1,3") else { return };
+    let at = format!("127.0.0.1:{}", server.port());
+    // Register 10 of unit 1 holds 266, of unit 3 it holds 778.
+    let gateway = started(&format!(
+        "[clock]\ntrust = \"always\"\n[link.bus]\nevery = \"200ms\"\n\
+         modbus-tcp = {{ at = {at:?}, units = \"1-4\", bus = {{ timeout = \"200ms\" }} }}\n\
+         [profile.odd]\nmaker = \"acme\"\nmodel = \"O-3\"\nmatch = [{{ hardware = \"acme O*\" }}]\n\
+         [profile.odd.modbus]\nprobe = [{{ holding = 10, equals = 778 }}]\n\
+         [profile.odd.point.\"a.first\"]\nmodbus = {{ holding = 10 }}\n"
+    ));
+    assert!(gateway.cli(&["link", "discover", "bus"]).status.success());
+    let found = || gateway.get("/v1/devices").ok()["devices"].as_array().cloned().unwrap_or_default();
+    let of = |address: &str| found().into_iter().find(|device| device["address"] == address);
+    let third = eventually("the third is found and recognised", || of("3").filter(|third| third["profile"] == "odd"));
+    let id = third["id"].as_str().unwrap().to_owned();
+    eventually("it is read", || (value(&gateway, &id, "a.0.first") == Some(json!(778))).then_some(()));
+    let first = eventually("the first is found", || of("1"));
+    assert!(first["profile"].is_null(), "it shows no sign: {first}");
+    assert_eq!(found().len(), 2, "nobody is at 2 and 4");
+}

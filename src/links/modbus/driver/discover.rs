@@ -42,9 +42,9 @@ impl Driver {
         let (mut about, mut identities) = (About::default(), Vec::new());
         let objects = identify(&self.bus, no, 1, Instant::now() + PATIENCE, Urgency::Poll).await.unwrap_or_default();
         shown(&objects, &mut about);
-        if let Some(profile) = self.shows_signs(no).await {
+        if let Some((name, profile)) = self.shows_signs(no).await {
             let named = [&profile.maker, &profile.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-            about.hardware = about.hardware.or((!named.is_empty()).then_some(named));
+            about.hardware = about.hardware.or(Some(if named.is_empty() { name.to_string() } else { named }));
             let speaks = profile.modbus.as_deref().cloned().unwrap_or_default();
             let maker = profile.maker.as_deref().unwrap_or("modbus").to_lowercase().replace(' ', "-");
             if let Some(serial) = self.text_at(no, &speaks, speaks.serial.as_deref()).await {
@@ -62,7 +62,7 @@ impl Driver {
     }
 
     /// The first profile all of whose signs the unit shows.
-    async fn shows_signs(&self, no: u8) -> Option<Arc<Profile>> {
+    async fn shows_signs(&self, no: u8) -> Option<(Name, Arc<Profile>)> {
         let profiles = (self.readers.profiles)();
         let mut read = BTreeMap::new();
         for shaped in profiles.values() {
@@ -74,7 +74,7 @@ impl Driver {
                 all = all && self.shows(no, speaks, probe, &mut read).await;
             }
             if all {
-                return Some(shaped.profile.clone());
+                return Some((shaped.name.clone(), shaped.profile.clone()));
             }
         }
         None

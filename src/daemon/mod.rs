@@ -275,17 +275,20 @@ async fn closed<T>(
     mut loop_ended: oneshot::Receiver<T>,
     pulse: &Pulse,
 ) -> Result<Result<T, RecvError>, Elapsed> {
-    let last = end + LONGEST_STOP;
+    let (last, mut quiet_since) = (end + LONGEST_STOP, Instant::now());
     let mut before = pulse.beat();
     loop {
         let closed = tokio::time::timeout_at(end, &mut loop_ended).await;
         let beat = pulse.beat();
-        if closed.is_ok() || beat == before || end >= last {
+        if beat != std::mem::replace(&mut before, beat) {
+            quiet_since = Instant::now();
+        }
+        // One operation that began with the stop may still be on its way.
+        if closed.is_ok() || quiet_since.elapsed() >= DISK_QUIET || end >= last {
             return closed;
         }
         tracing::info!("the disk is slow; waiting for it");
-        before = beat;
-        end = Instant::now() + DISK_QUIET;
+        end = quiet_since + DISK_QUIET;
     }
 }
 

@@ -25,6 +25,9 @@ modbus = { holding = 5000 }
 [profile.rig.point."a.set"]
 access = "read-write"
 modbus = { holding = 20, read_back = true }
+[profile.rig.point."a.level"]
+access = "read-write"
+modbus = { holding = 22, type = "f32", read_back = true }
 "#;
 
 fn settings(link: &str) -> String {
@@ -75,7 +78,7 @@ fn units_are_read_by_their_profile_in_few_requests_and_a_register_that_is_not_th
         let looks =
             server.asked().into_iter().filter(|asked| asked.unit == 1).map(|asked| (asked.address, asked.count));
         let last: Vec<(u16, u16)> = looks.rev().take(8).collect();
-        (last.len() == 8 && last.iter().all(|look| [(10, 11), (400, 1)].contains(look))).then_some(())
+        (last.len() == 8 && last.iter().all(|look| [(10, 14), (400, 1)].contains(look))).then_some(())
     });
 }
 
@@ -90,6 +93,9 @@ fn a_write_reaches_the_unit_once_and_is_read_back() {
         server.asked().into_iter().filter(|asked| asked.function == 6 || asked.function == 16).collect();
     assert_eq!(writes.len(), 1, "{writes:?}");
     eventually("it reads so", || (value(&gateway, "one", "a.0.set") == Some(json!(4711))).then_some(()));
+    // A register holds less of it than was said; what reads back is what a register can hold.
+    let done = gateway.cli(&["write", "one", "a.0.level", "3.3"]);
+    assert!(done.status.success(), "{done:?}");
 }
 
 #[test]
@@ -102,9 +108,13 @@ fn a_write_that_is_not_answered_is_unknown_and_one_that_is_refused_has_failed() 
     assert_eq!(lost.status.code(), Some(3), "{lost:?}");
     server.well();
     eventually("it is read again", || (gateway.get("/v1/devices/one").ok()["connectivity"] == "up").then_some(()));
-    server.fault(On::all().unit(1).at(20, 20), Fault::Exception(4));
-    let refused = gateway.cli(&["write", "one", "a.0.set", "1"]);
-    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    // 11: a gateway has passed it on, and the unit was silent. 10: it knows no way there. 4: the unit failed.
+    for (exception, exit) in [(11, 3), (10, 1), (4, 1)] {
+        server.fault(On::all().unit(1).at(20, 20), Fault::Exception(exception));
+        let ended = gateway.cli(&["write", "one", "a.0.set", "1"]);
+        assert_eq!(ended.status.code(), Some(exit), "{exception}: {ended:?}");
+        server.well();
+    }
 }
 
 #[test]

@@ -210,6 +210,10 @@ impl Task {
                 return Some(self.lost(why));
             }
         }
+        // Whoever asked has given up meanwhile, and was told that nobody knows: then it had better not go out.
+        if job.reply.is_closed() {
+            return None;
+        }
         if Instant::now() > job.until {
             answer(job, Err(Wrong::NotSent("its time was over before the bus was free".into())));
             return None;

@@ -6,8 +6,13 @@ use super::{Driver, lock};
 use crate::links::modbus::bus::Standing;
 use crate::links::runner::Notice;
 
-/// Ends the channel of notices when the runner leaves: it holds the last of its senders.
+/// Closes the channel of notices when the runner leaves.
 pub(super) async fn run(driver: Arc<Driver>) {
+    attend(&driver).await;
+    lock(&driver.notices).take();
+}
+
+async fn attend(driver: &Driver) {
     let mut standing = driver.bus.standing();
     standing.mark_changed();
     let mut attached = false;
@@ -53,7 +58,8 @@ impl Driver {
     }
 
     pub(super) async fn tell(&self, notice: Notice) {
+        let Some(notices) = lock(&self.notices).clone() else { return };
         // The runner has gone: nobody wants to know.
-        let _ = self.notices.send(notice).await;
+        let _ = notices.send(notice).await;
     }
 }

@@ -15,6 +15,7 @@ use crate::links::modbus::bus::identify::identify;
 use crate::links::modbus::value::{self, Got};
 use crate::links::modbus::wire::{Answer, Identity as Objects, Request};
 use crate::links::runner::Notice;
+use crate::model::about::LONGEST_TEXT;
 use crate::model::{About, Address, Identity, IdentityKind, Name, Proof, Sighting, Value};
 use crate::profile::Profile;
 use crate::profile::modbus::{Probe, Register, Speaks};
@@ -26,10 +27,12 @@ const REVISION: u8 = 2;
 
 impl Driver {
     pub(super) async fn look_around(&self) {
+        // One that is under way finds what another would.
+        let Ok(_alone) = self.looking.try_lock() else { return };
         for no in self.wanted.iter() {
             let Ok(address) = Address::new(&no.to_string()) else { continue };
             // Who is read already is there; and asking it anew would tell nothing.
-            let is_known = lock(&self.units).contains_key(&address);
+            let is_known = lock(&self.units).get(&address).is_some_and(|known| known.kind.is_some());
             let unit = Unit { no, kind: None, blocks: Mutex::default() };
             if !is_known && self.is_there(&unit, Urgency::Poll).await.is_ok() {
                 let sighting = self.who_is(no, address).await;
@@ -44,7 +47,7 @@ impl Driver {
         shown(&objects, &mut about);
         if let Some((name, profile)) = self.shows_signs(no).await {
             let named = [&profile.maker, &profile.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-            about.hardware = about.hardware.or(Some(if named.is_empty() { name.to_string() } else { named }));
+            about.hardware = about.hardware.or(Some(if named.is_empty() { name.to_string() } else { cut(&named) }));
             let speaks = profile.modbus.as_deref().cloned().unwrap_or_default();
             let maker = profile.maker.as_deref().unwrap_or("modbus").to_lowercase().replace(' ', "-");
             if let Some(serial) = self.text_at(no, &speaks, speaks.serial.as_deref()).await {
@@ -93,9 +96,11 @@ impl Driver {
 
     async fn text_at(&self, no: u8, speaks: &Speaks, register: Option<&Register>) -> Option<String> {
         match self.value_at(no, speaks, register?).await? {
-            Value::Text(text) if text.is_empty() => None,
-            Value::Text(text) => Some(text.to_string()),
-            other => Some(other.to_string()),
+            Value::Text(text) => Some(cut(&text)).filter(|text| !text.is_empty()),
+            // Never given a number: all of them have this one.
+            Value::Uint(0) | Value::Int(0 | -1) => None,
+            Value::Uint(number) if [u16::MAX.into(), u32::MAX.into(), u64::MAX].contains(&number) => None,
+            other => Some(cut(&other.to_string())),
         }
     }
 
@@ -110,14 +115,25 @@ impl Driver {
     }
 }
 
+/// As much as is kept of a text.
+fn cut(text: &str) -> String {
+    let mut kept = String::new();
+    for c in text.trim().chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > LONGEST_TEXT {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.trim().to_owned()
+}
+
 fn shown(objects: &Objects, about: &mut About) {
     let text = |wanted: u8| {
         let (_, bytes) = objects.objects.iter().find(|(no, _)| *no == wanted)?;
-        let text: String = String::from_utf8_lossy(bytes).chars().filter(|c| !c.is_control()).collect();
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+        Some(cut(&String::from_utf8_lossy(bytes))).filter(|text| !text.is_empty())
     };
     let named: Vec<String> = [text(MAKER), text(MODEL)].into_iter().flatten().collect();
-    about.hardware = (!named.is_empty()).then(|| named.join(" "));
+    about.hardware = (!named.is_empty()).then(|| cut(&named.join(" ")));
     if let (Some(revision), Ok(firmware)) = (text(REVISION), Name::new("firmware")) {
         about.versions.insert(firmware, revision);
     }

@@ -76,7 +76,10 @@ struct Driver {
     changed: Mutex<BTreeMap<Address, Arc<Capabilities>>>,
     to_tell: Notify,
     leaving: Notify,
-    notices: mpsc::Sender<Notice>,
+    /// One look around at a time.
+    looking: tokio::sync::Mutex<()>,
+    /// None: the link is leaving.
+    notices: Mutex<Option<mpsc::Sender<Notice>>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,14 +108,20 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
         changed: Mutex::default(),
         to_tell: Notify::new(),
         leaving: Notify::new(),
-        notices: to_runner,
+        looking: tokio::sync::Mutex::default(),
+        notices: Mutex::new(Some(to_runner)),
     });
     let mut tasks = JoinSet::new();
-    tasks.spawn(task);
     tasks.spawn(attending::run(driver.clone()));
+    let mut bus = tokio::spawn(task);
     // The bus has its own deadlines, and its pauses after silence.
     let pace = Pace { lanes: LANES, timeout: READ, retries: 0, pause: Duration::ZERO, slowest, beside: true };
-    runner::run(seam, credits, pace, driver, notices).await;
+    tokio::select! {
+        () = runner::run(seam, credits, pace, driver, notices) => {}
+        // It ends by itself only where it fails; without it there is no link, and whoever runs the link starts it anew.
+        ended = &mut bus => tracing::error!("the bus of a Modbus link has failed: {ended:?}"),
+    }
+    bus.abort();
     tasks.shutdown().await;
 }
 
@@ -150,16 +159,19 @@ impl Polled for Driver {
         let Ok(no) = number(address) else { return };
         let shaped = profile.and_then(|name| (self.readers.profiles)().get(name).cloned());
         let mut units = lock(&self.units);
+        let known = units.get(address).cloned();
         let same = |known: &Arc<Unit>| known.kind.as_ref().map(|kind| &kind.shaped) == shaped.as_ref();
-        if units.get(address).is_some_and(same) {
-            return;
-        }
-        let kind = shaped.map(Kind::new).filter(|kind| !kind.spots.is_empty());
-        if let Some(kind) = &kind {
-            lock(&self.changed).insert(address.clone(), kind.given.clone());
+        let unit = known.clone().filter(same).unwrap_or_else(|| {
+            let kind = shaped.map(Kind::new).filter(|kind| !kind.spots.is_empty());
+            Arc::new(Unit { no, kind, blocks: Mutex::default() })
+        });
+        // Told each time: another device may be meant now, and who knows it already takes no note of it.
+        let given = unit.kind.as_ref().map(|kind| kind.given.clone());
+        if given.is_some() || known.is_some_and(|known| known.kind.is_some()) {
+            lock(&self.changed).insert(address.clone(), given.unwrap_or_default());
             self.to_tell.notify_one();
         }
-        units.insert(address.clone(), Arc::new(Unit { no, kind, blocks: Mutex::default() }));
+        units.insert(address.clone(), unit);
     }
 
     /// Units speak only when they are asked.

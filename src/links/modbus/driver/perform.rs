@@ -6,13 +6,16 @@ use super::{Driver, Unit};
 use crate::links::modbus::bus::Urgency;
 use crate::links::modbus::task::{self, Task};
 use crate::links::modbus::value::{self, Got, Writing};
-use crate::links::modbus::wire::{Answer, Request, Wrong};
+use crate::links::modbus::wire::{Answer, Exception, Request, Wrong};
 use crate::model::{Operation, Outcome, PointPath, Value};
 use crate::profile::modbus::{Spot, Table};
 
 /// Why an operation stopped.
 enum Stop {
+    /// Nothing was to be changed by what went wrong.
     Wrong(Wrong),
+    /// A request that writes.
+    Writing(Wrong),
     /// What was written does not stand there.
     Differs(String),
 }
@@ -78,7 +81,7 @@ impl Driver {
             }
             _ => writing,
         };
-        self.ask(unit.no, request(writing), Urgency::Command).await?;
+        self.ask(unit.no, request(writing), Urgency::Command).await.map_err(Stop::Writing)?;
         *wrote = true;
         match read_back {
             Some((spot, value)) => self.stands(unit, &spot, &value).await,
@@ -94,13 +97,24 @@ impl Driver {
             Answer::Words(words) => value::read(spot, Got::Words(words)),
             _ => return no_words(),
         };
-        let as_written = wanted.clone().into_kind(spot.kind()).unwrap_or_else(|_| wanted.clone());
+        let as_written = as_written(spot, wanted);
         match read {
             Ok(read) if read == as_written => Ok(()),
             Ok(read) => Err(Stop::Differs(format!("{wanted} was written, and {read} stands there afterwards"))),
             Err(unread) => Err(Stop::Differs(format!("{wanted} was written, and afterwards {unread}"))),
         }
     }
+}
+
+/// What reads back where this was written: registers hold less of some values than was said.
+fn as_written(spot: &Spot, wanted: &Value) -> Value {
+    let read = match value::write(spot, wanted) {
+        Ok(Writing::Register { value, .. }) => value::read(spot, Got::Words(&[value])),
+        Ok(Writing::Registers { values, .. }) => value::read(spot, Got::Words(&values)),
+        // Bits and whole numbers stand there as they were said.
+        _ => return wanted.clone().into_kind(spot.kind()).unwrap_or_else(|_| wanted.clone()),
+    };
+    read.unwrap_or_else(|_| wanted.clone())
 }
 
 fn no_words<T>() -> Result<T, Stop> {
@@ -129,8 +143,19 @@ fn outcome(stop: Stop, wrote: bool) -> Outcome {
     };
     match stop {
         Stop::Wrong(Wrong::NotSent(why)) if !wrote => Outcome::NotSent(why),
-        Stop::Wrong(wrong @ (Wrong::Exception(_) | Wrong::NotSent(_))) => Outcome::Failed(done(wrong.to_string())),
-        Stop::Wrong(wrong) => Outcome::Lost(done(wrong.to_string())),
+        Stop::Writing(Wrong::NotSent(why)) if !wrote => Outcome::NotSent(why),
+        Stop::Writing(wrong @ Wrong::Exception(Exception::NoPath)) if !wrote => Outcome::NotSent(wrong.to_string()),
+        // It was passed on, or taken: what came of it nobody has said.
+        Stop::Writing(wrong @ Wrong::Exception(Exception::NoAnswer | Exception::Acknowledge)) => {
+            Outcome::Lost(done(wrong.to_string()))
+        }
+        // The unit is not there: it has said nothing.
+        Stop::Wrong(wrong @ Wrong::Exception(exception)) if exception.is_of_gateway() => {
+            Outcome::Lost(done(wrong.to_string()))
+        }
+        Stop::Wrong(wrong @ (Wrong::Exception(_) | Wrong::NotSent(_)))
+        | Stop::Writing(wrong @ (Wrong::Exception(_) | Wrong::NotSent(_))) => Outcome::Failed(done(wrong.to_string())),
+        Stop::Wrong(wrong) | Stop::Writing(wrong) => Outcome::Lost(done(wrong.to_string())),
         Stop::Differs(why) => Outcome::Failed(done(why)),
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use dmgw::links::modbus::plan::load::{Line, share};
 use dmgw::links::modbus::plan::{Block, Bounds, Request, requests};
 use dmgw::links::modbus::value::{self, Got, Writing};
+use dmgw::links::modbus::wire::timing::Pace;
 use dmgw::model::{Boot, ClockQuality, Mono, Name, Now, OperationKind, PointPath, Quality, Value, Wall};
 use dmgw::profile::modbus::{Spot, Table, capabilities_of};
 use dmgw::profile::{Converter, Given, Kept, Profile, Raw, Shaped, text};
@@ -228,7 +229,7 @@ fn a_probe_of_the_em24_is_no_part_of_another_point() {
 /// At 9600 baud, where a device thinks for a tenth of a second.
 fn bus_load(profile: &Profile, points: &[(PointPath, Spot, Duration)]) -> f64 {
     let pause = profile.modbus.as_deref().unwrap().pause.0;
-    let line = Line { baud: 9_600, bits: 11, thinks: Duration::from_millis(100), pause };
+    let line = Line { pace: Pace { baud: 9_600, bits: 11 }, thinks: Duration::from_millis(100), pause };
     let mut periods: BTreeMap<Duration, Vec<Spot>> = BTreeMap::new();
     points.iter().for_each(|(_, spot, every)| periods.entry(*every).or_default().push(*spot));
     let sent: Vec<(Request, Duration)> = periods

@@ -21,6 +21,7 @@
 //! One file or folder here, one variant of [`Driver`], one arm in [`run`]. A driver that asks its devices in turn
 //! implements [`runner::Polled`] and leaves the rest to [`runner::run`], which keeps the rules above.
 
+pub mod backoff;
 pub mod chance;
 pub mod modbus;
 pub mod own;

@@ -2,7 +2,6 @@
 //! on is added; where only the unit of the power is another, it is converted.
 
 use super::energy::Energy;
-use super::modbus::Speaks;
 use super::sections::{Counter, Known};
 use super::shaped::Shaped;
 use super::unit;
@@ -34,8 +33,7 @@ impl Shaped {
 
     /// Where a device keeps what it counts. Nothing where that is not said in registers.
     fn registers_of(&self, no: usize) -> String {
-        let plain = Speaks::default();
-        let speaks = self.profile.modbus.as_deref().unwrap_or(&plain);
+        let speaks = self.profile.speaks();
         let at = |raw: &PointPath| {
             let register = self.becomes(raw).find_map(|no| self.points[no].1.modbus.as_deref())?;
             speaks.spot(register).map(|spot| format!(" {} {} {}", spot.table, spot.at, spot.form))

@@ -41,8 +41,7 @@ pub fn tasks(
     operation: &Operation,
     now: Option<Wall>,
 ) -> Result<Vec<Task>, Refused> {
-    let plain = Speaks::default();
-    let asking = Asking { shaped, given, speaks: shaped.profile.modbus.as_deref().unwrap_or(&plain), now };
+    let asking = Asking { shaped, given, speaks: shaped.profile.speaks(), now };
     match operation {
         Operation::Read { points } => Ok(vec![Task::Read(points.clone())]),
         Operation::Write { point, value } => Ok(vec![asking.to_point(point, value)?]),

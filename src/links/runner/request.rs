@@ -8,8 +8,12 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::polled::{Miss, Polled, Seen};
 use super::{Begun, Pace, Runner, Waiting};
 use crate::links::EngineGone;
+use crate::links::backoff::Backoff;
 use crate::links::chance::Chance;
 use crate::model::{Address, DeviceNo, Operation, Outcome, PointPath};
+
+/// Between two tries of a read.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 pub enum Answered {
     Read(Result<Vec<Seen>, Miss>),
@@ -151,14 +155,12 @@ async fn read<P: Polled>(
     points: Vec<PointPath>,
     pace: Pace,
 ) -> (Result<Vec<Seen>, Miss>, Vec<PointPath>) {
-    let mut chance = Chance::of(0, address.as_str());
-    let mut pause = pace.pause;
+    let mut backoff = Backoff::new(pace.pause, LONGEST_PAUSE, Chance::of(0, address.as_str()));
     for _ in 0..pace.retries {
         if let Ok(Ok(seen)) = timeout(pace.timeout, polled.read(&address, &points)).await {
             return (Ok(seen), points);
         }
-        sleep(pause.mul_f64(0.75 + 0.5 * chance.share())).await;
-        pause = pause.saturating_mul(2).min(Duration::from_secs(5));
+        sleep(backoff.pause()).await;
     }
     let seen = timeout(pace.timeout, polled.read(&address, &points)).await;
     (seen.unwrap_or_else(|_| Err(Miss("no answer in time".into()))), points)

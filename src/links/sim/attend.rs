@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::lines::Lines;
 use super::port::{LINES, Port, seen};
 use super::wire::{FromPlant, Shown, ToPlant, VERSION, parse_line, write_line};
+use crate::links::backoff::Backoff;
 use crate::links::chance::Chance;
 use crate::links::proof::Proofs;
 use crate::links::runner::{Notice, Polled};
@@ -47,8 +48,8 @@ enum Ended {
 
 /// Ends when told to leave, or when the runner has ended.
 pub async fn run(socket: PathBuf, port: Arc<Port>, proofs: Proofs, notices: mpsc::Sender<Notice>) {
-    let mut pause = FIRST_PAUSE;
-    let mut chance = Chance::of(u64::from(std::process::id()), &socket.to_string_lossy());
+    let chance = Chance::of(u64::from(std::process::id()), &socket.to_string_lossy());
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, chance);
     let leaving = port.leaving.notified();
     tokio::pin!(leaving);
     loop {
@@ -59,7 +60,7 @@ pub async fn run(socket: PathBuf, port: Arc<Port>, proofs: Proofs, notices: mpsc
         let why = match connection {
             Err(why) => why,
             Ok((lines, to_plant)) => {
-                pause = FIRST_PAUSE;
+                backoff.reset();
                 let why = converse(lines, to_plant, &port, &proofs, &notices).await;
                 port.detach();
                 tell_late(&port, &notices).await;
@@ -70,10 +71,9 @@ pub async fn run(socket: PathBuf, port: Arc<Port>, proofs: Proofs, notices: mpsc
             return;
         }
         tokio::select! {
-            () = sleep(pause.mul_f64(0.75 + 0.5 * chance.share())) => {}
+            () = sleep(backoff.pause()) => {}
             () = &mut leaving => return,
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

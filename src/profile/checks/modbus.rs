@@ -24,22 +24,18 @@ impl Look<'_> {
             self.go_to(self.at(&["modbus"]));
             self.speaks(speaks);
         }
-        let speaks = self.speaks_so();
+        let speaks = self.profile.speaks();
         for (path, known) in &self.profile.point {
             if let Some(register) = known.modbus.as_deref() {
                 self.go_to(self.of_point(path, ""));
                 let at = self.of_point(path, "modbus");
-                self.register(&speaks, &Row { register, at });
-                self.fits_its_point(&speaks, path, known, register);
+                self.register(speaks, &Row { register, at });
+                self.fits_its_point(speaks, path, known, register);
             }
         }
         self.go_to(self.extends);
         self.one_register_a_name();
-        self.across(&speaks);
-    }
-
-    pub(super) fn speaks_so(&self) -> Speaks {
-        self.profile.modbus.as_deref().cloned().unwrap_or_default()
+        self.across(speaks);
     }
 
     fn speaks(&mut self, speaks: &Speaks) {

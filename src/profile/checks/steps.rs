@@ -29,7 +29,7 @@ const MAPPED: [OperationKind; 15] = [
 
 impl Look<'_> {
     pub(super) fn steps(&mut self) {
-        let speaks = self.speaks_so();
+        let speaks = self.profile.speaks();
         for (kind, wanted) in self.profile.operation.iter().filter(|(_, wanted)| !wanted.modbus.is_empty()) {
             self.go_to(self.at(&["operation", &kind.name()]));
             let at = self.value_at(&["operation", &kind.name(), "modbus"]);
@@ -40,7 +40,7 @@ impl Look<'_> {
             } else if wanted.modbus.len() > MOST_STEPS {
                 self.say(at, format!("there are {} steps; an operation has at most {MOST_STEPS}", wanted.modbus.len()));
             } else {
-                wanted.modbus.iter().for_each(|step| self.step(&speaks, *kind, step, at));
+                wanted.modbus.iter().for_each(|step| self.step(speaks, *kind, step, at));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What a device gives by its registers, before its profile makes something of it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::{Speaks, Spot};
 use crate::model::device::Capabilities;
@@ -9,10 +10,15 @@ use crate::profile::sections::{Known, Profile};
 use crate::profile::shaped::raw_path;
 
 impl Profile {
+    /// How such a device is spoken to, where nothing is said too.
+    pub fn speaks(&self) -> &Speaks {
+        static PLAIN: LazyLock<Speaks> = LazyLock::new(Speaks::default);
+        self.modbus.as_deref().unwrap_or(&PLAIN)
+    }
+
     /// Where each point of the link stands. Two points that have one raw point have one register.
     pub fn spots(&self) -> BTreeMap<&PointPath, Spot> {
-        let plain = Speaks::default();
-        let speaks = self.modbus.as_deref().unwrap_or(&plain);
+        let speaks = self.speaks();
         let spot = |(path, known): (_, &Known)| {
             let spot = speaks.spot(known.modbus.as_deref()?)?;
             Some((path, spot))

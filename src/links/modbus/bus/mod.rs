@@ -18,7 +18,6 @@
 //! polls. A write goes out once, unless its unit said that it was busy and did not take it.
 
 mod aside;
-mod backoff;
 mod codec;
 pub mod count;
 pub mod identify;

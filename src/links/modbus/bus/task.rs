@@ -8,15 +8,18 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::aside::Aside;
-use super::backoff::Backoff;
 use super::codec::Codec;
 use super::line::{Line, Unready};
 use super::open::{Opened, Opens};
 use super::settings::{Framing, Manner};
 use super::{Control, Job, Shared, Standing};
+use crate::links::backoff::Backoff;
+use crate::links::chance::Chance;
 use crate::links::modbus::wire::{Answer, Exception, Wrong};
 use crate::units::show_span;
 
+/// Before what has failed is tried again for the first time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// A request for which the port was found gone so often is not sent.
 const FOUND_GONE: u8 = 3;
 
@@ -62,7 +65,7 @@ impl Task {
     ) -> Task {
         Task {
             codec: Codec::new(manner.framing.frames()),
-            backoff: Backoff::new(manner.slowest, u64::from(std::process::id())),
+            backoff: Backoff::new(FIRST_PAUSE, manner.slowest, Chance::new(u64::from(std::process::id()))),
             manner,
             opener,
             commands,

@@ -12,8 +12,7 @@ use tokio::time::Instant;
 use super::{Driver, PATIENCE, Unit, lock};
 use crate::links::modbus::bus::Urgency;
 use crate::links::modbus::bus::identify::identify;
-use crate::links::modbus::value::{self, Got};
-use crate::links::modbus::wire::{Answer, Identity as Objects, Request};
+use crate::links::modbus::wire::Identity as Objects;
 use crate::links::runner::Notice;
 use crate::model::about::LONGEST_TEXT;
 use crate::model::{About, Address, Identity, IdentityKind, Name, Proof, Sighting, Value};
@@ -48,14 +47,14 @@ impl Driver {
         if let Some((name, profile)) = self.shows_signs(no).await {
             let named = [&profile.maker, &profile.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
             about.hardware = about.hardware.or(Some(if named.is_empty() { name.to_string() } else { cut(&named) }));
-            let speaks = profile.modbus.as_deref().cloned().unwrap_or_default();
+            let speaks = profile.speaks();
             let maker = profile.maker.as_deref().unwrap_or("modbus").to_lowercase().replace(' ', "-");
-            if let Some(serial) = self.text_at(no, &speaks, speaks.serial.as_deref()).await {
+            if let Some(serial) = self.text_at(no, speaks, speaks.serial.as_deref()).await {
                 identities
                     .extend(Identity::new(IdentityKind::Serial, &format!("{maker}:{serial}"), Proof::Claimed).ok());
             }
             if let (Some(version), Ok(firmware)) =
-                (self.text_at(no, &speaks, speaks.firmware.as_deref()).await, Name::new("firmware"))
+                (self.text_at(no, speaks, speaks.firmware.as_deref()).await, Name::new("firmware"))
             {
                 about.versions.insert(firmware, version);
             }
@@ -88,14 +87,14 @@ impl Driver {
         let register = probe.register();
         let key = format!("{:?}", speaks.spot(&register));
         if !read.contains_key(&key) {
-            let value = self.value_at(no, speaks, &register).await;
+            let value = self.shown_at(no, speaks, &register).await;
             read.insert(key.clone(), value);
         }
         read.get(&key).and_then(Option::as_ref).is_some_and(|value| probe.holds(value))
     }
 
     async fn text_at(&self, no: u8, speaks: &Speaks, register: Option<&Register>) -> Option<String> {
-        match self.value_at(no, speaks, register?).await? {
+        match self.shown_at(no, speaks, register?).await? {
             Value::Text(text) => Some(cut(&text)).filter(|text| !text.is_empty()),
             // Never given a number: all of them have this one.
             Value::Uint(0) | Value::Int(0 | -1) => None,
@@ -104,14 +103,9 @@ impl Driver {
         }
     }
 
-    async fn value_at(&self, no: u8, speaks: &Speaks, register: &Register) -> Option<Value> {
+    async fn shown_at(&self, no: u8, speaks: &Speaks, register: &Register) -> Option<Value> {
         let spot = speaks.spot(register)?;
-        let asked = Request::Read { table: spot.table, at: spot.at, count: spot.count };
-        match self.ask(no, asked, Urgency::Poll).await.ok()? {
-            Answer::Bits(bits) => value::read(&spot, Got::Bits(&bits)).ok(),
-            Answer::Words(words) => value::read(&spot, Got::Words(&words)).ok(),
-            _ => None,
-        }
+        self.value_at(no, &spot, Urgency::Poll).await.ok()?.ok()
     }
 }
 

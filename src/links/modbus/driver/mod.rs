@@ -44,12 +44,12 @@ const READ: Duration = Duration::from_secs(120);
 /// One unit of the bus.
 struct Unit {
     no: u8,
-    kind: Option<Kind>,
+    kind: Option<Arc<Kind>>,
     /// What was learnt from its refusals.
     blocks: Mutex<Blocks>,
 }
 
-/// What a unit is by its profile.
+/// What a unit is by its profile; units of one kind share it.
 struct Kind {
     shaped: Arc<Shaped>,
     spots: BTreeMap<PointPath, Spot>,
@@ -60,7 +60,7 @@ struct Kind {
 impl Kind {
     fn new(shaped: Arc<Shaped>) -> Kind {
         let spots = shaped.profile.spots().into_iter().map(|(path, spot)| (path.clone(), spot)).collect();
-        let bounds = Bounds::of(&shaped.profile.modbus.as_deref().cloned().unwrap_or_default());
+        let bounds = Bounds::of(shaped.profile.speaks());
         let given = Arc::new(capabilities_of(&shaped.profile));
         Kind { shaped, spots, bounds, given }
     }
@@ -72,6 +72,8 @@ struct Driver {
     /// To be looked for.
     wanted: Units,
     units: Mutex<HashMap<Address, Arc<Unit>>>,
+    /// By their profiles, of which there are so many as settings name.
+    kinds: Mutex<BTreeMap<Name, Arc<Kind>>>,
     /// What units have by their profiles, as far as it was not told yet.
     changed: Mutex<BTreeMap<Address, Arc<Capabilities>>>,
     to_tell: Notify,
@@ -105,6 +107,7 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
         readers: seam.readers.clone(),
         wanted: begun.units,
         units: Mutex::default(),
+        kinds: Mutex::default(),
         changed: Mutex::default(),
         to_tell: Notify::new(),
         leaving: Notify::new(),
@@ -133,6 +136,19 @@ impl Driver {
         Ok(Arc::new(Unit { no: number(address)?, kind: None, blocks: Mutex::default() }))
     }
 
+    /// None: no such profile, or it says of no register.
+    fn kind(&self, profile: &Name) -> Option<Arc<Kind>> {
+        let shaped = (self.readers.profiles)().get(profile).cloned()?;
+        let mut kinds = lock(&self.kinds);
+        // A profile that says the same stays the same over a reload.
+        if let Some(kind) = kinds.get(profile).filter(|kind| Arc::ptr_eq(&kind.shaped, &shaped)) {
+            return Some(kind.clone());
+        }
+        let kind = Some(Kind::new(shaped)).filter(|kind| !kind.spots.is_empty()).map(Arc::new)?;
+        kinds.insert(profile.clone(), kind.clone());
+        Some(kind)
+    }
+
     async fn ask(&self, unit: u8, request: Request, urgency: Urgency) -> Result<Answer, Wrong> {
         self.bus.ask(unit, request, Instant::now() + PATIENCE, urgency).await
     }
@@ -157,14 +173,14 @@ impl Polled for Driver {
 
     fn know(&self, address: &Address, profile: Option<&Name>) {
         let Ok(no) = number(address) else { return };
-        let shaped = profile.and_then(|name| (self.readers.profiles)().get(name).cloned());
+        let kind = profile.and_then(|name| self.kind(name));
         let mut units = lock(&self.units);
         let known = units.get(address).cloned();
-        let same = |known: &Arc<Unit>| known.kind.as_ref().map(|kind| &kind.shaped) == shaped.as_ref();
-        let unit = known.clone().filter(same).unwrap_or_else(|| {
-            let kind = shaped.map(Kind::new).filter(|kind| !kind.spots.is_empty());
-            Arc::new(Unit { no, kind, blocks: Mutex::default() })
-        });
+        let same = |known: &Arc<Unit>| known.kind.as_ref().map(Arc::as_ptr) == kind.as_ref().map(Arc::as_ptr);
+        let unit = known
+            .clone()
+            .filter(same)
+            .unwrap_or_else(|| Arc::new(Unit { no, kind: kind.clone(), blocks: Mutex::default() }));
         // Told each time: another device may be meant now, and who knows it already takes no note of it.
         let given = unit.kind.as_ref().map(|kind| kind.given.clone());
         if given.is_some() || known.is_some_and(|known| known.kind.is_some()) {

@@ -4,6 +4,7 @@ use tokio::time::sleep;
 
 use super::{Driver, Unit};
 use crate::links::modbus::bus::Urgency;
+use crate::links::modbus::plan::Block;
 use crate::links::modbus::task::{self, Task};
 use crate::links::modbus::value::{self, Got, Writing};
 use crate::links::modbus::wire::{Answer, Exception, Request, Wrong};
@@ -70,18 +71,18 @@ impl Driver {
     ) -> Result<(), Stop> {
         let writing = match &writing {
             Writing::Change { at, bits, .. } => {
-                let asked = Request::Read { table: Table::Holding, at: *at, count: bits.len() as u16 };
-                let Answer::Words(before) = self.ask(unit.no, asked, Urgency::Command).await? else {
-                    return no_words();
-                };
-                match writing.over(&before) {
-                    Some(writing) => writing,
-                    None => return no_words(),
+                let before = Block { table: Table::Holding, at: *at, count: bits.len() as u16 };
+                match self.ask(unit.no, before.asked(), Urgency::Command).await? {
+                    Answer::Words(before) => writing.over(&before),
+                    _ => None,
                 }
             }
-            _ => writing,
+            _ => Some(writing),
         };
-        self.ask(unit.no, request(writing), Urgency::Command).await.map_err(Stop::Writing)?;
+        let Some(asked) = writing.and_then(request) else {
+            return Err(Stop::Differs("the unit answered with something else than its registers".into()));
+        };
+        self.ask(unit.no, asked, Urgency::Command).await.map_err(Stop::Writing)?;
         *wrote = true;
         match read_back {
             Some((spot, value)) => self.stands(unit, &spot, &value).await,
@@ -90,13 +91,7 @@ impl Driver {
     }
 
     async fn stands(&self, unit: &Unit, spot: &Spot, wanted: &Value) -> Result<(), Stop> {
-        let asked = Request::Read { table: spot.table, at: spot.at, count: spot.count };
-        let answer = self.ask(unit.no, asked, Urgency::Command).await?;
-        let read = match &answer {
-            Answer::Bits(bits) => value::read(spot, Got::Bits(bits)),
-            Answer::Words(words) => value::read(spot, Got::Words(words)),
-            _ => return no_words(),
-        };
+        let read = self.value_at(unit.no, spot, Urgency::Command).await?;
         let as_written = as_written(spot, wanted);
         match read {
             Ok(read) if read == as_written => Ok(()),
@@ -117,22 +112,16 @@ fn as_written(spot: &Spot, wanted: &Value) -> Value {
     read.unwrap_or_else(|_| wanted.clone())
 }
 
-fn no_words<T>() -> Result<T, Stop> {
-    Err(Stop::Differs("the unit answered with something else than its registers".into()))
-}
-
-fn request(writing: Writing) -> Request {
-    match writing {
+/// None: it takes another request first.
+fn request(writing: Writing) -> Option<Request> {
+    Some(match writing {
         Writing::Coil { at, on } => Request::WriteCoil { at, on },
         Writing::Coils { at, on } => Request::WriteCoils { at, on },
         Writing::Register { at, value } => Request::WriteRegister { at, value },
         Writing::Registers { at, values } => Request::WriteRegisters { at, values },
         Writing::Mask { at, and, or } => Request::MaskWrite { at, and, or },
-        // It is made another before it goes out.
-        Writing::Change { at, bits, .. } => {
-            Request::WriteRegisters { at, values: bits.into_iter().map(|(_, set)| set).collect() }
-        }
-    }
+        Writing::Change { .. } => return None,
+    })
 }
 
 /// What may have been written is never said not to have been.
@@ -141,21 +130,20 @@ fn outcome(stop: Stop, wrote: bool) -> Outcome {
         true => format!("a part of it is done; then: {why}"),
         false => why,
     };
-    match stop {
-        Stop::Wrong(Wrong::NotSent(why)) if !wrote => Outcome::NotSent(why),
-        Stop::Writing(Wrong::NotSent(why)) if !wrote => Outcome::NotSent(why),
-        Stop::Writing(wrong @ Wrong::Exception(Exception::NoPath)) if !wrote => Outcome::NotSent(wrong.to_string()),
+    let (wrong, writes) = match stop {
+        Stop::Wrong(wrong) => (wrong, false),
+        Stop::Writing(wrong) => (wrong, true),
+        Stop::Differs(why) => return Outcome::Failed(done(why)),
+    };
+    let says = wrong.to_string();
+    match wrong {
+        Wrong::NotSent(why) if !wrote => Outcome::NotSent(why),
+        Wrong::Exception(Exception::NoPath) if writes && !wrote => Outcome::NotSent(says),
         // It was passed on, or taken: what came of it nobody has said.
-        Stop::Writing(wrong @ Wrong::Exception(Exception::NoAnswer | Exception::Acknowledge)) => {
-            Outcome::Lost(done(wrong.to_string()))
-        }
+        Wrong::Exception(Exception::NoAnswer | Exception::Acknowledge) if writes => Outcome::Lost(done(says)),
         // The unit is not there: it has said nothing.
-        Stop::Wrong(wrong @ Wrong::Exception(exception)) if exception.is_of_gateway() => {
-            Outcome::Lost(done(wrong.to_string()))
-        }
-        Stop::Wrong(wrong @ (Wrong::Exception(_) | Wrong::NotSent(_)))
-        | Stop::Writing(wrong @ (Wrong::Exception(_) | Wrong::NotSent(_))) => Outcome::Failed(done(wrong.to_string())),
-        Stop::Wrong(wrong) | Stop::Writing(wrong) => Outcome::Lost(done(wrong.to_string())),
-        Stop::Differs(why) => Outcome::Failed(done(why)),
+        Wrong::Exception(exception) if !writes && exception.is_of_gateway() => Outcome::Lost(done(says)),
+        Wrong::Exception(_) | Wrong::NotSent(_) => Outcome::Failed(done(says)),
+        _ => Outcome::Lost(done(says)),
     }
 }

@@ -1,11 +1,12 @@
 //! Reading points of a unit: in as few requests as its refusals allow.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::{Driver, Kind, Unit, lock};
 use crate::links::modbus::bus::Urgency;
-use crate::links::modbus::plan::{self, Learnt};
-use crate::links::modbus::value::{self, Got};
+use crate::links::modbus::plan::{self, Block, Learnt};
+use crate::links::modbus::value::{self, Got, Unread};
 use crate::links::modbus::wire::{Answer, Exception, Request, Wrong};
 use crate::links::mono;
 use crate::links::runner::Seen;
@@ -25,7 +26,7 @@ impl Driver {
         urgency: Urgency,
     ) -> Result<Vec<Seen>, Wrong> {
         let of = |kind: &Kind| points.iter().filter_map(|path| Some((path.clone(), *kind.spots.get(path)?))).collect();
-        let wanted: Vec<(PointPath, Spot)> = unit.kind.as_ref().map(of).unwrap_or_default();
+        let wanted: Vec<(PointPath, Spot)> = unit.kind.as_deref().map(of).unwrap_or_default();
         let Some(kind) = unit.kind.as_ref().filter(|_| !wanted.is_empty()) else {
             return self.is_there(unit, urgency).await.map(|()| Vec::new());
         };
@@ -34,9 +35,7 @@ impl Driver {
             lock(&unit.blocks).plan(&spots, &kind.bounds, mono()).requests.into_iter().collect();
         let mut seen = Vec::new();
         while let Some(request) = left.pop_front() {
-            let block = request.block;
-            let asked = Request::Read { table: block.table, at: block.at, count: block.count };
-            let learnt = match self.ask(unit.no, asked, urgency).await {
+            let learnt = match self.ask(unit.no, request.block.asked(), urgency).await {
                 Ok(answer) => {
                     seen.extend(request.points.iter().filter_map(|place| taken(&wanted[*place], &request, &answer)));
                     lock(&unit.blocks).answered(&request)
@@ -58,10 +57,16 @@ impl Driver {
         Ok(seen)
     }
 
+    /// What stands in one spot, or why what stands there is no value of it.
+    pub(super) async fn value_at(&self, no: u8, spot: &Spot, urgency: Urgency) -> Result<Result<Value, Unread>, Wrong> {
+        let answer = self.ask(no, Block::of(spot).asked(), urgency).await?;
+        Ok(read_from(spot, &answer, 0..usize::from(spot.count)))
+    }
+
     /// Whatever it answers, it is there; but for a gateway that says that nobody is.
     pub(super) async fn is_there(&self, unit: &Unit, urgency: Urgency) -> Result<(), Wrong> {
         let first = unit.kind.as_ref().and_then(|kind| kind.spots.values().next());
-        let asked = first.map_or(SOMETHING, |spot| Request::Read { table: spot.table, at: spot.at, count: spot.count });
+        let asked = first.map_or(SOMETHING, |spot| Block::of(spot).asked());
         match self.ask(unit.no, asked, urgency).await {
             Ok(_) => Ok(()),
             Err(Wrong::Exception(exception)) if !exception.is_of_gateway() => Ok(()),
@@ -76,14 +81,18 @@ fn told(unit: &Unit, wanted: &[(PointPath, Spot)], places: &[usize], what: &str)
     }
 }
 
-fn taken((path, spot): &(PointPath, Spot), request: &plan::Request, answer: &Answer) -> Option<Seen> {
-    let part = request.block.part(spot)?;
+/// The bus lets no answer of another length through.
+fn read_from(spot: &Spot, answer: &Answer, part: Range<usize>) -> Result<Value, Unread> {
     let got = match answer {
-        Answer::Bits(bits) => Got::Bits(bits.get(part)?),
-        Answer::Words(words) => Got::Words(words.get(part)?),
-        _ => return None,
+        Answer::Bits(bits) => Got::Bits(bits.get(part).unwrap_or_default()),
+        Answer::Words(words) => Got::Words(words.get(part).unwrap_or_default()),
+        _ => Got::Words(&[]),
     };
-    let (value, quality) = match value::read(spot, got) {
+    value::read(spot, got)
+}
+
+fn taken((path, spot): &(PointPath, Spot), request: &plan::Request, answer: &Answer) -> Option<Seen> {
+    let (value, quality) = match read_from(spot, answer, request.block.part(spot)?) {
         Ok(value) => (value, Quality::Good),
         Err(unread) => (Value::text(&unread.to_string()), Quality::Bad(BadReason::WrongType)),
     };

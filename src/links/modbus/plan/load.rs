@@ -3,20 +3,11 @@
 use std::time::Duration;
 
 use super::Block;
-
-/// A request that reads has eight bytes.
-const ASKED: u32 = 8;
-/// What stands around the data of an answer: unit, function, count and two of the check.
-const AROUND: u32 = 5;
-/// Above this baud the silence between two frames does not get shorter.
-const FAST: u32 = 19_200;
-const SHORTEST_SILENCE: Duration = Duration::from_micros(1_750);
+use crate::links::modbus::wire::timing::Pace;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
-    pub baud: u32,
-    /// Of one byte with start, parity and stop: 10 or 11.
-    pub bits: u32,
+    pub pace: Pace,
     /// What a device takes to begin its answer.
     pub thinks: Duration,
     /// What it wants between its answer and the next request.
@@ -26,18 +17,7 @@ pub struct Line {
 impl Line {
     /// How long one request holds the line, its answer and the silence around both.
     pub fn takes(&self, block: &Block) -> Duration {
-        let data = if block.table.is_bits() { u32::from(block.count).div_ceil(8) } else { 2 * u32::from(block.count) };
-        self.bytes(ASKED + AROUND + data) + 2 * self.silence() + self.thinks + self.pause
-    }
-
-    fn bytes(&self, count: u32) -> Duration {
-        let bits = u64::from(count) * u64::from(self.bits);
-        Duration::from_nanos(bits * 1_000_000_000 / u64::from(self.baud.max(1)))
-    }
-
-    /// Three and a half bytes.
-    fn silence(&self) -> Duration {
-        if self.baud > FAST { SHORTEST_SILENCE } else { self.bytes(7) / 2 }
+        self.pace.answered_within(&block.asked(), self.thinks) + 2 * self.pace.silence() + self.pause
     }
 }
 
@@ -52,7 +32,7 @@ mod tests {
     use super::*;
     use crate::profile::modbus::Table;
 
-    const SLOW: Line = Line { baud: 9_600, bits: 11, thinks: Duration::ZERO, pause: Duration::ZERO };
+    const SLOW: Line = Line { pace: Pace { baud: 9_600, bits: 11 }, thinks: Duration::ZERO, pause: Duration::ZERO };
 
     fn block(table: Table, count: u16) -> Block {
         Block { table, at: 0, count }
@@ -66,8 +46,8 @@ mod tests {
         // 2000 bits are 250 bytes.
         let bits = Duration::from_secs_f64(270.0 * 11.0 / 9_600.0);
         assert!(SLOW.takes(&block(Table::Coil, 2_000)).abs_diff(bits) < Duration::from_micros(1));
-        let fast = Line { baud: 115_200, ..SLOW };
-        let wanted = Duration::from_secs_f64(15.0 * 11.0 / 115_200.0) + 2 * SHORTEST_SILENCE;
+        let fast = Line { pace: Pace { baud: 115_200, ..SLOW.pace }, ..SLOW };
+        let wanted = Duration::from_secs_f64(15.0 * 11.0 / 115_200.0) + 2 * Duration::from_micros(1_750);
         assert!(fast.takes(&block(Table::Input, 1)).abs_diff(wanted) < Duration::from_micros(1));
         let tired = Line { thinks: Duration::from_millis(20), pause: Duration::from_millis(5), ..SLOW };
         assert_eq!(tired.takes(&block(Table::Coil, 8)) - SLOW.takes(&block(Table::Coil, 8)), Duration::from_millis(25));

@@ -14,6 +14,7 @@ mod window;
 
 pub use blocks::{Blocks, Learnt};
 
+use super::wire;
 use crate::profile::modbus::{Speaks, Spot, Table};
 
 /// Registers of one table that are read at once.
@@ -27,6 +28,11 @@ pub struct Block {
 impl Block {
     pub fn of(spot: &Spot) -> Block {
         Block { table: spot.table, at: spot.at, count: spot.count }
+    }
+
+    /// What is asked for it on the wire.
+    pub fn asked(&self) -> wire::Request {
+        wire::Request::Read { table: self.table, at: self.at, count: self.count }
     }
 
     /// The address behind its last one.

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use crate::links::chance::Chance;
-
-const FIRST: Duration = Duration::from_millis(100);
+use super::chance::Chance;
 
 #[derive(Debug)]
 pub struct Backoff {
+    first: Duration,
     next: Duration,
     slowest: Duration,
     chance: Chance,
 }
 
 impl Backoff {
-    pub fn new(slowest: Duration, seed: u64) -> Backoff {
-        Backoff { next: FIRST.min(slowest), slowest, chance: Chance::new(seed) }
+    pub fn new(first: Duration, slowest: Duration, chance: Chance) -> Backoff {
+        let first = first.min(slowest);
+        Backoff { first, next: first, slowest, chance }
     }
 
     pub fn pause(&mut self) -> Duration {
@@ -25,7 +25,7 @@ impl Backoff {
     }
 
     pub fn reset(&mut self) {
-        self.next = FIRST.min(self.slowest);
+        self.next = self.first;
     }
 }
 
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_the_slowest_and_begin_anew() {
-        let mut backoff = Backoff::new(Duration::from_secs(2), 1);
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2), Chance::new(1));
         let pauses: Vec<Duration> = (0..20).map(|_| backoff.pause()).collect();
         assert!(pauses[0] < Duration::from_millis(126) && pauses.iter().all(|p| *p <= Duration::from_secs(2)));
         assert!(pauses[10..].iter().all(|p| *p >= Duration::from_millis(1_500)));

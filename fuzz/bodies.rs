@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dmgw::config::Config;
 use dmgw::links::modbus::wire::told::{self, Frames};
-use dmgw::links::modbus::wire::{Asked, Heard, Request, Wrong, answer, rtu, tcp};
+use dmgw::links::modbus::wire::{Answer, Asked, Exception, Heard, Request, answer, rtu, tcp};
 use dmgw::links::modbus::{plan, task, value};
 use dmgw::links::serial::uevent as kernel;
 use dmgw::links::sim::plant::Plant;
@@ -378,6 +378,15 @@ fn modbus_rtu(bytes: &[u8]) -> bool {
     modbus(bytes, Frames::Rtu, rtu::heard)
 }
 
+fn read_as_asked(request: &Request, read: Result<Answer, Exception>) {
+    match (request, read) {
+        (Request::Read { count, .. }, Ok(Answer::Bits(bits))) => assert_eq!(bits.len(), usize::from(*count)),
+        (Request::Read { count, .. }, Ok(Answer::Words(words))) => assert_eq!(words.len(), usize::from(*count)),
+        (Request::Read { .. }, Ok(other)) => panic!("{other:?}"),
+        _ => {}
+    }
+}
+
 fn modbus_tcp(bytes: &[u8]) -> bool {
     modbus(bytes, Frames::Tcp, |asked, bytes| tcp::heard(asked, TRANSACTION, bytes))
 }
@@ -392,9 +401,8 @@ fn modbus(bytes: &[u8], frames: Frames, heard: fn(&Asked<'_>, &[u8]) -> Heard) -
     rtu::ended(&asked, came);
     let Heard::Whole { from, pdu } = heard(&asked, came) else { return false };
     assert_eq!(told::inside(frames, &came[from..]), Some((*unit, &came[pdu.clone()])));
-    let answered = answer::check(&asked, &came[pdu.clone()]);
-    assert!(matches!(answered, Ok(()) | Err(Wrong::Exception(_))), "{answered:?}");
-    answer::read_here(&request, &came[pdu]);
+    assert_eq!(answer::check(&asked, &came[pdu.clone()]), Ok(()));
+    read_as_asked(&request, answer::read(&request, &came[pdu]));
     if !matches!(request, Request::Raw { .. }) {
         assert!(!matches!(heard(&asked, &came[..came.len() - 1]), Heard::Whole { .. }));
         assert!(!matches!(heard(&asked, &[came, &[0]].concat()), Heard::Whole { .. }));

@@ -1,10 +1,11 @@
-//! tokio-modbus, kept away from the port: it writes requests and reads answers in memory.
+//! tokio-modbus, kept away from the port: it writes requests, in memory.
 //!
 //! On a port of its own it takes a late answer for the next one, for ever; it takes short answers; after a time-out on
-//! TCP it refuses everything that follows. Here it sees a frame only after [`Line`] has found it whole and right, and
-//! it has no bytes left when it is asked again. Its numbers of transactions go on over many connections, so an answer
-//! that a gateway holds back over a new connection is known as a late one.
+//! TCP it refuses everything that follows. So an answer is nothing for it: [`Line`] finds the one that is whole and right,
+//! and reads it. The library's numbers of transactions go on over many connections, so an answer that a gateway holds
+//! back over a new connection is known as a late one.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,42 +20,30 @@ use tokio_modbus::prelude::SlaveContext;
 use super::super::wire::rtu::AROUND;
 use super::super::wire::tcp::HEAD;
 use super::super::wire::told::Frames;
-use super::super::wire::{Answer, Asked, Odd, Request, Wrong, answer};
+use super::super::wire::{Answer, Asked, Request, Wrong};
 use super::line::Line;
 
-/// What the library takes for its port. It is asked only when something is there for it, so nobody need be woken.
+/// What the library takes for its port, and where it leaves its bytes. Nothing ever comes to it, so it waits in vain until
+/// its future is dropped.
 #[derive(Clone, Debug, Default)]
-struct Slot(Arc<Mutex<Held>>);
-
-#[derive(Debug, Default)]
-struct Held {
-    asked: Vec<u8>,
-    answer: Vec<u8>,
-}
+struct Slot(Arc<Mutex<Vec<u8>>>);
 
 impl Slot {
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, Vec<u8>> {
         // Nothing that is done under this lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl AsyncRead for Slot {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Waker<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut held = self.held();
-        if held.answer.is_empty() {
-            return Poll::Pending;
-        }
-        let some = held.answer.len().min(into.remaining());
-        into.put_slice(&held.answer[..some]);
-        held.answer.drain(..some);
-        Poll::Ready(Ok(()))
+    fn poll_read(self: Pin<&mut Self>, _: &mut Waker<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
     }
 }
 
 impl AsyncWrite for Slot {
     fn poll_write(self: Pin<&mut Self>, _: &mut Waker<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.held().asked.extend_from_slice(bytes);
+        self.held().extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -91,78 +80,37 @@ impl Codec {
         request: &Request,
         within: Duration,
     ) -> Result<Answer, Wrong> {
-        let result = self.exchange(line, unit, request, within).await;
-        if matches!(result, Err(Wrong::NotAnAnswer(Odd::Senseless(_)))) {
-            // It may hold on to what it could not read.
-            *self = Codec::new(self.frames);
-        }
-        result
-    }
-
-    /// To all units; none answers.
-    pub async fn tell(&mut self, line: &mut Line, request: &Request) -> Result<Answer, Wrong> {
-        self.context.set_slave(Slave::broadcast());
-        let mut call = self.context.call(request.spoken());
-        let adu = encoded(&self.slot, once(&mut call).await)?;
-        line.send(&adu).await?;
-        Ok(Answer::Told)
-    }
-
-    async fn exchange(
-        &mut self,
-        line: &mut Line,
-        unit: u8,
-        request: &Request,
-        within: Duration,
-    ) -> Result<Answer, Wrong> {
-        self.context.set_slave(Slave(unit));
-        let mut call = self.context.call(request.spoken());
-        let adu = encoded(&self.slot, once(&mut call).await)?;
+        let adu = self.written(Slave(unit), request).await?;
         let pdu = match self.frames {
             Frames::Rtu => adu.get(1..adu.len().saturating_sub(AROUND - 1)),
             Frames::Tcp => adu.get(HEAD..),
         };
         let asked = Asked { unit, request, pdu: pdu.unwrap_or_default() };
         line.send(&adu).await?;
-        let answered = line.answer(&asked, &adu, within).await?;
-        // For an exception, too: the library would not know it after a raw request.
-        answer::check(&asked, answered.pdu())?;
-        if let Some(answer) = answer::read_here(request, answered.pdu()) {
-            return Ok(answer);
-        }
-        self.slot.held().answer = answered.frame;
-        let senseless = |why: String| Wrong::NotAnAnswer(Odd::Senseless(why));
-        match once(&mut call).await {
-            Some(Ok(Ok(response))) => answer::heard(request, response).map_err(Wrong::NotAnAnswer),
-            Some(Ok(Err(exception))) => Err(senseless(exception.to_string())),
-            Some(Err(error)) => Err(senseless(error.to_string())),
-            None => Err(senseless("it is not whole".into())),
-        }
+        line.answer(&asked, &adu, within).await
     }
-}
 
-type Spoken = tokio_modbus::Result<tokio_modbus::Response>;
+    /// To all units; none answers.
+    pub async fn tell(&mut self, line: &mut Line, request: &Request) -> Result<Answer, Wrong> {
+        let adu = self.written(Slave::broadcast(), request).await?;
+        line.send(&adu).await?;
+        Ok(Answer::Told)
+    }
 
-/// The library never has to wait: what it needs is there, or will not come.
-async fn once(call: &mut Pin<Box<dyn Future<Output = Spoken> + Send + '_>>) -> Option<Spoken> {
-    std::future::poll_fn(|waker| {
-        Poll::Ready(match call.as_mut().poll(waker) {
-            Poll::Ready(spoken) => Some(spoken),
-            Poll::Pending => None,
-        })
-    })
-    .await
-}
-
-/// The request as the library wrote it.
-fn encoded(slot: &Slot, ended: Option<Spoken>) -> Result<Vec<u8>, Wrong> {
-    let mut held = slot.held();
-    held.answer.clear();
-    match ended {
-        None => Ok(std::mem::take(&mut held.asked)),
-        Some(spoken) => {
-            held.asked.clear();
-            Err(Wrong::NotSent(format!("it could not be written: {spoken:?}")))
+    /// The frame of a request.
+    async fn written(&mut self, to: Slave, request: &Request) -> Result<Vec<u8>, Wrong> {
+        self.context.set_slave(to);
+        let mut call = self.context.call(request.spoken());
+        // It writes at once what it has to write, and then waits for an answer.
+        let ended = poll_fn(|waker| match call.as_mut().poll(waker) {
+            Poll::Ready(spoken) => Poll::Ready(Some(spoken)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        let ended = ended.await;
+        let written = std::mem::take(&mut *self.slot.held());
+        match ended {
+            None => Ok(written),
+            Some(spoken) => Err(Wrong::NotSent(format!("it could not be written: {spoken:?}"))),
         }
     }
 }

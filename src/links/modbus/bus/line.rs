@@ -4,6 +4,7 @@
 //! serial line for as long as a frame needs to end. Every wait has an end.
 
 use std::io;
+use std::ops::Range;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::super::wire::told::Way;
-use super::super::wire::{Asked, Heard, Wrong, rtu, tcp};
+use super::super::wire::{Answer, Asked, Heard, Wrong, answer, rtu, tcp};
 use super::open::Port;
 use super::settings::Framing;
 use super::trace::{Made, Tracer};
@@ -148,15 +149,15 @@ impl Line {
         self.last += time;
     }
 
-    /// The whole frame of the answer to `adu`, and where its PDU stands in it.
-    pub async fn answer(&mut self, asked: &Asked<'_>, adu: &[u8], within: Duration) -> Result<Answered, Wrong> {
+    /// The answer to `adu`.
+    pub async fn answer(&mut self, asked: &Asked<'_>, adu: &[u8], within: Duration) -> Result<Answer, Wrong> {
         let until = Instant::now() + within;
         let mut heard = self.gather(asked, adu, until).await;
         // Where a frame ends by silence, more may belong to it; else what follows speaks against it.
         while heard.is_ok() && self.followed().await {
             heard = match self.judge(asked, adu) {
                 Ok(None) => self.gather(asked, adu, until).await,
-                Ok(Some(answered)) => Ok(answered),
+                Ok(Some(pdu)) => Ok(pdu),
                 Err(wrong) => Err(wrong),
             };
         }
@@ -164,11 +165,15 @@ impl Line {
             Ok(_) => Made::Answer,
             Err(wrong) => Made::Refused(wrong.to_string()),
         });
+        let says = heard.and_then(|pdu| {
+            let pdu = self.heard.get(pdu).unwrap_or_default();
+            answer::read(asked.request, pdu).map_err(Wrong::Exception)
+        });
         self.heard.clear();
-        heard
+        says
     }
 
-    async fn gather(&mut self, asked: &Asked<'_>, adu: &[u8], until: Instant) -> Result<Answered, Wrong> {
+    async fn gather(&mut self, asked: &Asked<'_>, adu: &[u8], until: Instant) -> Result<Range<usize>, Wrong> {
         loop {
             match timeout_at(until, self.read()).await {
                 Err(_) => return Err(self.ended(asked)),
@@ -176,13 +181,14 @@ impl Line {
                 // Who answers has heard all: the request took no longer.
                 Ok(Ok(())) => self.last = Instant::now(),
             }
-            if let Some(answered) = self.judge(asked, adu)? {
-                return Ok(answered);
+            if let Some(pdu) = self.judge(asked, adu)? {
+                return Ok(pdu);
             }
         }
     }
 
-    fn judge(&self, asked: &Asked<'_>, adu: &[u8]) -> Result<Option<Answered>, Wrong> {
+    /// Where the PDU of the answer stands.
+    fn judge(&self, asked: &Asked<'_>, adu: &[u8]) -> Result<Option<Range<usize>>, Wrong> {
         let heard = match self.framing {
             Framing::Tcp => tcp::heard(asked, tcp::transaction(adu), &self.heard),
             Framing::Rtu(_) | Framing::RtuOverTcp => rtu::heard(asked, &self.heard),
@@ -190,10 +196,7 @@ impl Line {
         match heard {
             Heard::More => Ok(None),
             Heard::Odd(odd) => Err(Wrong::NotAnAnswer(odd)),
-            Heard::Whole { from, pdu } => {
-                let frame = self.heard.get(from..).unwrap_or_default().to_vec();
-                Ok(Some(Answered { frame, pdu: pdu.start - from..pdu.end - from }))
-            }
+            Heard::Whole { pdu, .. } => Ok(Some(pdu)),
         }
     }
 
@@ -208,18 +211,6 @@ impl Line {
     async fn followed(&mut self) -> bool {
         // Where the port ends behind a whole answer, that is for the next request.
         matches!(self.read_by(Instant::now() + self.framing.silence()).await, Some(Ok(())))
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    pub frame: Vec<u8>,
-    pub pdu: std::ops::Range<usize>,
-}
-
-impl Answered {
-    pub fn pdu(&self) -> &[u8] {
-        self.frame.get(self.pdu.clone()).unwrap_or_default()
     }
 }
 

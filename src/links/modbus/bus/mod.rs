@@ -33,6 +33,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -135,10 +136,15 @@ impl Bus {
         let (reply, answer) = oneshot::channel();
         let job = Job { unit, request, until, urgency, found_gone: 0, reply };
         let queue = if urgency == Urgency::Command { &self.commands } else { &self.polls };
-        match timeout_at(until, queue.send(job)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return not_sent(&ENDED),
-            Err(_) => return not_sent(&"the bus had no room for it in time"),
+        // Mostly there is room, and a wait with a deadline would cost more than all the rest.
+        match queue.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Closed(_)) => return not_sent(&ENDED),
+            Err(TrySendError::Full(job)) => match timeout_at(until, queue.send(job)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return not_sent(&ENDED),
+                Err(_) => return not_sent(&"the bus had no room for it in time"),
+            },
         }
         // The task answers each job that it takes, and drops it only when it ends itself.
         answer.await.unwrap_or_else(|_| Err(Wrong::Lost(ENDED.into())))

@@ -1,6 +1,7 @@
 //! The task of a bus: open, serve, open again.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,7 +170,7 @@ impl Task {
                     None => continue,
                 },
                 job = self.commands.recv() => job,
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                () = by(due) => {
                     let Some(job) = self.aside.take(Instant::now()) else { continue };
                     Some(job)
                 }
@@ -239,6 +240,9 @@ impl Task {
     }
 
     fn quiet_until(&mut self, unit: u8) -> Option<Instant> {
+        if self.quiet.is_empty() {
+            return None;
+        }
         let now = Instant::now();
         self.quiet.retain(|_, until| *until > now);
         self.quiet.get(&unit).copied()
@@ -305,6 +309,14 @@ impl Task {
             *stood = standing;
             differs
         });
+    }
+}
+
+/// Never, where nothing is due.
+async fn by(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
     }
 }
 

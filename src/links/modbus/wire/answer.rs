@@ -3,9 +3,7 @@
 //! Invariant: [`check`] looks at every byte that the protocol fixes; what it lets pass has the length that the request
 //! calls for.
 
-use tokio_modbus::Response;
-
-use super::{Asked, Exception, Odd, Request, Wrong};
+use super::{Asked, Exception, Odd, Request};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -75,22 +73,18 @@ pub fn answers(asked: u8, function: u8) -> bool {
     function & !EXCEPTION == asked
 }
 
-/// Of a PDU that came whole: nothing wrong with it, an exception, or what is odd.
-pub fn check(asked: &Asked<'_>, pdu: &[u8]) -> Result<(), Wrong> {
-    let odd = |odd| Err(Wrong::NotAnAnswer(odd));
-    let Some(&function) = pdu.first() else { return odd(Odd::Length) };
+/// Of a PDU that came whole: what is odd about it, as an answer or as an exception.
+pub fn check(asked: &Asked<'_>, pdu: &[u8]) -> Result<(), Odd> {
+    let Some(&function) = pdu.first() else { return Err(Odd::Length) };
     if !answers(asked.request.function(), function) {
-        return odd(Odd::Function(function));
+        return Err(Odd::Function(function));
     }
     match extent(asked.request, pdu) {
         Extent::Bytes(length) if length == pdu.len() => {}
         Extent::Open => {}
-        _ => return odd(Odd::Length),
+        _ => return Err(Odd::Length),
     }
-    if function & EXCEPTION != 0 {
-        return Err(Wrong::Exception(Exception::of(pdu.get(1).copied().unwrap_or(0))));
-    }
-    content(asked, pdu).map_err(Wrong::NotAnAnswer)
+    if function & EXCEPTION != 0 { Ok(()) } else { content(asked, pdu) }
 }
 
 fn content(asked: &Asked<'_>, pdu: &[u8]) -> Result<(), Odd> {
@@ -141,38 +135,31 @@ fn identity(pdu: &[u8]) -> Identity {
     identity
 }
 
-/// What tokio-modbus has no words for is read here; `pdu` has passed [`check`]. None: it is for the library.
-pub fn read_here(request: &Request, pdu: &[u8]) -> Option<Answer> {
-    let word = |at: usize| pdu.get(at..at + 2).map_or(0, |two| u16::from_be_bytes([two[0], two[1]]));
-    match request {
-        Request::Identify { .. } => Some(Answer::Identity(identity(pdu))),
-        Request::ServerId => Some(Answer::ServerId(pdu.get(2..).unwrap_or_default().to_vec())),
-        Request::Diagnose { .. } => Some(Answer::Diagnosed(word(3))),
-        Request::Raw { .. } => Some(Answer::Raw(pdu.get(1..).unwrap_or_default().to_vec())),
-        _ => None,
+/// What an answer says; `pdu` is one to this request, see [`Heard::Whole`](super::Heard).
+pub fn read(request: &Request, pdu: &[u8]) -> Result<Answer, Exception> {
+    let from = |at: usize| pdu.get(at..).unwrap_or_default();
+    let word = |two: &[u8]| two.iter().fold(0, |word, byte| word << 8 | u16::from(*byte));
+    if pdu.first().is_some_and(|function| function & EXCEPTION != 0) {
+        return Err(Exception::of(pdu.get(1).copied().unwrap_or(0)));
     }
+    Ok(match request {
+        Request::Read { table, count, .. } if table.is_bits() => Answer::Bits(bits(from(2), usize::from(*count))),
+        Request::Read { .. } => Answer::Words(from(2).chunks_exact(2).map(word).collect()),
+        Request::Identify { .. } => Answer::Identity(identity(pdu)),
+        Request::ServerId => Answer::ServerId(from(2).to_vec()),
+        Request::Diagnose { .. } => Answer::Diagnosed(word(from(3))),
+        Request::Raw { .. } => Answer::Raw(from(1).to_vec()),
+        Request::WriteCoil { .. }
+        | Request::WriteCoils { .. }
+        | Request::WriteRegister { .. }
+        | Request::WriteRegisters { .. }
+        | Request::MaskWrite { .. } => Answer::Written,
+    })
 }
 
-/// From the words of tokio-modbus.
-pub fn heard(request: &Request, response: Response) -> Result<Answer, Odd> {
-    match (request, response) {
-        (Request::Read { count, .. }, Response::ReadCoils(mut bits) | Response::ReadDiscreteInputs(mut bits)) => {
-            bits.truncate(usize::from(*count));
-            Ok(Answer::Bits(bits))
-        }
-        (Request::Read { .. }, Response::ReadHoldingRegisters(words) | Response::ReadInputRegisters(words)) => {
-            Ok(Answer::Words(words))
-        }
-        (
-            _,
-            Response::WriteSingleCoil(..)
-            | Response::WriteMultipleCoils(..)
-            | Response::WriteSingleRegister(..)
-            | Response::WriteMultipleRegisters(..)
-            | Response::MaskWriteRegister(..),
-        ) => Ok(Answer::Written),
-        (_, other) => Err(Odd::Senseless(format!("{:?}", other.function_code()))),
-    }
+/// The first one is the lowest bit of the first byte.
+fn bits(bytes: &[u8], count: usize) -> Vec<bool> {
+    bytes.iter().flat_map(|byte| (0..8).map(move |bit| byte >> bit & 1 == 1)).take(count).collect()
 }
 
 #[cfg(test)]
@@ -181,11 +168,7 @@ mod tests {
     use super::*;
 
     fn odd(request: &Request, asked: &[u8], pdu: &[u8]) -> Option<Odd> {
-        match check(&Asked { unit: 1, request, pdu: asked }, pdu) {
-            Ok(()) => None,
-            Err(Wrong::NotAnAnswer(odd)) => Some(odd),
-            Err(other) => panic!("{other:?}"),
-        }
+        check(&Asked { unit: 1, request, pdu: asked }, pdu).err()
     }
 
     #[test]
@@ -226,10 +209,22 @@ mod tests {
     #[test]
     fn an_exception_is_told_by_its_name_and_only_to_its_function() {
         let read = Request::Read { table: Table::Input, at: 0, count: 2 };
-        let asked = Asked { unit: 1, request: &read, pdu: &[4, 0, 0, 0, 2] };
-        assert_eq!(check(&asked, &[0x84, 11]), Err(Wrong::Exception(Exception::NoAnswer)));
-        assert_eq!(check(&asked, &[0x83, 11]), Err(Wrong::NotAnAnswer(Odd::Function(0x83))));
-        assert_eq!(check(&asked, &[0x84, 11, 0]), Err(Wrong::NotAnAnswer(Odd::Length)));
+        let asked = [4, 0, 0, 0, 2];
+        assert_eq!(odd(&read, &asked, &[0x84, 11]), None);
+        assert_eq!(super::read(&read, &[0x84, 11]), Err(Exception::NoAnswer));
+        assert_eq!(odd(&read, &asked, &[0x83, 11]), Some(Odd::Function(0x83)));
+        assert_eq!(odd(&read, &asked, &[0x84, 11, 0]), Some(Odd::Length));
+    }
+
+    #[test]
+    fn bits_and_words_are_read_in_the_order_of_the_standard() {
+        let bits = Request::Read { table: Table::Coil, at: 19, count: 10 };
+        let on = |places: &[usize]| (0..10).map(|at| places.contains(&at)).collect::<Vec<bool>>();
+        assert_eq!(read(&bits, &[1, 2, 0b1100_1101, 0b1111_1101]), Ok(Answer::Bits(on(&[0, 2, 3, 6, 7, 8]))));
+        let words = Request::Read { table: Table::Holding, at: 107, count: 3 };
+        assert_eq!(read(&words, &[3, 6, 2, 43, 0, 0, 0, 100]), Ok(Answer::Words(vec![555, 0, 100])));
+        assert_eq!(read(&Request::Diagnose { sub: 12, data: 0 }, &[8, 0, 12, 1, 2]), Ok(Answer::Diagnosed(258)));
+        assert_eq!(read(&Request::WriteCoil { at: 1, on: true }, &[5, 0, 1, 0xff, 0]), Ok(Answer::Written));
     }
 
     /// The example of the standard (Application Protocol V1.1b3, 6.21).
@@ -242,7 +237,7 @@ mod tests {
         }
         let request = Request::Identify { level: 1, object: 0 };
         assert_eq!(odd(&request, &[43, 14, 1, 0], &pdu), None);
-        let Some(Answer::Identity(identity)) = read_here(&request, &pdu) else { panic!() };
+        let Ok(Answer::Identity(identity)) = read(&request, &pdu) else { panic!() };
         assert_eq!((identity.conformity, identity.more, identity.objects.len()), (1, Some(2), 2));
         assert_eq!(identity.objects[1], (1, b"Product code XX".to_vec()));
         for end in 0..pdu.len() {

@@ -1,8 +1,8 @@
 //! What is said on a bus: requests, their answers, and all that can be wrong with an answer.
 //!
-//! Pure. The bytes of requests, and the answers to the usual ones, are the work of tokio-modbus; here stands what it does
-//! not do: whether bytes *are* an answer to what was asked ([`answer`], [`rtu`], [`tcp`]), the identification of a
-//! device, how long all of it takes ([`timing`]), and words for people ([`told`]).
+//! Pure. The bytes of requests are the work of tokio-modbus; here stands what it does not do: whether bytes *are* an
+//! answer to what was asked ([`rtu`], [`tcp`]) and what that says ([`answer`]), how long all of it takes ([`timing`]),
+//! and words for people ([`told`]).
 //!
 //! Invariant: bytes from outside are read within their bounds, and an answer is taken only with the unit, function,
 //! length, address and checksum that the request calls for.
@@ -43,7 +43,8 @@ pub struct Asked<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     More,
-    /// The answer, without unit and checksum, is there in the bytes. `from`: where its frame begins.
+    /// The answer, or an exception, is there in the bytes and nothing is odd about it: from where on its frame stands,
+    /// and where in it what is neither unit nor checksum.
     Whole {
         from: usize,
         pdu: std::ops::Range<usize>,

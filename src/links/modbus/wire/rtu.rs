@@ -77,8 +77,8 @@ fn more(bytes: &[u8]) -> Heard {
 fn judged(asked: &Asked<'_>, bytes: &[u8], from: usize, length: usize) -> Heard {
     let pdu = from + 1..from + length - 2;
     match check(asked, &bytes[pdu.clone()]) {
-        Err(Wrong::NotAnAnswer(odd)) => Heard::Odd(odd),
-        _ => Heard::Whole { from, pdu },
+        Err(odd) => Heard::Odd(odd),
+        Ok(()) => Heard::Whole { from, pdu },
     }
 }
 

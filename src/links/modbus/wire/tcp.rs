@@ -44,8 +44,8 @@ pub fn heard(asked: &Asked<'_>, number: u16, bytes: &[u8]) -> Heard {
         _ if bytes[6] != asked.unit => Odd::Unit(bytes[6]),
         _ if bytes.len() > end => Odd::More,
         _ => match check(asked, &bytes[HEAD..end]) {
-            Err(Wrong::NotAnAnswer(odd)) => odd,
-            _ => return Heard::Whole { from: 0, pdu: HEAD..end },
+            Err(odd) => odd,
+            Ok(()) => return Heard::Whole { from: 0, pdu: HEAD..end },
         },
     };
     Heard::Odd(odd)

@@ -14,9 +14,9 @@ use dmgw::links::modbus::wire::{Answer, Request, Table};
 use tokio_modbus::client::{Reader, tcp};
 
 const REGISTERS: u16 = 100;
-const REQUESTS: u32 = 20_000;
-/// Turn and turn about: what else the machine does meets both.
-const ROUNDS: usize = 5;
+const REQUESTS: u32 = 5_000;
+/// Turn and turn about, and the best of each: what else the machine does meets both.
+const ROUNDS: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {

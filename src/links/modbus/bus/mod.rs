@@ -24,6 +24,7 @@ pub mod identify;
 mod line;
 pub mod open;
 pub mod pcap;
+mod quiet;
 pub mod settings;
 mod task;
 pub mod trace;
@@ -31,6 +32,7 @@ pub mod trace;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::error::TrySendError;
@@ -39,6 +41,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::count::{Counts, Tally};
 use self::open::Opens;
+use self::quiet::Quiet;
 pub use self::settings::{Framing, Manner, Settings};
 use self::trace::{Frame, Tracer};
 use super::wire::{Answer, Request, Wrong};
@@ -77,7 +80,20 @@ struct Job {
     urgency: Urgency,
     /// How often the port was found gone when it was to be sent.
     found_gone: u8,
+    /// How often the unit said that it was busy.
+    busy: u8,
+    turn: Turn,
     reply: oneshot::Sender<Result<Answer, Wrong>>,
+}
+
+/// Who was first: the task that sends a request, or whoever asked and gives it up unsent.
+#[derive(Clone, Debug, Default)]
+struct Turn(Arc<AtomicBool>);
+
+impl Turn {
+    fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
 }
 
 #[derive(Debug)]
@@ -90,6 +106,7 @@ enum Control {
 #[derive(Debug)]
 struct Shared {
     counts: Tally,
+    quiet: Quiet,
     tracer: Tracer,
     standing: watch::Sender<Standing>,
 }
@@ -112,6 +129,7 @@ pub fn bus(manner: Manner, opener: Box<dyn Opens>) -> (Bus, impl Future<Output =
     let (control, controlled) = mpsc::channel(CONTROLS);
     let shared = Arc::new(Shared {
         counts: Tally::default(),
+        quiet: Quiet::default(),
         tracer: Tracer::new(),
         standing: watch::Sender::new(Standing::Opening),
     });
@@ -120,6 +138,8 @@ pub fn bus(manner: Manner, opener: Box<dyn Opens>) -> (Bus, impl Future<Output =
     (Bus { commands, polls, control, shared, broadcasts }, task.run())
 }
 
+/// Of a request that did not go out by its time.
+const TOO_LATE: &str = "its time was over before the bus was free";
 const ENDED: &str = "the bus has ended";
 
 impl Bus {
@@ -133,8 +153,9 @@ impl Bus {
         if self.is_to_all(unit) && request.only_reads() {
             return not_sent(&"to unit 0 nobody answers, so nothing can be read there");
         }
-        let (reply, answer) = oneshot::channel();
-        let job = Job { unit, request, until, urgency, found_gone: 0, reply };
+        let (reply, mut answer) = oneshot::channel();
+        let turn = Turn::default();
+        let job = Job { unit, request, until, urgency, found_gone: 0, busy: 0, turn: turn.clone(), reply };
         let queue = if urgency == Urgency::Command { &self.commands } else { &self.polls };
         // Mostly there is room, and a wait with a deadline would cost more than all the rest.
         match queue.try_send(job) {
@@ -147,7 +168,17 @@ impl Bus {
             },
         }
         // The task answers each job that it takes, and drops it only when it ends itself.
-        answer.await.unwrap_or_else(|_| Err(Wrong::Lost(ENDED.into())))
+        let ended = |_| Err(Wrong::Lost(ENDED.into()));
+        // Somebody waits for a command, so it is said at once that it was too late for it.
+        if urgency == Urgency::Command {
+            match timeout_at(until, &mut answer).await {
+                Ok(answered) => return answered.unwrap_or_else(ended),
+                Err(_) if turn.take() => return not_sent(&TOO_LATE),
+                // It is out already.
+                Err(_) => {}
+            }
+        }
+        answer.await.unwrap_or_else(ended)
     }
 
     /// Whether a request to this unit goes to all of them.
@@ -170,6 +201,16 @@ impl Bus {
 
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.shared.standing.subscribe()
+    }
+
+    /// What this unit wants between an answer and the next request to it. Others are asked meanwhile.
+    pub fn leave_between(&self, unit: u8, pause: Duration) {
+        self.shared.quiet.wants(unit, pause);
+    }
+
+    /// Until when this unit is not asked. None: it may be asked now.
+    pub fn quiet_until(&self, unit: u8) -> Option<Instant> {
+        self.shared.quiet.until(unit)
     }
 
     /// What became of the requests to each unit.

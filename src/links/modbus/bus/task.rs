@@ -1,6 +1,5 @@
 //! The task of a bus: open, serve, open again.
 
-use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use super::codec::Codec;
 use super::line::{Line, Unready};
 use super::open::{Opened, Opens};
 use super::settings::{Framing, Manner};
-use super::{Control, Job, Shared, Standing};
+use super::{Control, Job, Shared, Standing, TOO_LATE, Urgency};
 use crate::links::backoff::Backoff;
 use crate::links::chance::Chance;
 use crate::links::modbus::wire::{Answer, Exception, Wrong};
@@ -23,6 +22,8 @@ use crate::units::show_span;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// A request for which the port was found gone so often is not sent.
 const FOUND_GONE: u8 = 3;
+/// A unit that says so often that it is busy is polled again when its turn comes. A command is tried until its time is over.
+const BUSY: u8 = 3;
 
 enum Phase {
     Opening,
@@ -52,8 +53,6 @@ pub(super) struct Task {
     backoff: Backoff,
     /// An answer came since the port was opened.
     proven: bool,
-    /// Units that are not asked until then, for a late answer of theirs may be on its way.
-    quiet: BTreeMap<u8, Instant>,
 }
 
 impl Task {
@@ -75,7 +74,6 @@ impl Task {
             shared,
             aside: Aside::default(),
             proven: false,
-            quiet: BTreeMap::new(),
         }
     }
 
@@ -198,7 +196,7 @@ impl Task {
         if job.reply.is_closed() {
             return None;
         }
-        if let Some(until) = self.quiet_until(job.unit) {
+        if let Some(until) = self.shared.quiet.until(job.unit) {
             self.put_aside(until, job);
             return None;
         }
@@ -219,7 +217,11 @@ impl Task {
             return None;
         }
         if Instant::now() > job.until {
-            answer(job, Err(Wrong::NotSent("its time was over before the bus was free".into())));
+            answer(job, Err(Wrong::NotSent(TOO_LATE.into())));
+            return None;
+        }
+        // From here on it counts as sent. A busy unit did not take what was sent, and is sent it once more.
+        if !job.turn.take() && job.busy == 0 {
             return None;
         }
         let began = Instant::now();
@@ -239,15 +241,6 @@ impl Task {
         self.codec.ask(line, job.unit, &job.request, self.manner.wait(&job.request)).await
     }
 
-    fn quiet_until(&mut self, unit: u8) -> Option<Instant> {
-        if self.quiet.is_empty() {
-            return None;
-        }
-        let now = Instant::now();
-        self.quiet.retain(|_, until| *until > now);
-        self.quiet.get(&unit).copied()
-    }
-
     /// What an end of a request means for the unit and the line.
     fn after(&mut self, line: &mut Line, unit: u8, result: &Result<Answer, Wrong>) -> Option<Phase> {
         let doubt = match result {
@@ -255,6 +248,7 @@ impl Task {
                 self.proven = true;
                 self.backoff.reset();
                 self.opener.proven();
+                self.shared.quiet.answered(unit);
                 return None;
             }
             Err(Wrong::NotSent(_)) => return None,
@@ -262,8 +256,8 @@ impl Task {
         };
         let framing = self.manner.framing;
         // A connection that is made anew, and numbers of transactions, keep late answers out; else only time does.
-        if framing != Framing::Tcp && !self.manner.quarantine.is_zero() {
-            self.quiet.insert(unit, Instant::now() + self.manner.quarantine);
+        if framing != Framing::Tcp {
+            self.shared.quiet.leave(unit, self.manner.quarantine);
         }
         match (doubt, framing) {
             (Wrong::Lost(why), _) => Some(self.lost(why.clone())),
@@ -274,14 +268,15 @@ impl Task {
 
     /// A unit that is busy has not taken the request; one that has taken it and needs time is asked again only where
     /// that does nothing.
-    fn reply(&mut self, job: Job, result: Result<Answer, Wrong>) {
+    fn reply(&mut self, mut job: Job, result: Result<Answer, Wrong>) {
         let again = match result {
             Err(Wrong::Exception(Exception::Busy)) => true,
             Err(Wrong::Exception(Exception::Acknowledge)) => job.request.only_reads(),
             _ => false,
         };
+        job.busy = job.busy.saturating_add(1);
         let at = Instant::now() + self.manner.busy_pause;
-        if !again || at > job.until {
+        if !again || at > job.until || (job.urgency == Urgency::Poll && job.busy >= BUSY) {
             return answer(job, result);
         }
         if let Err(job) = self.aside.put(at, job) {
@@ -293,7 +288,7 @@ impl Task {
         let why = if job.found_gone >= FOUND_GONE {
             "the port is gone again and again"
         } else if until > job.until {
-            "the unit did not answer rightly and is left alone for a while"
+            "the unit is left alone for longer than there is time"
         } else {
             match self.aside.put(until, job) {
                 Ok(()) => return,

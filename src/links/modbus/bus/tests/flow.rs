@@ -110,6 +110,79 @@ async fn a_busy_unit_is_asked_again_but_a_write_that_was_taken_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_unit_that_wants_a_pause_after_its_answers_gets_it_and_others_are_asked_meanwhile() {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let (bus, mut ends) = rtu();
+    bus.leave_between(7, PAUSE);
+    let asking = |unit: u8| {
+        let bus = bus.clone();
+        tokio::spawn(async move { (polled(&bus, unit, 0, 1).await, polled(&bus, unit, 1, 1).await) })
+    };
+    let (tired, other) = (asking(7), asking(8));
+    let (mut peer, mut answered, mut order) = (ends.next().await, None, Vec::new());
+    for _ in 0..4 {
+        let (unit, _) = peer.asked().await;
+        if let Some(before) = answered.filter(|_| unit == 7) {
+            assert!(Instant::now() - before >= PAUSE, "{:?}", Instant::now() - before);
+        }
+        peer.answers(unit, &words(&[0])).await;
+        answered = if unit == 7 { Some(Instant::now()) } else { answered };
+        order.push(unit);
+    }
+    assert_eq!(order, [7, 8, 8, 7]);
+    assert!(tired.await.unwrap().1.is_ok() && other.await.unwrap().1.is_ok());
+    // What is said of it last holds.
+    bus.leave_between(7, Duration::ZERO);
+    let tired = asking(7);
+    tokio::time::sleep(PAUSE).await;
+    peer.asked().await;
+    peer.answers(7, &words(&[0])).await;
+    assert!(peer.waits().await.0 < PAUSE);
+    peer.answers(7, &words(&[0])).await;
+    assert!(tired.await.unwrap().1.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_of_a_unit_that_is_always_busy_ends_after_some_tries() {
+    let (bus, mut ends) = rtu();
+    let began = Instant::now();
+    let asking = bus.clone();
+    let read = tokio::spawn(async move { polled(&asking, 7, 0, 1).await });
+    let mut peer = ends.next().await;
+    for _ in 0..3 {
+        peer.asked().await;
+        peer.answers(7, &[0x83, 6]).await;
+    }
+    assert_eq!(read.await.unwrap(), Err(Wrong::Exception(Exception::Busy)));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_has_not_gone_out_by_its_time_is_said_so_at_once_and_never_goes_out() {
+    let (bus, mut ends) = rtu();
+    let polls = bus.clone();
+    let poll = tokio::spawn(async move { polled(&polls, 7, 0, 1).await });
+    let mut peer = ends.next().await;
+    peer.asked().await;
+    let until = Instant::now() + Duration::from_millis(50);
+    let write = |at| Request::WriteRegister { at, value: 1 };
+    let late = bus.ask(8, write(1), until, Urgency::Command).await;
+    assert!(matches!(late, Err(Wrong::NotSent(_))), "{late:?}");
+    assert!(Instant::now() < until + Duration::from_millis(5), "it is not waited for the bus");
+    peer.answers(7, &words(&[0])).await;
+    assert!(poll.await.unwrap().is_ok());
+    // One that went out in time is waited for, though its time is over.
+    let asking = bus.clone();
+    let until = Instant::now() + Duration::from_millis(50);
+    let sent = tokio::spawn(async move { asking.ask(8, write(2), until, Urgency::Command).await });
+    let (_, asked) = peer.asked().await;
+    assert_eq!(asked, [6, 0, 2, 0, 1], "and not the one before");
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    peer.answers(8, &asked).await;
+    assert_eq!(sent.await.unwrap(), Ok(Answer::Written));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lent_port_is_closed_until_its_time_or_until_it_is_taken_back() {
     let (bus, mut ends) = rtu();
     let mut peer = ends.next().await;

@@ -192,6 +192,8 @@ pub fn turn(value: &mut Value, quality: &mut Quality, kind: ValueKind) {
     }
     match value.clone().into_kind(kind) {
         Ok(fitting) => *value = fitting,
+        // One that is bad already says why.
+        Err(_) if matches!(quality, Quality::Bad(_)) => {}
         Err(_) => *quality = Quality::Bad(BadReason::WrongType),
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Seam;
 use super::runner::{self, Miss, Notice, Pace, Polled, Seen as Value};
@@ -152,7 +153,7 @@ impl Polled for Own {
         Ok(self.values(points, &seen))
     }
 
-    async fn perform(&self, _: CommandNo, at: &Address, operation: &Operation) -> Outcome {
+    async fn perform(&self, _: CommandNo, at: &Address, operation: &Operation, _: Instant) -> Outcome {
         match operation {
             Operation::Read { points } if at.as_str() == ADDRESS => {
                 let values = self.values(points, &(self.numbers)());

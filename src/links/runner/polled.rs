@@ -4,6 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::model::order::Verdict;
 use crate::model::{
     Address, Capabilities, CommandNo, Name, Operation, Outcome, PointPath, Quality, Sighting, Value, Wall,
@@ -29,12 +31,14 @@ pub trait Polled: Send + Sync + 'static {
     /// Without points: see whether the device is there.
     fn read(&self, address: &Address, points: &[PointPath]) -> impl Future<Output = Result<Vec<Seen>, Miss>> + Send;
 
-    /// `NotSent` only where no byte can have reached the device. Never tries twice.
+    /// `NotSent` only where no byte can have reached the device. Never tries twice. A driver in which commands wait for
+    /// their turn says `NotSent` of what has not gone out by the deadline; it is dropped a moment after that.
     fn perform(
         &self,
         command: CommandNo,
         address: &Address,
         operation: &Operation,
+        deadline: Instant,
     ) -> impl Future<Output = Outcome> + Send;
 
     /// What kind of device this one is, told before anything is asked of it. What that kind has comes as a

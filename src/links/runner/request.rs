@@ -14,6 +14,8 @@ use crate::model::{Address, DeviceNo, Operation, Outcome, PointPath};
 
 /// Between two tries of a read.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Past its deadline a driver may still say that a command never went out; the engine waits longer than that.
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 pub enum Answered {
     Read(Result<Vec<Seen>, Miss>),
@@ -91,7 +93,8 @@ impl<P: Polled> Runner<P> {
                 let seen = timeout_at(deadline, read(polled, address, Vec::new(), pace)).await;
                 return Answered::Probed(matches!(seen, Ok((Ok(_), _))));
             }
-            let outcome = timeout_at(deadline, polled.perform(command, &address, &operation)).await;
+            let performed = polled.perform(command, &address, &operation, deadline);
+            let outcome = timeout_at(deadline + LAST_WORD, performed).await;
             Answered::Performed(outcome.unwrap_or_else(|_| Outcome::Lost("sent; no answer came in time".into())))
         });
         self.begun.insert(begun.id(), (device, Begun::Perform(command)));

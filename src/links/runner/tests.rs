@@ -87,7 +87,7 @@ impl Polled for Scripted {
         Ok(points.iter().map(seen).collect())
     }
 
-    async fn perform(&self, command: CommandNo, address: &Address, _: &Operation) -> Outcome {
+    async fn perform(&self, command: CommandNo, address: &Address, _: &Operation, _: Instant) -> Outcome {
         self.ask(format!("perform {address} {command}"), address).await;
         Outcome::Done(Vec::new())
     }

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::wire::{FromPlant, ToPlant, write_line};
 use crate::links::runner::{Miss, Notice, Polled, Seen};
@@ -153,7 +154,7 @@ impl Polled for Port {
         }
     }
 
-    async fn perform(&self, command: CommandNo, address: &Address, operation: &Operation) -> Outcome {
+    async fn perform(&self, command: CommandNo, address: &Address, operation: &Operation, _: Instant) -> Outcome {
         let asked = |req| ToPlant::Perform { req, address: address.clone(), operation: operation.clone() };
         match self.ask(address, Some(command), asked).await {
             Ok(FromPlant::Done { outcome: outcome @ (Outcome::Done(_) | Outcome::Failed(_)), .. }) => outcome,

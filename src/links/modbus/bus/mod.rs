@@ -225,4 +225,4 @@ impl Bus {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

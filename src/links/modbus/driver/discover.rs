@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use tokio::time::Instant;
 
@@ -32,7 +31,7 @@ impl Driver {
             let Ok(address) = Address::new(&no.to_string()) else { continue };
             // Who is read already is there; and asking it anew would tell nothing.
             let is_known = lock(&self.units).get(&address).is_some_and(|known| known.kind.is_some());
-            let unit = Unit { no, kind: None, blocks: Mutex::default() };
+            let unit = Unit::new(no, None);
             if !is_known && self.is_there(&unit, Urgency::Poll).await.is_ok() {
                 let sighting = self.who_is(no, address).await;
                 self.tell(Notice::Sighted(sighting)).await;

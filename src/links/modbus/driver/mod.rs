@@ -13,10 +13,11 @@ mod perform;
 mod read;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -34,12 +35,15 @@ use crate::profile::modbus::{Spot, capabilities_of};
 
 /// Notices on their way to the runner.
 const NOTICES: usize = 256;
-/// Devices that are read at a time. The bus asks one thing after the other; with two it never waits for us.
-const LANES: usize = 2;
+/// Devices that are read at a time. Most of these wait for their turn, or until their unit may be asked again.
+const LANES: usize = 16;
+/// Of these, so many are on the line. The bus asks one thing after the other; with two it never waits for us, and what is
+/// read of a device comes from one moment.
+const TURNS: usize = 2;
 /// A request that did not go out by then was in vain: the bus is busy with others, or keeps the unit quiet.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// One read of a device, all its requests together.
-const READ: Duration = Duration::from_secs(120);
+/// One read of a device, all its requests together, and the wait for its turn.
+const READ: Duration = Duration::from_secs(600);
 
 /// One unit of the bus.
 struct Unit {
@@ -47,6 +51,35 @@ struct Unit {
     kind: Option<Arc<Kind>>,
     /// What was learnt from its refusals.
     blocks: Mutex<Blocks>,
+    /// Rises before and after each request that writes.
+    writes: AtomicU64,
+}
+
+impl Unit {
+    fn new(no: u8, kind: Option<Arc<Kind>>) -> Unit {
+        Unit { no, kind, blocks: Mutex::default(), writes: AtomicU64::new(0) }
+    }
+
+    fn is_written(&self) {
+        self.writes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn writes(&self) -> u64 {
+        self.writes.load(Ordering::Acquire)
+    }
+}
+
+/// How a request goes out: before others or behind them, and until when.
+#[derive(Clone, Copy, Debug)]
+struct When {
+    urgency: Urgency,
+    until: Option<Instant>,
+}
+
+impl From<Urgency> for When {
+    fn from(urgency: Urgency) -> When {
+        When { urgency, until: None }
+    }
 }
 
 /// What a unit is by its profile; units of one kind share it.
@@ -78,6 +111,7 @@ struct Driver {
     changed: Mutex<BTreeMap<Address, Arc<Capabilities>>>,
     to_tell: Notify,
     leaving: Notify,
+    turns: Semaphore,
     /// One look around at a time.
     looking: tokio::sync::Mutex<()>,
     /// None: the link is leaving.
@@ -111,6 +145,7 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
         changed: Mutex::default(),
         to_tell: Notify::new(),
         leaving: Notify::new(),
+        turns: Semaphore::new(TURNS),
         looking: tokio::sync::Mutex::default(),
         notices: Mutex::new(Some(to_runner)),
     });
@@ -133,7 +168,7 @@ impl Driver {
         if let Some(known) = lock(&self.units).get(address) {
             return Ok(known.clone());
         }
-        Ok(Arc::new(Unit { no: number(address)?, kind: None, blocks: Mutex::default() }))
+        Ok(Arc::new(Unit::new(number(address)?, None)))
     }
 
     /// None: no such profile, or it says of no register.
@@ -149,24 +184,26 @@ impl Driver {
         Some(kind)
     }
 
-    async fn ask(&self, unit: u8, request: Request, urgency: Urgency) -> Result<Answer, Wrong> {
-        self.bus.ask(unit, request, Instant::now() + PATIENCE, urgency).await
+    async fn ask(&self, unit: u8, request: Request, When { urgency, until }: When) -> Result<Answer, Wrong> {
+        let patience = Instant::now() + PATIENCE;
+        self.bus.ask(unit, request, until.map_or(patience, |until| until.min(patience)), urgency).await
     }
 }
 
 fn number(address: &Address) -> Result<u8, String> {
-    address.as_str().parse().map_err(|_| format!("{address} is no unit: units are 1 to 247, over TCP 0 to 255"))
+    let no = address.as_str().parse().ok().filter(|no: &u8| no.to_string() == address.as_str());
+    no.ok_or_else(|| format!("{address} is no unit: units are 1 to 247, over TCP 0 to 255"))
 }
 
 impl Polled for Driver {
     async fn read(&self, address: &Address, points: &[PointPath]) -> Result<Vec<Seen>, Miss> {
         let unit = self.unit(address).map_err(Miss)?;
-        self.read_points(&unit, points, Urgency::Poll).await.map_err(|wrong| Miss(wrong.to_string()))
+        self.read_points(&unit, points, Urgency::Poll.into()).await.map_err(|wrong| Miss(wrong.to_string()))
     }
 
-    async fn perform(&self, _: CommandNo, address: &Address, operation: &Operation) -> Outcome {
+    async fn perform(&self, _: CommandNo, address: &Address, operation: &Operation, deadline: Instant) -> Outcome {
         match self.unit(address) {
-            Ok(unit) => self.carry_out(&unit, operation).await,
+            Ok(unit) => self.carry_out(&unit, operation, deadline).await,
             Err(why) => Outcome::NotSent(why),
         }
     }
@@ -177,10 +214,9 @@ impl Polled for Driver {
         let mut units = lock(&self.units);
         let known = units.get(address).cloned();
         let same = |known: &Arc<Unit>| known.kind.as_ref().map(Arc::as_ptr) == kind.as_ref().map(Arc::as_ptr);
-        let unit = known
-            .clone()
-            .filter(same)
-            .unwrap_or_else(|| Arc::new(Unit { no, kind: kind.clone(), blocks: Mutex::default() }));
+        let unit = known.clone().filter(same).unwrap_or_else(|| Arc::new(Unit::new(no, kind.clone())));
+        let pause = kind.as_ref().map_or(Duration::ZERO, |kind| kind.shaped.profile.speaks().pause.0);
+        self.bus.leave_between(no, pause);
         // Told each time: another device may be meant now, and who knows it already takes no note of it.
         let given = unit.kind.as_ref().map(|kind| kind.given.clone());
         if given.is_some() || known.is_some_and(|known| known.kind.is_some()) {
@@ -205,3 +241,6 @@ impl Polled for Driver {
         self.leaving.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,15 @@
 //! Carrying out an operation: step by step as the profile maps it.
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::{Driver, Unit};
+use super::read::read_from;
+use super::{Driver, Unit, When};
 use crate::links::modbus::bus::Urgency;
 use crate::links::modbus::plan::Block;
 use crate::links::modbus::task::{self, Task};
 use crate::links::modbus::value::{self, Got, Writing};
 use crate::links::modbus::wire::{Answer, Exception, Request, Wrong};
-use crate::model::{Operation, Outcome, PointPath, Value};
+use crate::model::{Operation, Outcome, PointPath, Quality, Value};
 use crate::profile::modbus::{Spot, Table};
 
 /// Why an operation stopped.
@@ -27,8 +28,17 @@ impl From<Wrong> for Stop {
     }
 }
 
+/// One operation of a unit, on its way.
+struct Errand<'a> {
+    driver: &'a Driver,
+    unit: &'a Unit,
+    when: When,
+    values: Vec<(PointPath, Value)>,
+    wrote: bool,
+}
+
 impl Driver {
-    pub(super) async fn carry_out(&self, unit: &Unit, operation: &Operation) -> Outcome {
+    pub(super) async fn carry_out(&self, unit: &Unit, operation: &Operation, deadline: Instant) -> Outcome {
         let Some(kind) = &unit.kind else {
             return Outcome::NotSent("the device has no profile that says which registers it has".into());
         };
@@ -36,43 +46,51 @@ impl Driver {
             Ok(tasks) => tasks,
             Err(refused) => return Outcome::Failed(refused.to_string()),
         };
-        let (mut values, mut wrote) = (Vec::new(), false);
+        let when = When { urgency: Urgency::Command, until: Some(deadline) };
+        let mut errand = Errand { driver: self, unit, when, values: Vec::new(), wrote: false };
         for task in tasks {
-            let stopped = match task {
-                Task::Wait(time) => {
-                    sleep(time).await;
-                    continue;
-                }
-                Task::Read(points) => self.told(unit, &points, &mut values).await,
-                Task::Write { writing, read_back } => self.write(unit, writing, read_back, &mut wrote).await,
-            };
-            if let Err(stop) = stopped {
-                return outcome(stop, wrote);
+            if let Err(stop) = errand.task(task).await {
+                return outcome(stop, errand.wrote);
             }
         }
-        Outcome::Done(values)
+        Outcome::Done(errand.values)
+    }
+}
+
+impl Errand<'_> {
+    async fn task(&mut self, task: Task) -> Result<(), Stop> {
+        match task {
+            Task::Wait(time) => {
+                sleep(time).await;
+                Ok(())
+            }
+            Task::Read(points) => self.told(&points).await,
+            Task::Write { writing, read_back } => self.write(writing, read_back).await,
+        }
     }
 
-    async fn told(&self, unit: &Unit, points: &[PointPath], to: &mut Vec<(PointPath, Value)>) -> Result<(), Stop> {
-        let seen = self.read_points(unit, points, Urgency::Command).await?;
+    async fn ask(&self, request: Request) -> Result<Answer, Wrong> {
+        self.driver.ask(self.unit.no, request, self.when).await
+    }
+
+    /// All of them, or none.
+    async fn told(&mut self, points: &[PointPath]) -> Result<(), Stop> {
+        let seen = self.driver.read_points(self.unit, points, self.when).await?;
         if let Some(missing) = points.iter().find(|point| !seen.iter().any(|seen| seen.path == **point)) {
             return Err(Stop::Differs(format!("the unit does not give {missing}")));
         }
-        to.extend(seen.into_iter().map(|seen| (seen.path, seen.value)));
+        if let Some(bad) = seen.iter().find(|seen| matches!(seen.quality, Quality::Bad(_))) {
+            return Err(Stop::Differs(format!("the unit does not give {}: {}", bad.path, bad.value)));
+        }
+        self.values.extend(seen.into_iter().map(|seen| (seen.path, seen.value)));
         Ok(())
     }
 
-    async fn write(
-        &self,
-        unit: &Unit,
-        writing: Writing,
-        read_back: Option<(Spot, Value)>,
-        wrote: &mut bool,
-    ) -> Result<(), Stop> {
+    async fn write(&mut self, writing: Writing, read_back: Option<(Spot, Value)>) -> Result<(), Stop> {
         let writing = match &writing {
             Writing::Change { at, bits, .. } => {
                 let before = Block { table: Table::Holding, at: *at, count: bits.len() as u16 };
-                match self.ask(unit.no, before.asked(), Urgency::Command).await? {
+                match self.ask(before.asked()).await? {
                     Answer::Words(before) => writing.over(&before),
                     _ => None,
                 }
@@ -82,18 +100,22 @@ impl Driver {
         let Some(asked) = writing.and_then(request) else {
             return Err(Stop::Differs("the unit answered with something else than its registers".into()));
         };
-        self.ask(unit.no, asked, Urgency::Command).await.map_err(Stop::Writing)?;
-        *wrote = true;
+        // Whatever came of it: what was read before it, or beside it, may be old.
+        self.unit.is_written();
+        let written = self.ask(asked).await;
+        self.unit.is_written();
+        written.map_err(Stop::Writing)?;
+        self.wrote = true;
         match read_back {
-            Some((spot, value)) => self.stands(unit, &spot, &value).await,
+            Some((spot, value)) => self.stands(&spot, &value).await,
             None => Ok(()),
         }
     }
 
-    async fn stands(&self, unit: &Unit, spot: &Spot, wanted: &Value) -> Result<(), Stop> {
-        let read = self.value_at(unit.no, spot, Urgency::Command).await?;
+    async fn stands(&self, spot: &Spot, wanted: &Value) -> Result<(), Stop> {
+        let answer = self.ask(Block::of(spot).asked()).await?;
         let as_written = as_written(spot, wanted);
-        match read {
+        match read_from(spot, &answer, 0..usize::from(spot.count)) {
             Ok(read) if read == as_written => Ok(()),
             Ok(read) => Err(Stop::Differs(format!("{wanted} was written, and {read} stands there afterwards"))),
             Err(unread) => Err(Stop::Differs(format!("{wanted} was written, and afterwards {unread}"))),

@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::{Driver, Kind, Unit, lock};
+use tokio::sync::SemaphorePermit;
+use tokio::time::sleep_until;
+
+use super::{Driver, Unit, When, lock};
 use crate::links::modbus::bus::Urgency;
-use crate::links::modbus::plan::{self, Block, Learnt};
+use crate::links::modbus::plan::{self, Block, Bounds, Learnt};
 use crate::links::modbus::value::{self, Got, Unread};
 use crate::links::modbus::wire::{Answer, Exception, Request, Wrong};
 use crate::links::mono;
@@ -14,52 +17,67 @@ use crate::model::reading::BadReason;
 use crate::model::{PointPath, Quality, Value};
 use crate::profile::modbus::{Spot, Table};
 
+/// What is told instead of a value.
+const REFUSED: &str = "the unit says that it has nothing there";
 /// What is asked of a unit of which nothing is known.
 const SOMETHING: Request = Request::Read { table: Table::Holding, at: 0, count: 1 };
 
+/// A read in which writes got between so often is given up.
+const BEGUN_ANEW: u8 = 3;
+
+/// The points of one read, and what came of them.
+struct Read<'a> {
+    unit: &'a Unit,
+    bounds: &'a Bounds,
+    wanted: Vec<(PointPath, Spot)>,
+    spots: Vec<Spot>,
+    left: VecDeque<plan::Request>,
+    seen: Vec<Seen>,
+    /// How often the unit had been written when this began.
+    writes: u64,
+}
+
 impl Driver {
-    /// What the unit gave of these; of none where it shall only be seen whether it is there.
-    pub(super) async fn read_points(
-        &self,
-        unit: &Unit,
-        points: &[PointPath],
-        urgency: Urgency,
-    ) -> Result<Vec<Seen>, Wrong> {
-        let of = |kind: &Kind| points.iter().filter_map(|path| Some((path.clone(), *kind.spots.get(path)?))).collect();
-        let wanted: Vec<(PointPath, Spot)> = unit.kind.as_deref().map(of).unwrap_or_default();
-        let Some(kind) = unit.kind.as_ref().filter(|_| !wanted.is_empty()) else {
-            return self.is_there(unit, urgency).await.map(|()| Vec::new());
+    /// What the unit gave of these; of none where it shall only be seen whether it is there. What it refuses is told as
+    /// bad. Nothing of it is older than the last write that has ended.
+    pub(super) async fn read_points(&self, unit: &Unit, points: &[PointPath], when: When) -> Result<Vec<Seen>, Wrong> {
+        let Some(mut read) = Read::of(unit, points) else {
+            return self.is_there(unit, when.urgency).await.map(|()| Vec::new());
         };
-        let spots: Vec<Spot> = wanted.iter().map(|(_, spot)| *spot).collect();
-        let mut left: VecDeque<plan::Request> =
-            lock(&unit.blocks).plan(&spots, &kind.bounds, mono()).requests.into_iter().collect();
-        let mut seen = Vec::new();
-        while let Some(request) = left.pop_front() {
-            let learnt = match self.ask(unit.no, request.block.asked(), urgency).await {
-                Ok(answer) => {
-                    seen.extend(request.points.iter().filter_map(|place| taken(&wanted[*place], &request, &answer)));
-                    lock(&unit.blocks).answered(&request)
+        let mut turn = None;
+        for _ in 0..BEGUN_ANEW {
+            read.begin();
+            // A unit of which only bad points are due says nothing of itself.
+            if read.left.is_empty() {
+                self.is_there(unit, when.urgency).await?;
+            }
+            while let Some(request) = read.left.pop_front().filter(|_| read.is_new()) {
+                if when.urgency == Urgency::Poll {
+                    self.wait_for_turn(unit.no, &mut turn).await;
                 }
-                Err(Wrong::Exception(Exception::IllegalAddress | Exception::IllegalValue)) => {
-                    lock(&unit.blocks).refused(&request, &spots, mono())
-                }
-                // What it gave before it gave nothing more is worth having.
-                Err(_) if !seen.is_empty() => break,
-                Err(wrong) => return Err(wrong),
-            };
-            match learnt {
-                Learnt::Halves(halves) => halves.into_iter().rev().for_each(|half| left.push_front(half)),
-                Learnt::Bad(places) => told(unit, &wanted, &places, "has no register there, it says"),
-                Learnt::Back(places) => told(unit, &wanted, &places, "gives it again"),
-                Learnt::Nothing => {}
+                read.take(&request, self.ask(unit.no, request.block.asked(), when).await)?;
+            }
+            if read.is_new() {
+                return Ok(read.all());
             }
         }
-        Ok(seen)
+        Err(Wrong::NotSent("it was written again and again while it was read".into()))
+    }
+
+    /// While a unit is not to be asked, others have its turn.
+    async fn wait_for_turn<'a>(&'a self, unit: u8, turn: &mut Option<SemaphorePermit<'a>>) {
+        while let Some(until) = self.bus.quiet_until(unit) {
+            turn.take();
+            sleep_until(until).await;
+        }
+        if turn.is_none() {
+            *turn = self.turns.acquire().await.ok();
+        }
     }
 
     /// What stands in one spot, or why what stands there is no value of it.
     pub(super) async fn value_at(&self, no: u8, spot: &Spot, urgency: Urgency) -> Result<Result<Value, Unread>, Wrong> {
-        let answer = self.ask(no, Block::of(spot).asked(), urgency).await?;
+        let answer = self.ask(no, Block::of(spot).asked(), urgency.into()).await?;
         Ok(read_from(spot, &answer, 0..usize::from(spot.count)))
     }
 
@@ -67,12 +85,91 @@ impl Driver {
     pub(super) async fn is_there(&self, unit: &Unit, urgency: Urgency) -> Result<(), Wrong> {
         let first = unit.kind.as_ref().and_then(|kind| kind.spots.values().next());
         let asked = first.map_or(SOMETHING, |spot| Block::of(spot).asked());
-        match self.ask(unit.no, asked, urgency).await {
+        match self.ask(unit.no, asked, urgency.into()).await {
             Ok(_) => Ok(()),
             Err(Wrong::Exception(exception)) if !exception.is_of_gateway() => Ok(()),
             Err(wrong) => Err(wrong),
         }
     }
+}
+
+impl<'a> Read<'a> {
+    /// None: its profile says of none of these where they stand.
+    fn of(unit: &'a Unit, points: &[PointPath]) -> Option<Read<'a>> {
+        let kind = unit.kind.as_deref()?;
+        let of = |path: &PointPath| Some((path.clone(), *kind.spots.get(path)?));
+        let wanted: Vec<(PointPath, Spot)> = points.iter().filter_map(of).collect();
+        let spots = wanted.iter().map(|(_, spot)| *spot).collect();
+        let (left, seen) = (VecDeque::new(), Vec::new());
+        (!wanted.is_empty()).then_some(Read { unit, bounds: &kind.bounds, wanted, spots, left, seen, writes: 0 })
+    }
+
+    fn begin(&mut self) {
+        self.writes = self.unit.writes();
+        self.seen.clear();
+        self.left = lock(&self.unit.blocks).plan(&self.spots, self.bounds, mono()).requests.into();
+    }
+
+    /// Nothing was written since it began.
+    fn is_new(&self) -> bool {
+        self.writes == self.unit.writes()
+    }
+
+    fn take(&mut self, request: &plan::Request, answered: Result<Answer, Wrong>) -> Result<(), Wrong> {
+        let learnt = match answered {
+            Ok(answer) => {
+                let taken = |place: &usize| taken(self.wanted.get(*place)?, request, &answer);
+                self.seen.extend(request.points.iter().filter_map(taken));
+                lock(&self.unit.blocks).answered(request)
+            }
+            Err(Wrong::Exception(exception)) if exception.is_of_address() => {
+                lock(&self.unit.blocks).refused(request, &self.spots, mono())
+            }
+            Err(Wrong::Exception(exception)) if !exception.is_of_gateway() => {
+                self.says_no(request, exception);
+                Learnt::Nothing
+            }
+            // What it gave before it gave nothing more is worth having.
+            Err(_) if !self.seen.is_empty() => {
+                self.left.clear();
+                Learnt::Nothing
+            }
+            Err(wrong) => return Err(wrong),
+        };
+        self.learn(learnt);
+        Ok(())
+    }
+
+    /// It is there, and gives these another time. One that is busy is left alone until then.
+    fn says_no(&mut self, request: &plan::Request, exception: Exception) {
+        let bad = |place: &usize| Some(bad(&self.wanted.get(*place)?.0, &exception.to_string()));
+        self.seen.extend(request.points.iter().filter_map(bad));
+        if matches!(exception, Exception::Busy | Exception::Acknowledge) {
+            self.left.clear();
+        }
+    }
+
+    fn learn(&mut self, learnt: Learnt) {
+        match learnt {
+            Learnt::Halves(halves) => halves.into_iter().rev().for_each(|half| self.left.push_front(half)),
+            Learnt::Bad(places) => told(self.unit, &self.wanted, &places, "has no register there, it says"),
+            Learnt::Back(places) => told(self.unit, &self.wanted, &places, "gives it again"),
+            Learnt::Nothing => {}
+        }
+    }
+
+    /// With those that the unit refuses, asked for this time or not.
+    fn all(mut self) -> Vec<Seen> {
+        let blocks = lock(&self.unit.blocks);
+        let refused = self.wanted.iter().filter(|(_, spot)| blocks.is_bad(spot));
+        self.seen.extend(refused.map(|(path, _)| bad(path, REFUSED)));
+        self.seen
+    }
+}
+
+fn bad(path: &PointPath, why: &str) -> Seen {
+    let quality = Quality::Bad(BadReason::DeviceSays);
+    Seen { path: path.clone(), value: Value::text(why), quality, source: None }
 }
 
 fn told(unit: &Unit, wanted: &[(PointPath, Spot)], places: &[usize], what: &str) {
@@ -82,7 +179,7 @@ fn told(unit: &Unit, wanted: &[(PointPath, Spot)], places: &[usize], what: &str)
 }
 
 /// The bus lets no answer of another length through.
-fn read_from(spot: &Spot, answer: &Answer, part: Range<usize>) -> Result<Value, Unread> {
+pub(super) fn read_from(spot: &Spot, answer: &Answer, part: Range<usize>) -> Result<Value, Unread> {
     let got = match answer {
         Answer::Bits(bits) => Got::Bits(bits.get(part).unwrap_or_default()),
         Answer::Words(words) => Got::Words(words.get(part).unwrap_or_default()),

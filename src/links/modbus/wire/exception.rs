@@ -27,6 +27,11 @@ impl Exception {
         matches!(self, Exception::NoPath | Exception::NoAnswer)
     }
 
+    /// What was asked for is not there; something else may be.
+    pub const fn is_of_address(self) -> bool {
+        matches!(self, Exception::IllegalFunction | Exception::IllegalAddress | Exception::IllegalValue)
+    }
+
     pub const fn of(code: u8) -> Exception {
         match code {
             1 => Exception::IllegalFunction,

@@ -3,7 +3,7 @@
 mod chance;
 mod flow;
 mod line;
-mod peer;
+pub mod peer;
 
 use std::time::Duration;
 

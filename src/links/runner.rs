@@ -53,6 +53,8 @@ pub struct Pace {
     pub pause: Duration,
     /// How slow a device that does not answer is asked in the end.
     pub slowest: Duration,
+    /// Once it was silent twice, it is left alone for so long at least: what it costs the others to wait for it in vain.
+    pub spared: Duration,
     /// Commands go out beside reads, also of the same device: what lies below asks one thing after the other, commands
     /// first.
     pub beside: bool,
@@ -143,7 +145,7 @@ pub async fn run<P: Polled>(seam: Seam, credits: u16, pace: Pace, polled: Arc<P>
         sorted: None,
         by_address: HashMap::new(),
         refused: HashMap::new(),
-        schedule: Schedule::new(Instant::now(), pace.slowest),
+        schedule: Schedule::new(Instant::now(), pace.slowest, pace.spared),
         ready: VecDeque::new(),
         urgent: VecDeque::new(),
         probes: VecDeque::new(),

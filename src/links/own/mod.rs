@@ -64,6 +64,7 @@ const PACE: Pace = Pace {
     retries: 0,
     pause: Duration::from_millis(100),
     slowest: Duration::from_secs(60),
+    spared: Duration::ZERO,
     beside: false,
 };
 

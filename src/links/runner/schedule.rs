@@ -39,13 +39,15 @@ struct Timing {
 pub struct Schedule {
     epoch: Instant,
     slowest: Duration,
+    /// A device that was silent more than once is left alone for so long at least.
+    spared: Duration,
     devices: BTreeMap<DeviceNo, Timing>,
     due: BTreeSet<(Instant, DeviceNo)>,
 }
 
 impl Schedule {
-    pub fn new(epoch: Instant, slowest: Duration) -> Schedule {
-        Schedule { epoch, slowest, devices: BTreeMap::new(), due: BTreeSet::new() }
+    pub fn new(epoch: Instant, slowest: Duration, spared: Duration) -> Schedule {
+        Schedule { epoch, slowest, spared, devices: BTreeMap::new(), due: BTreeSet::new() }
     }
 
     /// A device that is out stays out: whoever took it brings it back.
@@ -113,12 +115,12 @@ impl Schedule {
 
     /// Back from a read or a command.
     pub fn again(&mut self, device: DeviceNo, answered: bool, now: Instant) {
-        let slowest = self.slowest;
+        let (slowest, spared) = (self.slowest, self.spared);
         let Some(timing) = self.devices.get_mut(&device) else { return };
         timing.misses = if answered { 0 } else { timing.misses.saturating_add(1) };
         let at = match timing.misses {
             0 => timing.soonest(),
-            misses => now + timing.pause(misses, slowest),
+            misses => now + timing.pause(misses, slowest, spared),
         };
         self.put(device, at);
     }
@@ -163,11 +165,13 @@ impl Timing {
     }
 
     /// Twice as long each time, up to a cap; a quarter of it is chance, so that devices that fell silent together do
-    /// not come back together. Never sooner than the plan says.
-    fn pause(&mut self, misses: u32, slowest: Duration) -> Duration {
+    /// not come back together. Never sooner than the plan says, and from the second time on than `spared`.
+    fn pause(&mut self, misses: u32, slowest: Duration, spared: Duration) -> Duration {
         let shortest = self.shortest();
         let grown = shortest.saturating_mul(1 << misses.min(16)).min(slowest).max(shortest);
-        grown.mul_f64(0.75 + 0.25 * self.chance.share()).max(shortest)
+        let chance = self.chance.share();
+        let spared = if misses > 1 { spared.mul_f64(1.0 + 0.25 * chance) } else { Duration::ZERO };
+        grown.mul_f64(0.75 + 0.25 * chance).max(shortest).max(spared)
     }
 }
 
@@ -209,7 +213,7 @@ mod tests {
 
     fn schedule() -> (Schedule, Instant) {
         let now = Instant::now();
-        (Schedule::new(now, Duration::from_secs(60)), now)
+        (Schedule::new(now, Duration::from_secs(60), Duration::ZERO), now)
     }
 
     fn address(text: &str) -> Address {
@@ -264,6 +268,17 @@ mod tests {
         assert!(pauses.iter().all(|pause| *pause <= 60.0));
         assert!(pauses[8..].iter().all(|pause| *pause >= 45.0), "{pauses:?}");
         assert!(pauses[8..].windows(2).any(|pair| pair[0] != pair[1]), "there is chance in it");
+    }
+
+    #[test]
+    fn one_that_is_silent_again_is_spared_its_time_out_for_a_while() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(now, Duration::from_secs(30), Duration::from_secs(12));
+        schedule.plan(DeviceNo(1), &address("7"), &plan(&[1000]), now);
+        let reads = play(&mut schedule, now, Duration::from_secs(300), false);
+        let pauses: Vec<f64> = reads.windows(2).map(|pair| (pair[1].0 - pair[0].0).as_secs_f64()).collect();
+        assert!(pauses[0] <= 2.0, "once is no habit: {pauses:?}");
+        assert!(pauses[1..].iter().all(|pause| (12.0..=30.0).contains(pause)), "{pauses:?}");
     }
 
     #[test]

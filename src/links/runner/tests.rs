@@ -123,6 +123,7 @@ const PACE: Pace = Pace {
     retries: 1,
     pause: Duration::from_millis(100),
     slowest: Duration::from_secs(60),
+    spared: Duration::ZERO,
     beside: false,
 };
 

@@ -54,6 +54,7 @@ impl Settings {
             retries: u32::from(self.retries),
             pause: Duration::from_millis(100),
             slowest: self.slowest.0,
+            spared: Duration::ZERO,
             beside: false,
         }
     }

@@ -169,3 +169,23 @@ fn units_that_nobody_named_are_found_and_recognised_by_what_only_they_show() {
     assert!(first["profile"].is_null(), "it shows no sign: {first}");
     assert_eq!(found().len(), 2, "nobody is at 2 and 4");
 }
+
+#[test]
+fn a_second_link_on_the_same_port_by_another_name_is_told_whose_it_is() {
+    let Some(server) = Server::rtu_pty("a_second_link_on_the_same_port", "1-2", 9_600) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("by-another-name");
+    std::os::unix::fs::symlink(server.pty(), &other).unwrap();
+    let gateway = started(&format!(
+        "[clock]\ntrust = \"always\"\n[link.a]\nmodbus-rtu = {{ port = {:?} }}\n[link.b]\nmodbus-rtu = {{ port = {other:?} }}\n",
+        server.pty()
+    ));
+    let links = eventually("one is up and the other is not", || {
+        let links = gateway.get("/v1/links").ok()["links"].as_array().cloned().unwrap_or_default();
+        let is = |state: &str| links.iter().any(|link| link["state"] == state);
+        (is("up") && is("down")).then_some(links)
+    });
+    let of = |state: &str| links.iter().find(|link| link["state"] == state).unwrap();
+    let wanted = format!("is the port of link {} already", of("up")["name"].as_str().unwrap());
+    assert!(of("down")["reason"].as_str().unwrap().contains(&wanted), "{links:?}");
+}

@@ -120,6 +120,7 @@ impl Look<'_> {
 
     fn links(&mut self) {
         self.two_drivers();
+        self.one_link_a_port();
         let mut without = Vec::new();
         for (name, _) in self.config.link.iter().filter(|(_, link)| link.driver().is_none()) {
             let written = self.root.get("link").and_then(Node::table).and_then(|links| links.get(name.as_str()));
@@ -148,6 +149,24 @@ impl Look<'_> {
             for at in drivers.into_iter().skip(1) {
                 let says = format!("link {} has a driver already; take one of them away", name.text);
                 faults.push(Fault::new(at, says));
+            }
+        }
+        faults.into_iter().for_each(|fault| self.faults.add(fault));
+    }
+
+    /// What is the same port by another name is seen when it is opened.
+    fn one_link_a_port(&mut self) {
+        let mut known: BTreeMap<String, (&Name, At)> = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (name, link) in &self.config.link {
+            let Some(rtu) = &link.modbus_rtu else { continue };
+            let at = self.at(&["link", name.as_str(), "modbus-rtu", "port"]);
+            match known.get(&rtu.port.to_string()) {
+                Some((first, there)) => {
+                    let says = format!("{} is the port of link {first} already; a port has one link", rtu.port);
+                    faults.push(Fault::new(at, says).also(*there, "it is here first"));
+                }
+                None => drop(known.insert(rtu.port.to_string(), (name, at))),
             }
         }
         faults.into_iter().for_each(|fault| self.faults.add(fault));

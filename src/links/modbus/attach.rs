@@ -7,6 +7,7 @@ use super::settings::{Rtu, Tcp, Wrapping};
 use super::wire::timing::Pace;
 use crate::links::Seam;
 use crate::links::serial::{self, Roots, Watch};
+use crate::model::Name;
 
 const PORT: u16 = 502;
 
@@ -27,7 +28,7 @@ pub async fn rtu(settings: Rtu, credits: u16, seam: Seam) {
     let line = serial.line();
     let framing = Framing::Rtu(Pace { baud: line.baud.get(), bits: line.bits_a_byte() as u8 });
     let watch = Watch::new(serial.port.clone(), Roots::default());
-    let opener = Box::new(Adapter { serial, watch });
+    let opener = Box::new(Adapter { link: seam.name.clone(), serial, watch });
     driver::run(Begun { framing, bus, opener, units }, credits, seam).await;
 }
 
@@ -44,6 +45,7 @@ fn with_port(at: &str) -> String {
 
 /// A serial port that may be pulled out and put in again.
 struct Adapter {
+    link: Name,
     serial: serial::Settings,
     watch: Watch,
 }
@@ -58,9 +60,10 @@ impl Opens for Adapter {
     fn open(&mut self) -> Opening<'_> {
         Box::pin(async {
             let at = self.watch.look().map_err(|absent| absent.to_string())?;
+            let claim = serial::Claim::of(&at, self.link.as_str()).map_err(|error| error.to_string())?;
             let serial::Settings { rs485, .. } = &self.serial;
             let port = serial::open(&at, self.serial.line(), rs485.clone(), self.watch.roots()).await;
-            let port = port.map_err(|error| chain(&error))?;
+            let port = port.map_err(|error| chain(&error))?.claimed(claim);
             for what in port.cannot() {
                 tracing::warn!(port = port.name(), "{what}");
             }

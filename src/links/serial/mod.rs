@@ -3,7 +3,7 @@
 //! [`found`] walks sysfs, so a port is known by its adapter and not by its number ([`names`] are those that udev would
 //! give). [`wanted`] is how the settings name a port, [`open`] opens it with its [`line`] and, where asked, the kernel's
 //! [`rs485`]; what a port cannot do is told and is no fault, for a pseudo terminal or a plain adapter works all the same.
-//! [`watch`] tells when a port goes and comes, by inotify and the kernel's [`uevent`]s. No task, no channel: whoever owns the
+//! [`Claim`] keeps two links apart that name one device. [`watch`] tells when a port goes and comes, by inotify and the kernel's [`uevent`]s. No task, no channel: whoever owns the
 //! bus owns its [`Port`] and its [`Watch`].
 //!
 //! Invariants: nobody else's port is opened; a port that has gone ends its reads with an error, at once and each time; all
@@ -15,6 +15,7 @@ pub mod holder;
 pub mod line;
 mod names;
 pub mod open;
+mod ours;
 mod port;
 pub mod rs485;
 pub mod uevent;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::line::{Baud, Line, Parity};
 pub use self::open::{OpenError, open, open_when_there};
+pub use self::ours::Claim;
 pub use self::port::Port;
 pub use self::rs485::Rs485;
 pub use self::wanted::{Absent, Located, Wanted};

@@ -23,6 +23,8 @@ pub enum OpenError {
     Absent(#[from] Absent),
     #[error("{port} is in use by {}; end that, or give this link another port (dmgw link ports)", told(by))]
     InUse { port: String, by: Vec<Holder> },
+    #[error("{port} is the port of link {link} already; give each link a port of its own (dmgw link ports)")]
+    Ours { port: String, link: String },
     #[error("{0} is in use by somebody who cannot be seen from here; as root, dmgw link ports tells who")]
     Locked(String),
     #[error("{0} may not be opened: let the user of the daemon into the group that {1} belongs to, mostly dialout")]

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{ClearBuffer, SerialPort, SerialStream};
 
 use super::line::Line;
+use super::ours::Claim;
 use super::wanted::Located;
 
 pub struct Port {
@@ -21,17 +22,30 @@ pub struct Port {
     node: PathBuf,
     gone: bool,
     cannot: Vec<String>,
+    /// None: nobody else of this program could want it.
+    claim: Option<Claim>,
 }
 
 impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Port").field("name", &self.name).field("node", &self.node).field("gone", &self.gone).finish()
+        f.debug_struct("Port")
+            .field("name", &self.name)
+            .field("node", &self.node)
+            .field("gone", &self.gone)
+            .field("claim", &self.claim)
+            .finish()
     }
 }
 
 impl Port {
     pub(super) fn new(stream: SerialStream, at: &Located, cannot: Vec<String>) -> Port {
-        Port { stream, name: at.wanted.clone(), node: at.node.clone(), gone: false, cannot }
+        Port { stream, name: at.wanted.clone(), node: at.node.clone(), gone: false, cannot, claim: None }
+    }
+
+    /// It is one link's until it is closed.
+    pub fn claimed(mut self, claim: Claim) -> Port {
+        self.claim = Some(claim);
+        self
     }
 
     /// As the settings name it.

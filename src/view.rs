@@ -71,6 +71,8 @@ pub struct LinkNow {
     pub driver: &'static str,
     pub state: LinkState,
     pub since: Mono,
+    /// Why it cannot read all that it should as often as it should.
+    pub strained: Option<String>,
     /// Readings and sightings that made no sense or had no room.
     pub rejected: u64,
     /// Orders that found too many others waiting.

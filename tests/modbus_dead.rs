@@ -103,6 +103,14 @@ fn a_command_gets_on_a_busy_line_within_one_request_and_in_a_time_out_within_tha
         let sent = server.asked().into_iter().find(written).expect("it was written").at;
         (Duration::from_micros(sent - began), Duration::from_micros(ended - began))
     };
+    let strained = eventually("it is told that the line cannot keep up", || {
+        gateway.get("/v1/links").ok()["links"][0]["strained"].as_str().map(str::to_owned)
+    });
+    assert!(strained.contains("% of the line at 9600 baud"), "{strained}");
+    let (_, shown) = support::told(&gateway, &["link", "show", "bus"]);
+    assert!(shown.contains("strained") && shown.contains("polls need"), "{shown}");
+    let (exit, checked) = support::told(&gateway, &["check"]);
+    assert!(exit == 0 && checked.contains("warning: link bus: polls need 202 %"), "{checked}");
     let mut times: Vec<(Duration, Duration)> = (1..=9).map(command).collect();
     times.sort_unstable();
     let ((half, _), (most, answered)) = (times[4], times[8]);

@@ -134,6 +134,7 @@ fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
         state: state.into(),
         reason,
         since: now.since(link.since).as_secs_f64(),
+        strained: link.strained.clone(),
         devices: all
             .iter()
             .filter(|device| device.device.place.as_ref().is_some_and(|place| place.link == link.name))

@@ -85,6 +85,9 @@ pub struct LinkShown {
     pub reason: Option<String>,
     /// Seconds in this state.
     pub since: f64,
+    /// Why it cannot read all that it should as often as it should.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strained: Option<String>,
     pub devices: usize,
     /// Readings and sightings that made no sense or had no room, and orders that found too many others waiting.
     pub rejected: u64,

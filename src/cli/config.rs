@@ -15,7 +15,7 @@ use super::log::log_level;
 use super::table::{pairs, print, table, time, width};
 use super::{CliError, Exit, print_json};
 use crate::config::flat::{flat, with_defaults};
-use crate::config::{Config, FOLDERS, Inputs, Reading, read, teach};
+use crate::config::{Config, FOLDERS, Inputs, Reading, load, read, teach};
 use crate::document::{At, Fault, Origin, Sources};
 use crate::model::layer::{LONGEST_LAYER, Layer, Versions, Wanted};
 use crate::model::setting::{Difference, Flat, Reloaded};
@@ -45,6 +45,9 @@ struct Checked {
     right: bool,
     files: usize,
     faults: Vec<FaultShown>,
+    /// What is right and yet not as somebody will want it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 pub fn check(main: &Path, files: &[PathBuf], json: bool) -> Result<Exit, CliError> {
@@ -61,7 +64,13 @@ pub fn check(main: &Path, files: &[PathBuf], json: bool) -> Result<Exit, CliErro
         exit = if right { exit } else { Exit::Failed };
         if json {
             let faults = reading.faults.iter().map(|fault| shown(fault, &inputs.sources)).collect();
-            checked.push(Checked { settings: of, right, files: inputs.files.len(), faults });
+            checked.push(Checked {
+                warnings: warnings(&reading),
+                settings: of,
+                right,
+                files: inputs.files.len(),
+                faults,
+            });
         } else {
             print(&told(&of, &inputs, &reading));
         }
@@ -108,13 +117,21 @@ fn gathered(main: &Path) -> Result<Inputs, CliError> {
     Inputs::gather(main, std::env::vars()).map_err(|error| CliError::Failed(error.to_string()))
 }
 
-fn told(main: &Path, inputs: &Inputs, Reading { config, faults, .. }: &Reading) -> String {
+fn warnings(Reading { config, faults, .. }: &Reading) -> Vec<String> {
+    config.as_ref().filter(|_| faults.is_empty()).map(load::warnings).unwrap_or_default()
+}
+
+fn told(main: &Path, inputs: &Inputs, reading: &Reading) -> String {
+    let Reading { config, faults, .. } = reading;
     let files = match inputs.files.len() {
         1 => main.display().to_string(),
         many => format!("{} and {} drop-ins", main.display(), many - 1),
     };
     match config.as_ref().filter(|_| faults.is_empty()) {
-        Some(config) => format!("right: {files}; {}", counts(config)),
+        Some(config) => {
+            let warned = warnings(reading).into_iter().map(|warning| format!("\nwarning: {warning}"));
+            format!("right: {files}; {}{}", counts(config), warned.collect::<String>())
+        }
         None => format!("{}\n\n{} in {files}", faults.show(&inputs.sources), faults.count()),
     }
 }

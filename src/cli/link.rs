@@ -44,6 +44,7 @@ fn told(link: &LinkShown, width: usize) -> String {
         ("driver", link.driver.clone()),
         ("state", format!("{} for {}", link.state, seconds(link.since))),
         ("because", link.reason.clone().unwrap_or_default()),
+        ("strained", link.strained.clone().unwrap_or_default()),
         ("devices", link.devices.to_string()),
         ("rejected", link.rejected.to_string()),
         ("dropped", link.dropped.to_string()),
@@ -66,7 +67,7 @@ fn unknown(name: &str, links: &[LinkShown]) -> CliError {
 
 pub fn table_of(links: &[LinkShown]) -> String {
     let row = |link: &LinkShown| {
-        let state = match &link.reason {
+        let state = match link.reason.as_ref().or(link.strained.as_ref()) {
             Some(why) => format!("{}: {why}", link.state),
             None => link.state.clone(),
         };

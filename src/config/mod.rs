@@ -14,6 +14,7 @@ pub mod gather;
 mod handed;
 pub mod kept;
 pub mod layers;
+pub mod load;
 mod overlay;
 pub mod probation;
 pub mod read;

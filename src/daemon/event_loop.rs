@@ -31,6 +31,9 @@ use crate::store::StoreError;
 use crate::turn::Turn;
 use crate::view::{Health, Known as KnownCommand, LinkNow, LinkState, View};
 
+/// Letters that are kept of what a link says of itself.
+const LONGEST_WHY: usize = 200;
+
 /// A version of the settings that is to be kept, or need not be any more.
 pub enum Versioned {
     Put(Layer),
@@ -306,6 +309,7 @@ pub fn link_now(link: &Known, before: Option<LinkNow>, now: &Now) -> Option<Link
         driver,
         state: LinkState::Starting,
         since: now.mono,
+        strained: None,
         rejected: 0,
         dropped: 0,
         heard: 0,
@@ -332,8 +336,11 @@ fn note(links: &mut [Option<LinkNow>], metrics: &Metrics, now: &Now, event: &Eve
             return metrics.heard.add(readings);
         }
         LinkEvent::Missed { .. } => return known.missed += 1,
+        LinkEvent::Strained { why } => return strained(known, why.as_deref()),
         LinkEvent::Up { .. } => LinkState::Up,
-        LinkEvent::Down { why } | LinkEvent::Ended { why, .. } => LinkState::Down(why.chars().take(200).collect()),
+        LinkEvent::Down { why } | LinkEvent::Ended { why, .. } => {
+            LinkState::Down(why.chars().take(LONGEST_WHY).collect())
+        }
         _ => return,
     };
     if known.state != state {
@@ -344,6 +351,17 @@ fn note(links: &mut [Option<LinkNow>], metrics: &Metrics, now: &Now, event: &Eve
         }
         *known = LinkNow { state, since: now.mono, ..known.clone() };
     }
+    if matches!(event, LinkEvent::Ended { .. }) {
+        known.strained = None;
+    }
+}
+
+fn strained(link: &mut LinkNow, why: Option<&str>) {
+    match why {
+        Some(why) => tracing::warn!(link = %link.name, "link cannot keep up: {why}"),
+        None => tracing::info!(link = %link.name, "link keeps up again"),
+    }
+    link.strained = why.map(|why| why.chars().take(LONGEST_WHY).collect());
 }
 
 fn tell_command(command: &Command) {

@@ -95,6 +95,7 @@ mod tests {
             driver: "sim",
             state,
             since: Mono(0),
+            strained: None,
             rejected: 0,
             dropped: 0,
             heard: 0,

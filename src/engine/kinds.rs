@@ -16,7 +16,7 @@ use crate::model::device::{DeviceNow, Profiled};
 use crate::model::point::MOST_POINTS;
 use crate::model::*;
 use crate::nearest::nearest;
-use crate::profile::{Converter, Facts, Known, Shaped, fittest};
+use crate::profile::{Converter, Facts, Shaped, fittest};
 
 use super::proving::Check;
 use super::step::Step;
@@ -392,32 +392,15 @@ fn together(one: &Capabilities, other: &Capabilities) -> Capabilities {
     Capabilities { points, next: one.next.max(other.next), ..Capabilities::default() }
 }
 
-/// What to read of a device, so that what is seen of it has values; each as often as whoever needs it most often. What is
-/// computed is as new as what it is computed from, unless it says otherwise.
+/// What to read of a device, so that what is seen of it has values.
 pub fn plan_of(
     shaped: &Shaped,
     entry: &DeviceNow,
     every: Option<Duration>,
     is_on: impl Fn(&PointPath) -> bool,
 ) -> Arc<[PlanPoint]> {
-    let all = shaped.profile.health.as_ref().and_then(|health| health.every).map(|every| every.0);
-    let usual = every.map(|every| all.unwrap_or(every));
-    let own = |path: &PointPath| shaped.known(path).and_then(|known| known.every).map(|every| every.0);
-    let follows = |path: &PointPath| own(path).is_none() && shaped.known(path).is_some_and(Known::is_computed);
     let read = entry.capabilities.points.iter().filter(|point| point.access.reads() && is_on(&point.path));
-    let (last, first): (Vec<_>, Vec<_>) = read.map(|point| &point.path).partition(|path| follows(path));
-    let mut wanted: BTreeMap<&PointPath, Option<Duration>> = BTreeMap::new();
-    for path in first {
-        let often = usual.map(|usual| own(path).unwrap_or(usual));
-        let by = if shaped.known(path).is_some() { shaped.raw_of(path) } else { vec![path] };
-        for raw in by {
-            let before = wanted.entry(raw).or_insert(often);
-            *before = (*before).min(often);
-        }
-    }
-    for raw in last.into_iter().flat_map(|path| shaped.raw_of(path)) {
-        wanted.entry(raw).or_insert(usual);
-    }
+    let wanted = shaped.wanted(read.map(|point| &point.path), every);
     let planned = |point: &Point| {
         let every = *wanted.get(&point.path).filter(|_| point.access.reads())?;
         Some(PlanPoint { no: point.no, path: point.path.clone(), every })

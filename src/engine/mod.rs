@@ -226,6 +226,8 @@ impl Engine {
             LinkEvent::Progress { command, share } => self.progress(now, link, command, share, step),
             LinkEvent::Finished { command, outcome } => self.finished(now, link, command, outcome, step),
             LinkEvent::Gone { device } => self.gone(now, link, device, step),
+            // For who looks at the link; nothing rests on it.
+            LinkEvent::Strained { .. } => {}
             LinkEvent::Missed { device } => self.missed(now, link, device, step),
         }
         self.pump(now, link, step);

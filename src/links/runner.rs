@@ -235,6 +235,7 @@ impl<P: Polled> Runner<P> {
                 Some(&device) => self.seam.tell(LinkEvent::Gone { device }).await,
                 None => Ok(()),
             },
+            Notice::Strained { why } => self.seam.tell(LinkEvent::Strained { why }).await,
             Notice::Progress { command, share } => {
                 self.seam.tell(LinkEvent::Progress { command, share: share.min(1000) }).await
             }

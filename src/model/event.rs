@@ -94,6 +94,10 @@ pub enum LinkEvent {
         command: CommandNo,
         outcome: Outcome,
     },
+    /// Why it cannot read all that it should as often as it should; none: it can.
+    Strained {
+        why: Option<String>,
+    },
     /// The device left.
     Gone {
         device: DeviceNo,

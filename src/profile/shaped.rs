@@ -1,7 +1,8 @@
 //! A profile made ready: which points a device has by it, and where each of them comes from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::order::in_order;
 use super::sections::{Known, Profile};
@@ -88,6 +89,33 @@ impl Shaped {
     /// It counts something that must outlive a restart.
     pub fn has_totals(&self) -> bool {
         self.points.iter().any(|(_, known)| known.counter.is_some() || known.energy.is_some())
+    }
+
+    /// How often each point of the link is read, so that these have values: as often as whoever needs it most often. What
+    /// is computed is as new as what it is computed from, unless it says otherwise. `every`: how often the link reads.
+    pub fn wanted<'a>(
+        &'a self,
+        read: impl Iterator<Item = &'a PointPath>,
+        every: Option<Duration>,
+    ) -> BTreeMap<&'a PointPath, Option<Duration>> {
+        let all = self.profile.health.as_ref().and_then(|health| health.every).map(|every| every.0);
+        let usual = every.map(|every| all.unwrap_or(every));
+        let own = |path: &PointPath| self.known(path).and_then(|known| known.every).map(|every| every.0);
+        let follows = |path: &PointPath| own(path).is_none() && self.known(path).is_some_and(Known::is_computed);
+        let (last, first): (Vec<_>, Vec<_>) = read.partition(|path| follows(path));
+        let mut wanted: BTreeMap<&PointPath, Option<Duration>> = BTreeMap::new();
+        for path in first {
+            let often = usual.map(|usual| own(path).unwrap_or(usual));
+            let by = if self.known(path).is_some() { self.raw_of(path) } else { vec![path] };
+            for raw in by {
+                let before = wanted.entry(raw).or_insert(often);
+                *before = (*before).min(often);
+            }
+        }
+        for raw in last.into_iter().flat_map(|path| self.raw_of(path)) {
+            wanted.entry(raw).or_insert(usual);
+        }
+        wanted
     }
 
     /// Which points of the link must be read, so that this one has a value.

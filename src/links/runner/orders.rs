@@ -90,6 +90,8 @@ impl<P: Polled> Runner<P> {
                 let before = std::mem::replace(&mut moved.address, address.clone());
                 let plan = moved.plan.clone();
                 self.schedule.plan(device, &address, &plan, Instant::now());
+                self.polled.planned(&before, &[]);
+                self.polled.planned(&address, &plan);
                 if self.by_address.get(&before) == Some(&device) {
                     self.by_address.remove(&before);
                     self.ignore(0, before);
@@ -115,6 +117,7 @@ impl<P: Polled> Runner<P> {
         };
         self.sorted = Some((points.clone(), by_path.clone()));
         self.schedule.plan(device, &admitted.address, &points, Instant::now());
+        self.polled.planned(&admitted.address, &points);
         let ends = points.is_empty() && !admitted.plan.is_empty();
         admitted.plan = points;
         admitted.by_path = by_path;
@@ -146,6 +149,7 @@ impl<P: Polled> Runner<P> {
     async fn drop_device(&mut self, device: DeviceNo, why: &str) -> Result<(), EngineGone> {
         self.schedule.forget(device);
         let Some(dropped) = self.devices.remove(&device) else { return Ok(()) };
+        self.polled.planned(&dropped.address, &[]);
         for waiting in dropped.waiting {
             self.finished(waiting.command, Outcome::NotSent(why.into())).await?;
         }

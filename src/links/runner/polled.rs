@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::model::order::Verdict;
 use crate::model::{
-    Address, Capabilities, CommandNo, Name, Operation, Outcome, PointPath, Quality, Sighting, Value, Wall,
+    Address, Capabilities, CommandNo, Name, Operation, Outcome, PlanPoint, PointPath, Quality, Sighting, Value, Wall,
 };
 
 /// One value as a device gave it, before it has a number.
@@ -45,6 +45,9 @@ pub trait Polled: Send + Sync + 'static {
     /// [`Notice::Changed`], where the driver learns it from nothing else.
     fn know(&self, address: &Address, profile: Option<&Name>);
 
+    /// What is to be read of it how often from now on, in place of what was before.
+    fn planned(&self, _address: &Address, _points: &[PlanPoint]) {}
+
     /// From now on somebody listens to what these say unasked. Asked anew after each [`Notice::Attached`].
     fn heed(&self, addresses: Vec<Address>) -> impl Future<Output = ()> + Send;
 
@@ -64,11 +67,31 @@ pub trait Polled: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     Attached,
-    Lost { why: String },
-    Spoke { address: Address, values: Vec<Seen> },
+    Lost {
+        why: String,
+    },
+    Spoke {
+        address: Address,
+        values: Vec<Seen>,
+    },
     Sighted(Sighting),
-    Asks { exchange: u64, who: Sighting },
-    Changed { address: Address, capabilities: Arc<Capabilities> },
-    Gone { address: Address },
-    Progress { command: CommandNo, share: u16 },
+    Asks {
+        exchange: u64,
+        who: Sighting,
+    },
+    Changed {
+        address: Address,
+        capabilities: Arc<Capabilities>,
+    },
+    Gone {
+        address: Address,
+    },
+    Progress {
+        command: CommandNo,
+        share: u16,
+    },
+    /// Why the link cannot read all that it should as often as it should; none: it can.
+    Strained {
+        why: Option<String>,
+    },
 }

@@ -26,6 +26,7 @@ fn health(state: LinkState) -> Health {
         driver: "sim",
         state,
         since: Mono(0),
+        strained: None,
         rejected: 0,
         dropped: 0,
         heard: 0,

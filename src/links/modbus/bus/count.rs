@@ -20,6 +20,8 @@ pub struct Counts {
     pub lost: u64,
     /// From the first byte of the last answered request to the last of its answer.
     pub round: Duration,
+    /// All of these together.
+    pub rounds: Duration,
 }
 
 impl Counts {
@@ -39,6 +41,7 @@ impl Counts {
         }
         if matches!(result, Ok(_) | Err(Wrong::Exception(_))) {
             self.round = took;
+            self.rounds += took;
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use tokio::time::{Instant, sleep_until};
+
+use super::load::Look;
 use super::{Driver, lock};
 use crate::links::modbus::bus::Standing;
 use crate::links::runner::Notice;
@@ -15,7 +18,7 @@ pub(super) async fn run(driver: Arc<Driver>) {
 async fn attend(driver: &Driver) {
     let mut standing = driver.bus.standing();
     standing.mark_changed();
-    let mut attached = false;
+    let (mut attached, mut look) = (false, Look::default());
     loop {
         tokio::select! {
             () = driver.leaving.notified() => return,
@@ -28,6 +31,10 @@ async fn attend(driver: &Driver) {
                 driver.tell_standing(now, &mut attached).await;
             }
             () = driver.to_tell.notified() => driver.tell_changed().await,
+            () = driver.load.changed.notified() => look.soon(),
+            () = sleep_until(look.at.unwrap_or_else(Instant::now)), if look.at.is_some() => {
+                driver.tell_load(&mut look).await;
+            }
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod attending;
 mod discover;
+mod load;
 mod perform;
 mod read;
 
@@ -21,6 +22,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::load::Load;
 use super::bus::{self, Bus, Framing, Manner, Urgency};
 use super::plan::{Blocks, Bounds};
 use super::units::Units;
@@ -29,7 +31,7 @@ use crate::links::runner::{self, Miss, Notice, Pace, Polled, Seen};
 use crate::links::{Readers, Seam};
 use crate::model::device::Capabilities;
 use crate::model::order::Verdict;
-use crate::model::{Address, CommandNo, Name, Operation, Outcome, PointPath};
+use crate::model::{Address, CommandNo, Name, Operation, Outcome, PlanPoint, PointPath};
 use crate::profile::Shaped;
 use crate::profile::modbus::{Spot, capabilities_of};
 
@@ -114,6 +116,7 @@ struct Driver {
     changed: Mutex<BTreeMap<Address, Arc<Capabilities>>>,
     to_tell: Notify,
     leaving: Notify,
+    load: Load,
     turns: Semaphore,
     /// One look around at a time.
     looking: tokio::sync::Mutex<()>,
@@ -148,6 +151,7 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
         changed: Mutex::default(),
         to_tell: Notify::new(),
         leaving: Notify::new(),
+        load: Load::new(begun.framing),
         turns: Semaphore::new(TURNS),
         looking: tokio::sync::Mutex::default(),
         notices: Mutex::new(Some(to_runner)),
@@ -227,6 +231,12 @@ impl Polled for Driver {
             self.to_tell.notify_one();
         }
         units.insert(address.clone(), unit);
+    }
+
+    fn planned(&self, address: &Address, points: &[PlanPoint]) {
+        let unit = lock(&self.units).get(address).cloned();
+        let of = |unit: Arc<Unit>| Some((unit.no, self.load.needs(unit.kind.as_deref()?, points)));
+        self.load.planned(address, unit.and_then(of));
     }
 
     /// Units speak only when they are asked.

@@ -72,7 +72,11 @@ fn refusal(asked: Asked, exception: u8) -> Option<Vec<u8>> {
 
 impl Rig {
     /// From now on units answer so; None is silence.
-    fn answered(&self, mut peer: Peer, mut says: Box<Says>) {
+    fn answered(&self, peer: Peer, says: Box<Says>) {
+        self.answered_after(Duration::ZERO, peer, says);
+    }
+
+    fn answered_after(&self, thinking: Duration, mut peer: Peer, mut says: Box<Says>) {
         let log = self.asked.clone();
         tokio::spawn(async move {
             loop {
@@ -80,6 +84,7 @@ impl Rig {
                 let register = u16::from_be_bytes([pdu[1], pdu[2]]);
                 let asked = Asked { at: Instant::now(), unit, function: pdu[0], register };
                 lock(&log).push(asked);
+                tokio::time::sleep(thinking).await;
                 if let Some(answer) = says(asked) {
                     peer.answers(unit, &answer).await;
                 }
@@ -128,6 +133,15 @@ impl Rig {
     async fn outcome(&mut self) -> Outcome {
         self.event(|event| match event {
             LinkEvent::Finished { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+        .await
+    }
+
+    /// What is told next of whether the link keeps up.
+    async fn strained(&mut self) -> Option<String> {
+        self.event(|event| match event {
+            LinkEvent::Strained { why } => Some(why),
             _ => None,
         })
         .await
@@ -288,4 +302,35 @@ async fn a_command_that_never_went_out_is_not_sent_and_one_that_did_is_unknown()
     let outcome = rig.outcome().await;
     assert!(matches!(outcome, Outcome::Lost(_)), "{outcome:?}");
     drop(rig.ends);
+}
+
+const ALL: [&str; 3] = ["a.low", "a.middle", "a.high"];
+
+#[tokio::test(start_paused = true)]
+async fn plans_that_a_line_cannot_keep_are_told_once_with_how_much_they_need() {
+    let (mut rig, peer) = rig(TIMEOUT).await;
+    rig.answered(peer, Box::new(plain));
+    for unit in 1..=3 {
+        rig.admit(unit, "rig", &ALL).await;
+    }
+    // Three requests of 22 characters every 100 ms, for each of three.
+    let why = rig.strained().await.unwrap();
+    assert!(why.starts_with("polls need 114 % of the line at 19200 baud, most of it unit 3 with 38 %"), "{why}");
+    // The same once more is no news; much less is.
+    rig.admit(2, "rig", &ALL).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    rig.admit(1, "rig", &["a.low"]).await;
+    assert_eq!(rig.strained().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn units_that_think_for_long_are_found_to_need_more_than_their_bytes_do() {
+    let (mut rig, peer) = rig("timeout = \"1s\"").await;
+    rig.answered_after(Duration::from_millis(80), peer, Box::new(plain));
+    rig.admit(1, "rig", &ALL[..1]).await;
+    rig.admit(2, "rig", &ALL[..1]).await;
+    let why = rig.strained().await.unwrap();
+    let percent: f64 = why.trim_start_matches("polls need ").split(' ').next().unwrap().parse().unwrap();
+    // Two requests of 80 ms, and what their bytes take on a line that takes no time here, every 100 ms.
+    assert!((160.0..200.0).contains(&percent), "{why}");
 }

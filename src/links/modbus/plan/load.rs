@@ -1,9 +1,12 @@
-//! How much of a serial line a plan takes: what is known before the first byte is sent.
+//! How much of a line a plan takes: what is known before the first byte is sent.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::time::Duration;
 
-use super::Block;
+use super::{Block, Bounds, requests};
 use crate::links::modbus::wire::timing::Pace;
+use crate::profile::modbus::Spot;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
@@ -15,6 +18,11 @@ pub struct Line {
 }
 
 impl Line {
+    /// For people.
+    pub fn named(&self) -> String {
+        format!("the line at {} baud", self.pace.baud)
+    }
+
     /// How long one request holds the line, its answer and the silence around both.
     pub fn takes(&self, block: &Block) -> Duration {
         self.pace.answered_within(&block.asked(), self.thinks) + 2 * self.pace.silence() + self.pause
@@ -25,6 +33,40 @@ impl Line {
 pub fn share<'a>(line: &Line, blocks: impl IntoIterator<Item = (&'a Block, Duration)>) -> f64 {
     let of = |(block, every): (&Block, Duration)| line.takes(block).as_secs_f64() / every.as_secs_f64().max(1e-3);
     blocks.into_iter().map(of).sum()
+}
+
+/// What the polls of one unit need.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Needs {
+    /// Requests a second.
+    pub requests: f64,
+    /// Part of the time of a serial line; 0 where nothing is known of it.
+    pub share: f64,
+}
+
+/// Of these, each as often as it says. What is due together with others is read with them, so it is seldom less.
+pub fn needs(line: Option<&Line>, bounds: &Bounds, wanted: impl IntoIterator<Item = (Spot, Duration)>) -> Needs {
+    let mut by_period: BTreeMap<Duration, Vec<Spot>> = BTreeMap::new();
+    wanted.into_iter().for_each(|(spot, every)| by_period.entry(every).or_default().push(spot));
+    let mut needs = Needs::default();
+    for (every, spots) in by_period {
+        let plan = requests(&spots, bounds);
+        needs.requests += plan.requests.len() as f64 / every.as_secs_f64().max(1e-3);
+        needs.share += line.map_or(0.0, |line| share(line, plan.requests.iter().map(|of| (&of.block, every))));
+    }
+    needs
+}
+
+/// That so much is needed, who needs most of it, and what can be done.
+pub fn told(share: f64, most: (&dyn Display, f64), of: &str) -> String {
+    let percent = |share: f64| (share * 100.0).ceil();
+    format!(
+        "polls need {} % of {of}, most of it unit {} with {} %; read less often (every), or fewer points, or over a faster \
+         line",
+        percent(share),
+        most.0,
+        percent(most.1)
+    )
 }
 
 #[cfg(test)]

@@ -48,14 +48,13 @@ fn started(settings: &str) -> Gateway {
     gateway
 }
 
-fn points(gateway: &Gateway, device: &str) -> Vec<(String, Value)> {
+fn point(gateway: &Gateway, device: &str, path: &str) -> Option<Value> {
     let shown = gateway.get(&format!("/v1/devices/{device}")).ok();
-    let point = |point: &Value| (point["point"].as_str().unwrap_or_default().to_owned(), point["value"].clone());
-    shown["detail"]["points"].as_array().into_iter().flatten().map(point).collect()
+    shown["detail"]["points"].as_array().into_iter().flatten().find(|point| point["point"] == path).cloned()
 }
 
 fn value(gateway: &Gateway, device: &str, path: &str) -> Option<Value> {
-    points(gateway, device).into_iter().find(|(known, _)| known == path).map(|(_, value)| value)
+    point(gateway, device, path).map(|point| point["value"].clone())
 }
 
 #[test]
@@ -71,7 +70,10 @@ fn units_are_read_by_their_profile_in_few_requests_and_a_register_that_is_not_th
                 .all(read)
                 .then_some(())
         });
-        assert!(value(&gateway, device, "a.0.missing").is_none_or(|value| value.is_null()));
+        let missing = point(&gateway, device, "a.0.missing").unwrap();
+        assert_eq!(missing["quality"], json!({ "bad": "device-says" }), "{missing}");
+        assert_eq!(missing["value"], "the unit says that it has nothing there", "{missing}");
+        assert_eq!(gateway.get(&format!("/v1/devices/{device}")).ok()["connectivity"], "up");
     }
     // Once it is known what is missing, a look takes two requests: 10 to 20 together, 400 alone.
     eventually("it is known what is missing", || {

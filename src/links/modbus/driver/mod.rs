@@ -11,6 +11,7 @@ mod attending;
 mod discover;
 mod load;
 mod perform;
+mod planned;
 mod read;
 
 use std::collections::{BTreeMap, HashMap};
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::load::Load;
+use self::planned::Planned;
 use super::bus::{self, Bus, Framing, Manner, Urgency};
 use super::plan::{Blocks, Bounds};
 use super::units::Units;
@@ -93,6 +95,7 @@ struct Kind {
     spots: BTreeMap<PointPath, Spot>,
     bounds: Bounds,
     given: Arc<Capabilities>,
+    planned: Planned,
 }
 
 impl Kind {
@@ -100,7 +103,7 @@ impl Kind {
         let spots = shaped.profile.spots().into_iter().map(|(path, spot)| (path.clone(), spot)).collect();
         let bounds = Bounds::of(shaped.profile.speaks());
         let given = Arc::new(capabilities_of(&shaped.profile));
-        Kind { shaped, spots, bounds, given }
+        Kind { shaped, spots, bounds, given, planned: Planned::default() }
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use tokio::sync::SemaphorePermit;
 use tokio::time::sleep_until;
 
+use super::planned::Way;
 use super::{Driver, Unit, When, lock};
 use crate::links::modbus::bus::Urgency;
 use crate::links::modbus::plan::{self, Block, Bounds, Learnt};
@@ -29,8 +31,7 @@ const BEGUN_ANEW: u8 = 3;
 struct Read<'a> {
     unit: &'a Unit,
     bounds: &'a Bounds,
-    wanted: Vec<(PointPath, Spot)>,
-    spots: Vec<Spot>,
+    way: Arc<Way>,
     left: VecDeque<plan::Request>,
     seen: Vec<Seen>,
     /// How often the unit had been written when this began.
@@ -97,17 +98,19 @@ impl<'a> Read<'a> {
     /// None: its profile says of none of these where they stand.
     fn of(unit: &'a Unit, points: &[PointPath]) -> Option<Read<'a>> {
         let kind = unit.kind.as_deref()?;
-        let of = |path: &PointPath| Some((path.clone(), *kind.spots.get(path)?));
-        let wanted: Vec<(PointPath, Spot)> = points.iter().filter_map(of).collect();
-        let spots = wanted.iter().map(|(_, spot)| *spot).collect();
+        let way = kind.way(points);
         let (left, seen) = (VecDeque::new(), Vec::new());
-        (!wanted.is_empty()).then_some(Read { unit, bounds: &kind.bounds, wanted, spots, left, seen, writes: 0 })
+        (!way.wanted.is_empty()).then_some(Read { unit, bounds: &kind.bounds, way, left, seen, writes: 0 })
     }
 
     fn begin(&mut self) {
         self.writes = self.unit.writes();
         self.seen.clear();
-        self.left = lock(&self.unit.blocks).plan(&self.spots, self.bounds, mono()).requests.into();
+        let blocks = lock(&self.unit.blocks);
+        self.left = match blocks.knows_nothing() {
+            true => self.way.requests.clone().into(),
+            false => blocks.plan(&self.way.spots, self.bounds, mono()).requests.into(),
+        };
     }
 
     /// Nothing was written since it began.
@@ -118,12 +121,12 @@ impl<'a> Read<'a> {
     fn take(&mut self, request: &plan::Request, answered: Result<Answer, Wrong>) -> Result<(), Wrong> {
         let learnt = match answered {
             Ok(answer) => {
-                let taken = |place: &usize| taken(self.wanted.get(*place)?, request, &answer);
+                let taken = |place: &usize| taken(self.way.wanted.get(*place)?, request, &answer);
                 self.seen.extend(request.points.iter().filter_map(taken));
                 lock(&self.unit.blocks).answered(request)
             }
             Err(Wrong::Exception(exception)) if exception.is_of_address() => {
-                lock(&self.unit.blocks).refused(request, &self.spots, mono())
+                lock(&self.unit.blocks).refused(request, &self.way.spots, mono())
             }
             Err(Wrong::Exception(exception)) if !exception.is_of_gateway() => {
                 self.says_no(request, exception);
@@ -142,7 +145,7 @@ impl<'a> Read<'a> {
 
     /// It is there, and gives these another time. One that is busy is left alone until then.
     fn says_no(&mut self, request: &plan::Request, exception: Exception) {
-        let bad = |place: &usize| Some(bad(&self.wanted.get(*place)?.0, &exception.to_string()));
+        let bad = |place: &usize| Some(bad(&self.way.wanted.get(*place)?.0, &exception.to_string()));
         self.seen.extend(request.points.iter().filter_map(bad));
         if matches!(exception, Exception::Busy | Exception::Acknowledge) {
             self.left.clear();
@@ -152,8 +155,8 @@ impl<'a> Read<'a> {
     fn learn(&mut self, learnt: Learnt) {
         match learnt {
             Learnt::Halves(halves) => halves.into_iter().rev().for_each(|half| self.left.push_front(half)),
-            Learnt::Bad(places) => told(self.unit, &self.wanted, &places, "has no register there, it says"),
-            Learnt::Back(places) => told(self.unit, &self.wanted, &places, "gives it again"),
+            Learnt::Bad(places) => told(self.unit, &self.way.wanted, &places, "has no register there, it says"),
+            Learnt::Back(places) => told(self.unit, &self.way.wanted, &places, "gives it again"),
             Learnt::Nothing => {}
         }
     }
@@ -161,7 +164,7 @@ impl<'a> Read<'a> {
     /// With those that the unit refuses, asked for this time or not.
     fn all(mut self) -> Vec<Seen> {
         let blocks = lock(&self.unit.blocks);
-        let refused = self.wanted.iter().filter(|(_, spot)| blocks.is_bad(spot));
+        let refused = self.way.wanted.iter().filter(|(_, spot)| blocks.is_bad(spot));
         self.seen.extend(refused.map(|(path, _)| bad(path, REFUSED)));
         self.seen
     }

@@ -59,9 +59,14 @@ struct Cut {
 }
 
 impl Blocks {
+    /// The fewest requests are those of [`requests`].
+    pub fn knows_nothing(&self) -> bool {
+        self.bad.is_empty() && self.cuts.is_empty()
+    }
+
     /// The fewest requests by what is known. What is bad is left out until its time has come, and then asked for by itself.
     pub fn plan(&self, spots: &[Spot], bounds: &Bounds, now: Mono) -> Plan {
-        if self.bad.is_empty() && self.cuts.is_empty() {
+        if self.knows_nothing() {
             return requests(spots, bounds);
         }
         let cuts = self.cuts.iter().filter(|cut| cut.until > now).map(|cut| (cut.table, cut.before, cut.behind));

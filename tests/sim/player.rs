@@ -216,6 +216,7 @@ impl Player {
             LinkEvent::Changed { device, capabilities } => self.changed.push((device, capabilities)),
             LinkEvent::Progress { share, .. } => self.progress.push(share),
             LinkEvent::Missed { device } => self.missed.push(device),
+            LinkEvent::Strained { why } => panic!("nobody has measured this link: {why:?}"),
             LinkEvent::Ended { why, .. } => panic!("a link does not speak of its own end: {why}"),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Config;
 use super::sections::Link;
 use crate::links::modbus::plan::Bounds;
-use crate::links::modbus::plan::load::{self, Line};
+use crate::links::modbus::plan::load::{self, Line, Needs};
 use crate::links::modbus::settings::Rtu;
 use crate::links::modbus::wire::timing::Pace;
 use crate::links::serial;
@@ -28,15 +28,14 @@ fn strained(config: &Config, name: &Name, link: &Link, rtu: &Rtu) -> Option<Stri
         let (address, profile) = device.address.as_ref().zip(device.profile.as_ref()).filter(|_| is_here)?;
         Some((address.value.clone(), config.profile.get_key_value(&profile.value)?))
     };
-    let mut kinds: BTreeMap<&Name, f64> = BTreeMap::new();
-    let mut needs: Vec<(Address, f64)> = Vec::new();
+    let mut kinds: BTreeMap<&Name, Needs> = BTreeMap::new();
+    let mut needs: Vec<(Address, Needs)> = Vec::new();
     for (address, (kind, profile)) in config.device.values().filter_map(of) {
-        let share = *kinds.entry(kind).or_insert_with(|| share(&line, kind, profile, link.every.0));
-        needs.push((address, share));
+        let needed = *kinds.entry(kind).or_insert_with(|| of_kind(&line, kind, profile, link.every.0));
+        needs.push((address, needed));
     }
-    let all: f64 = needs.iter().map(|(_, share)| share).sum();
-    let (most, share) = needs.iter().max_by(|one, other| one.1.total_cmp(&other.1)).filter(|_| all > 1.0)?;
-    Some(format!("link {name}: {}", load::told(all, (most, *share), &line.named())))
+    let strain = load::strain(needs.iter().map(|(who, needs)| (who, *needs)), &line.named());
+    strain.filter(|(share, _)| *share > 1.0).map(|(_, why)| format!("link {name}: {why}"))
 }
 
 fn line(rtu: &Rtu) -> Line {
@@ -46,7 +45,7 @@ fn line(rtu: &Rtu) -> Line {
 }
 
 /// What one device of this kind needs.
-fn share(line: &Line, name: &Name, profile: &Profile, every: Duration) -> f64 {
+fn of_kind(line: &Line, name: &Name, profile: &Profile, every: Duration) -> Needs {
     let shaped = Shaped::new(name.clone(), Arc::new(profile.clone()));
     let spots = shaped.profile.spots();
     let read = |path: &&PointPath| {
@@ -54,7 +53,8 @@ fn share(line: &Line, name: &Name, profile: &Profile, every: Duration) -> f64 {
     };
     let wanted = shaped.wanted(shaped.profile.point.keys().filter(read), Some(every));
     let of = |(path, every): (&PointPath, Option<Duration>)| Some((*spots.get(path)?, every?));
-    load::needs(Some(line), &Bounds::of(shaped.profile.speaks()), wanted.into_iter().filter_map(of)).share
+    let speaks = shaped.profile.speaks();
+    load::needs(Some(line), &Bounds::of(speaks), speaks.pause.0, wanted.into_iter().filter_map(of))
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ impl Load {
 
     pub fn needs(&self, kind: &Kind, points: &[PlanPoint]) -> Needs {
         let of = |point: &PlanPoint| Some((*kind.spots.get(&point.path)?, point.every?));
-        load::needs(self.line.as_ref(), &kind.bounds, points.iter().filter_map(of))
+        let pause = kind.shaped.profile.speaks().pause.0;
+        load::needs(self.line.as_ref(), &kind.bounds, pause, points.iter().filter_map(of))
     }
 
     /// None: nothing is read of it.
@@ -76,28 +77,26 @@ impl Look {
 
 impl Driver {
     pub(super) async fn tell_load(&self, look: &mut Look) {
-        let shares = self.shares();
-        look.at = (!shares.is_empty()).then(|| Instant::now() + LOOKS);
-        let share: f64 = shares.iter().map(|(_, share)| share).sum();
+        let needs = self.needs();
+        look.at = (!needs.is_empty()).then(|| Instant::now() + LOOKS);
+        let strain = load::strain(needs.iter().map(|(who, needs)| (who, *needs)), &self.load.of);
+        let share = strain.as_ref().map_or(0.0, |(share, _)| *share);
         let is_news = look.told.map_or(share > 1.0, |told| share < ROOM || (share - told).abs() >= NEWS);
-        if !is_news {
-            return;
+        if is_news {
+            look.told = Some(share).filter(|share| *share >= ROOM);
+            let why = strain.filter(|_| look.told.is_some()).map(|(_, why)| why);
+            self.tell(Notice::Strained { why }).await;
         }
-        look.told = Some(share).filter(|share| *share >= ROOM);
-        let most = shares.iter().max_by(|one, other| one.1.total_cmp(&other.1)).filter(|_| look.told.is_some());
-        let why = most.map(|(unit, most)| load::told(share, (unit, *most), &self.load.of));
-        self.tell(Notice::Strained { why }).await;
     }
 
-    /// What each needs of the time that there is.
-    fn shares(&self) -> Vec<(Address, f64)> {
+    /// With how long units were found to take.
+    fn needs(&self) -> Vec<(Address, Needs)> {
         let counts = self.bus.counts();
-        let polls = lock(&self.load.polls);
-        let share = |(address, (unit, needs)): (&Address, &(u8, Needs))| {
+        let measured = |(address, (unit, needs)): (&Address, &(u8, Needs))| {
             let answered = counts.get(unit).filter(|counts| counts.answered > 0);
             let each = answered.map_or(0.0, |counts| counts.rounds.as_secs_f64() / counts.answered as f64);
-            (address.clone(), needs.share.max(needs.requests * each))
+            (address.clone(), Needs { share: needs.share.max(needs.requests * each), ..*needs })
         };
-        polls.iter().map(share).collect()
+        lock(&self.load.polls).iter().map(measured).collect()
     }
 }

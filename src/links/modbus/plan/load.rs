@@ -1,11 +1,11 @@
 //! How much of a line a plan takes: what is known before the first byte is sent.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::time::Duration;
 
 use super::{Block, Bounds, requests};
 use crate::links::modbus::wire::timing::Pace;
+use crate::model::Address;
 use crate::profile::modbus::Spot;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,10 +42,17 @@ pub struct Needs {
     pub requests: f64,
     /// Part of the time of a serial line; 0 where nothing is known of it.
     pub share: f64,
+    /// Part of its own time that it wants to be left alone; others are asked meanwhile.
+    pub pauses: f64,
 }
 
 /// Of these, each as often as it says. What is due together with others is read with them, so it is seldom less.
-pub fn needs(line: Option<&Line>, bounds: &Bounds, wanted: impl IntoIterator<Item = (Spot, Duration)>) -> Needs {
+pub fn needs(
+    line: Option<&Line>,
+    bounds: &Bounds,
+    pause: Duration,
+    wanted: impl IntoIterator<Item = (Spot, Duration)>,
+) -> Needs {
     let mut by_period: BTreeMap<Duration, Vec<Spot>> = BTreeMap::new();
     wanted.into_iter().for_each(|(spot, every)| by_period.entry(every).or_default().push(spot));
     let mut needs = Needs::default();
@@ -54,19 +61,31 @@ pub fn needs(line: Option<&Line>, bounds: &Bounds, wanted: impl IntoIterator<Ite
         needs.requests += plan.requests.len() as f64 / every.as_secs_f64().max(1e-3);
         needs.share += line.map_or(0.0, |line| share(line, plan.requests.iter().map(|of| (&of.block, every))));
     }
+    needs.pauses = needs.requests * pause.as_secs_f64();
     needs
 }
 
-/// That so much is needed, who needs most of it, and what can be done.
-pub fn told(share: f64, most: (&dyn Display, f64), of: &str) -> String {
+/// Which part of the time there is they need: of the line, or the one among them that wants the longest pauses, of its
+/// own. Above 1 their periods cannot be kept. And the same in words, with who needs most and what can be done.
+pub fn strain<'a>(needs: impl Iterator<Item = (&'a Address, Needs)> + Clone, of: &str) -> Option<(f64, String)> {
     let percent = |share: f64| (share * 100.0).ceil();
-    format!(
-        "polls need {} % of {of}, most of it unit {} with {} %; read less often (every), or fewer points, or over a faster \
-         line",
-        percent(share),
-        most.0,
-        percent(most.1)
-    )
+    let most = |part: fn(&Needs) -> f64| {
+        needs.clone().map(|(who, needs)| (who, part(&needs))).max_by(|one, other| one.1.total_cmp(&other.1))
+    };
+    let ((busiest, share), (slowest, alone)) =
+        most(|needs| needs.share).zip(most(|needs| needs.share + needs.pauses))?;
+    let all: f64 = needs.clone().map(|(_, needs)| needs.share).sum();
+    let (all_of_it, own, of_own) = (percent(all), percent(share), percent(alone));
+    Some(match all >= alone {
+        true => {
+            let need = format!("polls need {all_of_it} % of {of}, most of it unit {busiest} with {own} %");
+            (all, format!("{need}; read less often (every), or fewer points, or over a faster line"))
+        }
+        false => {
+            let needs = format!("unit {slowest} needs {of_own} % of its time, with its pause after each answer");
+            (alone, format!("{needs}; read it less often (every), or fewer of its points"))
+        }
+    })
 }
 
 #[cfg(test)]
@@ -100,5 +119,31 @@ mod tests {
         let blocks = [block(Table::Holding, 100); 4];
         let each = |every: u64| share(&SLOW, blocks.iter().map(|block| (block, Duration::from_millis(every))));
         assert!(each(1_000) > 1.0 && each(1_010) < 1.0, "{} {}", each(1_000), each(1_010));
+    }
+
+    #[test]
+    fn a_unit_that_wants_long_pauses_may_be_too_slow_for_itself_while_its_line_has_room() {
+        let address = Address::new("7").unwrap();
+        let told = |pause: u64| {
+            let line = Some(&SLOW);
+            let spot = Spot { count: 100, ..spot() };
+            let needs =
+                needs(line, &Bounds::default(), Duration::from_millis(pause), [(spot, Duration::from_millis(500))]);
+            assert_eq!(needs.requests, 0.0, "more than it gives at once");
+            let bounds = Bounds::of(&Default::default());
+            let needs = super::needs(line, &bounds, Duration::from_millis(pause), [(spot, Duration::from_millis(500))]);
+            strain([(&address, needs)].into_iter(), "the line").unwrap()
+        };
+        let (share, says) = told(0);
+        assert!((0.5..0.51).contains(&share) && says.starts_with("polls need 51 % of the line"), "{share} {says}");
+        let (share, says) = told(300);
+        assert!((1.10..1.11).contains(&share) && says.starts_with("unit 7 needs 111 % of its time"), "{share} {says}");
+    }
+
+    fn spot() -> Spot {
+        let holding = Some(0.into());
+        crate::profile::modbus::Speaks::default()
+            .spot(&crate::profile::modbus::Register { holding, ..Default::default() })
+            .unwrap()
     }
 }

@@ -69,6 +69,12 @@ impl Pty {
     }
 }
 
+impl AsRef<Path> for Pty {
+    fn as_ref(&self) -> &Path {
+        Path::new(&self.path)
+    }
+}
+
 /// A machine with a USB controller.
 pub struct Machine {
     pub folder: TempDir,
@@ -83,8 +89,15 @@ impl Machine {
         fs::create_dir_all(machine.at("sys/bus/usb-serial/drivers/ftdi_sio")).unwrap();
         let pci = machine.at("sys/devices/pci0000:00/0000:00:14.0");
         fs::create_dir_all(&pci).unwrap();
-        symlink(machine.at("sys/bus/pci"), pci.join("subsystem")).unwrap();
+        machine.leads(pci.join("subsystem"), &machine.at("sys/bus/pci"));
         machine
+    }
+
+    /// A link inside this machine, as the kernel makes it: right wherever the machine is seen from.
+    fn leads(&self, link: PathBuf, to: &Path) {
+        let inside = |path: &Path| path.strip_prefix(self.folder.path()).unwrap().to_owned();
+        let up = inside(&link).iter().skip(1).map(|_| "..").collect::<PathBuf>();
+        symlink(up.join(inside(to)), link).unwrap();
     }
 
     pub fn at(&self, path: &str) -> PathBuf {
@@ -99,8 +112,8 @@ impl Machine {
         self.at("sys/devices/pci0000:00/0000:00:14.0/usb1")
     }
 
-    /// An FTDI adapter in that socket, such as 1-2. Without a serial number it has none.
-    pub fn plug(&self, name: &str, socket: &str, serial: &str, pty: &Pty) {
+    /// An FTDI adapter in that socket, such as 1-2, with a terminal behind it. Without a serial number it has none.
+    pub fn plug(&self, name: &str, socket: &str, serial: &str, terminal: &impl AsRef<Path>) {
         let (adapter, interface) = (self.controller().join(socket), format!("{socket}:1.0"));
         let port = adapter.join(&interface).join(name);
         fs::create_dir_all(port.join("tty").join(name)).unwrap();
@@ -114,12 +127,12 @@ impl Machine {
         fs::write(adapter.join(&interface).join("bInterfaceNumber"), "00\n").unwrap();
         fs::write(port.join("port_number"), "0\n").unwrap();
         for (folder, bus) in [(&adapter, "usb"), (&adapter.join(&interface), "usb"), (&port, "usb-serial")] {
-            symlink(self.at("sys/bus").join(bus), folder.join("subsystem")).unwrap();
+            self.leads(folder.join("subsystem"), &self.at("sys/bus").join(bus));
         }
-        symlink(self.at("sys/bus/usb-serial/drivers/ftdi_sio"), port.join("driver")).unwrap();
-        symlink(&port, port.join("tty").join(name).join("device")).unwrap();
-        symlink(port.join("tty").join(name), self.at("sys/class/tty").join(name)).unwrap();
-        symlink(pty.path(), self.at("dev").join(name)).unwrap();
+        self.leads(port.join("driver"), &self.at("sys/bus/usb-serial/drivers/ftdi_sio"));
+        self.leads(port.join("tty").join(name).join("device"), &port);
+        self.leads(self.at("sys/class/tty").join(name), &port.join("tty").join(name));
+        symlink(terminal.as_ref(), self.at("dev").join(name)).unwrap();
     }
 
     /// With all links to it.

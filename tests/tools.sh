@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
-# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages] [python] [modbus]
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages] [python] [modbus] [machine]
 set -euo pipefail
 
 here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -59,6 +59,14 @@ box() {
   [ -e target/box/debian/usr ] && return 0
   say "making the root of the box in target/box, once, of some 200 MB"
   as_root tests/box/root.sh "$PWD/target/box/debian" >&2 || say "the root could not be made: those tests will be skipped"
+}
+
+# Emulated whole, so it needs no help of the processor; only making it needs root.
+machine() {
+  apt qemu-system-x86_64 "qemu-system-x86 seabios" "tests with a real kernel and udev boot a virtual machine" || { say "no qemu: those tests will be skipped"; return 0; }
+  apt mmdebstrap mmdebstrap "unpacks what the virtual machine boots, out of this machine's own Debian mirrors" || { say "no mmdebstrap: those tests will be skipped"; return 0; }
+  [ -e target/vm/memory ] || say "making what the virtual machine boots in target/vm, once; some 90 MB are fetched"
+  as_root tests/vm/root.sh "$PWD/target/vm" >&2 || say "it could not be made: those tests will be skipped"
 }
 
 pages() {

@@ -8,19 +8,23 @@ mod support;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use dmgw::links::modbus::attach::Adapter;
+use dmgw::links::modbus::bus::{self, Bus, Framing, Manner, Standing, Urgency};
+use dmgw::links::modbus::wire::timing::Pace;
+use dmgw::links::modbus::wire::{Request, Table};
 use dmgw::links::serial::found::{self, Found};
 use dmgw::links::serial::holder::who;
 use dmgw::links::serial::wanted::locate;
-use dmgw::links::serial::{
-    Absent, Baud, Change, Line, OpenError, Parity, Port, Roots, Rs485, Settings, Wanted, Watch, open, open_when_there,
-};
+use dmgw::links::serial::{Absent, Baud, Line, OpenError, Parity, Port, Roots, Rs485, Settings, Wanted, Watch, open};
+use dmgw::model::Name;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use ports::{Machine, Pty};
 use serde_json::Value;
 use support::{PATIENCE, dmgw, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{self, timeout};
 
 const FTDI: &str = "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0";
 const PLAIN: Line = Line { baud: Baud::new(9_600), parity: Parity::None, data_bits: 8, stop_bits: 1 };
@@ -44,10 +48,44 @@ async fn soon<T>(what: &str, it: impl Future<Output = T>) -> T {
     timeout(PATIENCE, it).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
-/// What is told of something that happens while it is waited for.
-async fn told_of(watch: &mut Watch, happens: impl FnOnce()) -> Change {
-    let both = async { tokio::join!(watch.change(), async { happens() }) };
-    soon("a change is told", both).await.0
+/// Where it is after something has happened, which wakes who waits.
+async fn seen_after(watch: &mut Watch, happens: impl FnOnce()) -> Result<String, Absent> {
+    happens();
+    soon("it is worth to look", watch.stirred()).await;
+    seen(watch)
+}
+
+fn seen(watch: &mut Watch) -> Result<String, Absent> {
+    watch.look().map(|at| at.node.to_str().unwrap().to_owned())
+}
+
+/// A bus on a port, as a link has it.
+fn on(port: &str, roots: Roots) -> Bus {
+    let manner = Manner::new(Framing::Rtu(Pace { baud: 9_600, bits: 10 }), &bus::Settings::default());
+    let (bus, run) = bus::bus(manner, Box::new(Adapter::new(Name::new("line").unwrap(), settings(port), roots)));
+    tokio::spawn(run);
+    bus
+}
+
+async fn is_open(bus: &Bus) {
+    let mut standing = bus.standing();
+    soon("it is open", standing.wait_for(|now| matches!(now, Standing::Open { .. }))).await.unwrap();
+}
+
+/// Why.
+async fn is_down(bus: &Bus) -> String {
+    let mut standing = bus.standing();
+    let down = soon("it is down", standing.wait_for(|now| matches!(now, Standing::Down { .. }))).await.unwrap();
+    let Standing::Down { why } = &*down else { unreachable!() };
+    why.clone()
+}
+
+/// What this bus asks comes out at the other end.
+async fn asks(bus: &Bus, pty: Pty) {
+    let (bus, read) = (bus.clone(), Request::Read { table: Table::Holding, at: 0, count: 1 });
+    tokio::spawn(async move { bus.ask(1, read, time::Instant::now() + PATIENCE, Urgency::Poll).await });
+    let request = soon("a request", spawn_blocking(move || pty.read(8))).await.unwrap();
+    assert_eq!(request, [1, 3, 0, 0, 0, 1, 0x84, 0x0a]);
 }
 
 async fn opened(pty: &Pty) -> Port {
@@ -219,24 +257,24 @@ fn who_has_a_lock_on_a_port_is_known_where_its_files_are_hidden() {
 }
 
 #[tokio::test]
-async fn a_port_that_moves_to_another_number_is_told_as_gone_and_there() {
+async fn who_waits_is_woken_when_a_port_goes_and_when_it_is_back_under_another_number() {
     let (machine, one, two) = (Machine::new(), Pty::new(), Pty::new());
     machine.plug("ttyUSB0", "1-2", "A50285BI", &one);
     let mut watch = Watch::new(wanted(FTDI), machine.roots());
-    let Change::There(at) = watch.change().await else { panic!("it is not there") };
-    assert_eq!(at.node.to_str(), Some(one.path()));
-    assert_eq!(told_of(&mut watch, || machine.unplug("ttyUSB0")).await, Change::Gone);
-    let back = told_of(&mut watch, || machine.plug("ttyUSB3", "1-2", "A50285BI", &two)).await;
-    assert!(matches!(&back, Change::There(at) if at.node.to_str() == Some(two.path())), "{back:?}");
-    // Both between two looks.
-    machine.unplug("ttyUSB3");
-    machine.plug("ttyUSB0", "1-2", "A50285BI", &one);
-    assert_eq!(soon("it goes", watch.change()).await, Change::Gone);
-    assert!(matches!(soon("it is back", watch.change()).await, Change::There(_)));
+    assert_eq!(seen(&mut watch).unwrap(), one.path());
+    let gone = seen_after(&mut watch, || machine.unplug("ttyUSB0")).await;
+    assert_eq!(gone, Err(Absent::NotThere(FTDI.into())));
+    let back = seen_after(&mut watch, || machine.plug("ttyUSB3", "1-2", "A50285BI", &two)).await;
+    assert_eq!(back.unwrap(), two.path());
+    let both = seen_after(&mut watch, || {
+        machine.unplug("ttyUSB3");
+        machine.plug("ttyUSB0", "1-2", "A50285BI", &one);
+    });
+    assert_eq!(both.await.unwrap(), one.path());
 }
 
 #[tokio::test]
-async fn a_link_of_ones_own_that_leads_elsewhere_is_told_wherever_on_the_way_it_changed() {
+async fn a_link_of_ones_own_that_leads_elsewhere_wakes_wherever_on_the_way_it_changed() {
     let (folder, one, two) = (tempfile::tempdir().unwrap(), Pty::new(), Pty::new());
     std::fs::create_dir(folder.path().join("inner")).unwrap();
     let link = |name: &str, to: &str| {
@@ -248,13 +286,11 @@ async fn a_link_of_ones_own_that_leads_elsewhere_is_told_wherever_on_the_way_it_
     link("meters", "inner/port");
     let meters = folder.path().join("meters");
     let mut watch = Watch::new(wanted(meters.to_str().unwrap()), Roots::default());
-    assert!(matches!(watch.change().await, Change::There(at) if at.node.to_str() == Some(one.path())));
+    assert_eq!(seen(&mut watch).unwrap(), one.path());
     for to in [two.path(), one.path()] {
-        assert_eq!(told_of(&mut watch, || link("inner/port", to)).await, Change::Gone);
-        let there = soon("it is back", watch.change()).await;
-        assert!(matches!(&there, Change::There(at) if at.node.to_str() == Some(to)), "{there:?}");
+        assert_eq!(seen_after(&mut watch, || link("inner/port", to)).await.unwrap(), to);
     }
-    assert_eq!(told_of(&mut watch, || link("meters", "nowhere")).await, Change::Gone);
+    assert!(seen_after(&mut watch, || link("meters", "nowhere")).await.is_err());
 }
 
 #[tokio::test]
@@ -262,33 +298,24 @@ async fn a_port_that_comes_back_is_open_again_within_two_seconds_and_nothing_is_
     let (machine, one, two) = (Machine::new(), Pty::new(), Pty::new());
     machine.plug("ttyUSB0", "1-2", "A50285BI", &one);
     machine.link("by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0", "ttyUSB0");
-    let mut watch = Watch::new(wanted(FTDI), machine.roots());
-    let (settings, told) = (settings(FTDI), std::cell::RefCell::new(Vec::new()));
-    let tell = |error: &OpenError| told.borrow_mut().push(error.to_string());
-    let mut port = soon("it opens", open_when_there(&mut watch, &settings, tell)).await;
+    let bus = on(FTDI, machine.roots());
+    is_open(&bus).await;
     machine.unplug("ttyUSB0");
     drop(one);
-    soon("the read ends", port.read(&mut [0; 8])).await.unwrap_err();
-    drop(port);
+    let why = is_down(&bus).await;
+    assert!(why.contains("has gone") || why.contains("is not there"), "{why}");
 
     let (away, before) = (Duration::from_millis(1_500), burned());
-    let waited = timeout(away, open_when_there(&mut watch, &settings, tell)).await;
-    assert!(waited.is_err(), "it opened what is not there: {waited:?}");
+    assert!(timeout(away, is_open(&bus)).await.is_err(), "it opened what is not there");
     let burned = burned() - before;
     assert!(burned < away / 10, "{burned:?} of processor while it was away");
-    assert_eq!(told.borrow().len(), 1, "{told:?}");
-    assert!(told.borrow()[0].contains("is not there"), "{told:?}");
 
-    let back = async {
-        machine.plug("ttyUSB7", "1-2", "A50285BI", &two);
-        machine.link("by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0", "ttyUSB7");
-        Instant::now()
-    };
-    let (mut port, plugged) =
-        soon("it is back", async { tokio::join!(open_when_there(&mut watch, &settings, tell), back) }).await;
+    machine.plug("ttyUSB7", "1-2", "A50285BI", &two);
+    machine.link("by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0", "ttyUSB7");
+    let plugged = Instant::now();
+    is_open(&bus).await;
     assert!(plugged.elapsed() < Duration::from_secs(2), "it took {:?}", plugged.elapsed());
-    port.write_all(b"x").await.unwrap();
-    assert_eq!(two.read(1), b"x");
+    asks(&bus, two).await;
 }
 
 /// By this thread alone: other tests run beside.
@@ -305,18 +332,13 @@ async fn a_port_that_is_in_use_is_opened_when_it_is_free() {
     let mut child = Command::new("sleep").arg("600").stdin(Stdio::from(file)).spawn().unwrap();
     let at = locate(&wanted(pty.path()), &Roots::default()).unwrap();
     eventually("the child holds it", || (!who(&[&at.node], &Roots::default()).remove(0).is_empty()).then_some(()));
-    let mut watch = Watch::new(wanted(pty.path()), Roots::default());
-    let (settings, told) = (settings(pty.path()), std::cell::RefCell::new(Vec::new()));
-    let tell = |error: &OpenError| told.borrow_mut().push(error.to_string());
-    let freed = async {
-        while told.borrow().is_empty() {
-            tokio::task::yield_now().await;
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-    };
-    soon("it opens", async { tokio::join!(open_when_there(&mut watch, &settings, tell), freed) }).await;
-    assert_eq!(told.borrow().len(), 1, "the same reason is told once: {told:?}");
+    let bus = on(pty.path(), Roots::default());
+    let why = is_down(&bus).await;
+    assert!(why.contains(&format!("sleep (process {})", child.id())), "{why}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    is_open(&bus).await;
+    asks(&bus, pty).await;
 }
 
 #[test]

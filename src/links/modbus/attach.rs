@@ -27,8 +27,7 @@ pub async fn rtu(settings: Rtu, credits: u16, seam: Seam) {
     let serial = serial::Settings { port, baud, parity, data_bits, stop_bits, rs485 };
     let line = serial.line();
     let framing = Framing::Rtu(Pace { baud: line.baud.get(), bits: line.bits_a_byte() as u8 });
-    let watch = Watch::new(serial.port.clone(), Roots::default());
-    let opener = Box::new(Adapter { link: seam.name.clone(), serial, watch });
+    let opener = Box::new(Adapter::new(seam.name.clone(), serial, Roots::default()));
     driver::run(Begun { framing, bus, opener, units }, credits, seam).await;
 }
 
@@ -44,10 +43,19 @@ fn with_port(at: &str) -> String {
 }
 
 /// A serial port that may be pulled out and put in again.
-struct Adapter {
+#[derive(Debug)]
+pub struct Adapter {
     link: Name,
     serial: serial::Settings,
     watch: Watch,
+}
+
+impl Adapter {
+    /// Needs a runtime.
+    pub fn new(link: Name, serial: serial::Settings, roots: Roots) -> Adapter {
+        let watch = Watch::new(serial.port.clone(), roots);
+        Adapter { link, serial, watch }
+    }
 }
 
 impl Port for serial::Port {

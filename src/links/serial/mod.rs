@@ -3,12 +3,11 @@
 //! [`found`] walks sysfs, so a port is known by its adapter and not by its number ([`names`] are those that udev would
 //! give). [`wanted`] is how the settings name a port, [`open`] opens it with its [`line`] and, where asked, the kernel's
 //! [`rs485`]; what a port cannot do is told and is no fault, for a pseudo terminal or a plain adapter works all the same.
-//! [`Claim`] keeps two links apart that name one device. [`watch`] tells when a port goes and comes, by inotify and the kernel's [`uevent`]s. No task, no channel: whoever owns the
-//! bus owns its [`Port`] and its [`Watch`].
+//! [`Claim`] keeps two links apart that name one device. [`watch`] tells when it is worth to look for a port again, by
+//! inotify and the kernel's [`uevent`]s. No task, no channel: whoever owns the bus owns its [`Port`] and its [`Watch`].
 //!
 //! Invariants: nobody else's port is opened; a port that has gone ends its reads with an error, at once and each time; all
-//! that comes from sysfs, `/proc` and the kernel's messages is bounded. While a port is away nothing runs; while one that is
-//! there does not open, it is tried again, more and more slowly.
+//! that comes from sysfs, `/proc` and the kernel's messages is bounded. While a port is away nothing here runs.
 
 pub mod found;
 pub mod holder;
@@ -25,12 +24,12 @@ pub mod watch;
 use std::path::{Path, PathBuf};
 
 pub use self::line::{Baud, Line, Parity};
-pub use self::open::{OpenError, open, open_when_there};
+pub use self::open::{OpenError, open};
 pub use self::ours::Claim;
 pub use self::port::Port;
 pub use self::rs485::Rs485;
 pub use self::wanted::{Absent, Located, Wanted};
-pub use self::watch::{Change, Watch};
+pub use self::watch::Watch;
 
 /// A serial port, and how its line is set.
 #[derive(Clone, Debug, PartialEq)]

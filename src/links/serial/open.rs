@@ -1,9 +1,7 @@
-//! Opening a port, for nobody else to use meanwhile; and opening it again and again as it comes back.
+//! Opening a port, for nobody else to use meanwhile.
 
-use std::error::Error;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use tokio_serial::{ErrorKind, SerialStream};
@@ -11,11 +9,7 @@ use tokio_serial::{ErrorKind, SerialStream};
 use super::holder::{Holder, told, who};
 use super::port::{Port, differs};
 use super::rs485::{self, Rs485};
-use super::{Absent, Line, Located, Roots, Settings, Watch};
-
-/// Between two tries where the port is there and does not open.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+use super::{Absent, Line, Located, Roots};
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -42,32 +36,6 @@ pub async fn open(at: &Located, line: Line, rs485: Option<Rs485>, roots: &Roots)
     let (port, at, roots) = (at.wanted.clone(), at.clone(), roots.clone());
     let opened = spawn_blocking(move || opened(&at, line, rs485.as_ref(), &roots)).await;
     opened.unwrap_or_else(|error| Err(OpenError::Failed { port, why: io::Error::other(error) }))
-}
-
-/// Waits until the port is there and opens, for as long as it takes. Each reason why it does not is told once in a row.
-pub async fn open_when_there(watch: &mut Watch, settings: &Settings, mut tell: impl FnMut(&OpenError)) -> Port {
-    let (mut said, mut pause) = (String::new(), PAUSE);
-    loop {
-        let tried = match watch.look() {
-            Ok(at) => open(&at, settings.line(), settings.rs485.clone(), watch.roots()).await,
-            Err(absent) => Err(absent.into()),
-        };
-        let error = match tried {
-            Ok(port) => return port,
-            Err(error) => error,
-        };
-        let chain = format!("{error} {:?}", error.source().map(ToString::to_string));
-        if said != chain {
-            said = chain;
-            tell(&error);
-        }
-        let absent = matches!(error, OpenError::Absent(_));
-        if tokio::time::timeout(if absent { Duration::MAX } else { pause }, watch.stirred()).await.is_ok() {
-            pause = PAUSE;
-        } else {
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
 }
 
 fn opened(at: &Located, line: Line, rs485: Option<&Rs485>, roots: &Roots) -> Result<Port, OpenError> {
@@ -128,7 +96,7 @@ mod tests {
     fn why_a_port_does_not_open_is_told_with_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let roots = Roots::below(folder.path());
-        let at = Located { wanted: "/dev/ttyS0".into(), node: PathBuf::from("/dev/null"), is: (1, 1) };
+        let at = Located { wanted: "/dev/ttyS0".into(), node: PathBuf::from("/dev/null"), device: 1 };
         let told = |kind: ErrorKind| refused(&at, tokio_serial::Error::new(kind, "so it is"), &roots).to_string();
         let io = |kind: io::ErrorKind| told(ErrorKind::Io(kind));
         assert!(io(io::ErrorKind::PermissionDenied).contains("into the group"));

@@ -29,7 +29,7 @@ fn held() -> MutexGuard<'static, BTreeMap<u64, (u64, String)>> {
 impl Claim {
     /// Before it is opened. A link that begins anew may have it from itself.
     pub fn of(at: &Located, link: &str) -> Result<Claim, OpenError> {
-        let (device, mut held) = (at.is.0, held());
+        let (device, mut held) = (at.device, held());
         if let Some((_, by)) = held.get(&device).filter(|(_, by)| by != link) {
             return Err(OpenError::Ours { port: at.wanted.clone(), link: by.clone() });
         }
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_port_is_one_links_until_that_lets_go_of_it() {
-        let at = |wanted: &str| Located { wanted: wanted.into(), node: "/dev/null".into(), is: (0x1234_5678, 1) };
+        let at = |wanted: &str| Located { wanted: wanted.into(), node: "/dev/null".into(), device: 0x1234_5678 };
         let first = Claim::of(&at("/dev/serial/by-id/x"), "a").unwrap();
         let refused = Claim::of(&at("/dev/ttyUSB0"), "b").unwrap_err().to_string();
         assert!(refused.starts_with("/dev/ttyUSB0 is the port of link a already"), "{refused}");

@@ -106,8 +106,8 @@ pub struct Located {
     pub wanted: String,
     /// What to open.
     pub node: PathBuf,
-    /// Device number and inode: an adapter that was pulled out and put in again has another one.
-    pub(super) is: (u64, u64),
+    /// Its number, whatever it is called.
+    pub(super) device: u64,
 }
 
 /// Why there is none.
@@ -163,7 +163,7 @@ fn at(wanted: &Wanted, path: &Path, roots: &Roots) -> Result<Located, Absent> {
     let seen = fs::canonicalize(path).and_then(|node| Ok((fs::metadata(&node)?, node)));
     match seen {
         Ok((file, node)) if file.file_type().is_char_device() && may_be_a_port(file.rdev(), roots) => {
-            Ok(Located { wanted: wanted.to_string(), node, is: (file.rdev(), file.ino()) })
+            Ok(Located { wanted: wanted.to_string(), node, device: file.rdev() })
         }
         Ok(_) => Err(Absent::NoPort(wanted.to_string())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Absent::NotThere(wanted.to_string())),

@@ -3,8 +3,8 @@
 //! inotify tells of the folders that lead to the port, the kernel's uevents of devices; either wakes a look at what there
 //! is. What comes close together is one look. Where neither is to be had, a look every [`RESCAN`] does, and the log says so.
 //!
-//! Invariants: a look follows each stir and is preceded by new watches on what leads to the port, so nothing falls in between;
-//! a port that was pulled out and put in again between two looks is told as gone first. Every wait may be dropped.
+//! Invariants: a look is preceded by new watches on what leads to the port, so what changes after it stirs. Every wait may be
+//! dropped. One that was pulled out and put in again between two looks is known by the open port: that ends.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,18 +29,10 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Links on the way to a port.
 const MOST_LINKS: usize = 16;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    Gone,
-    There(Located),
-}
-
 #[derive(Debug)]
 pub struct Watch {
     wanted: Wanted,
     roots: Roots,
-    /// What was told last. None: nothing yet.
-    told: Option<Change>,
     folders: Option<AsyncFd<OwnedFd>>,
     devices: Option<AsyncFd<OwnedFd>>,
     /// That nobody tells us anything was said.
@@ -52,26 +44,11 @@ impl Watch {
     pub fn new(wanted: Wanted, roots: Roots) -> Watch {
         let devices = uevent::listen().map_err(io::Error::from).and_then(readable);
         let devices = devices.inspect_err(|why| tracing::debug!("the kernel does not tell of devices: {why}")).ok();
-        Watch { wanted, roots, told: None, folders: None, devices, said: false }
+        Watch { wanted, roots, folders: None, devices, said: false }
     }
 
     pub fn roots(&self) -> &Roots {
         &self.roots
-    }
-
-    /// At first how it is, then each change.
-    pub async fn change(&mut self) -> Change {
-        loop {
-            let now = self.look().map_or(Change::Gone, Change::There);
-            if self.told.as_ref() != Some(&now) {
-                // Another one in its place: the one before has gone.
-                let both = matches!((&self.told, &now), (Some(Change::There(_)), Change::There(_)));
-                let change = if both { Change::Gone } else { now };
-                self.told = Some(change.clone());
-                return change;
-            }
-            self.stirred().await;
-        }
     }
 
     /// Where it is now; from here on a [`stir`](Watch::stirred) is not missed.
@@ -171,8 +148,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn where_nobody_tells_it_is_looked_at_seldom() {
         let wanted = Wanted::Path("/dev/ttyNONE".into());
-        let (roots, told) = (Roots::default(), None);
-        let mut watch = Watch { wanted, roots, told, folders: None, devices: None, said: false };
+        let roots = Roots::default();
+        let mut watch = Watch { wanted, roots, folders: None, devices: None, said: false };
         let began = tokio::time::Instant::now();
         watch.stirred().await;
         assert_eq!(began.elapsed(), RESCAN + GATHER);
@@ -184,7 +161,7 @@ mod tests {
         let roots = Roots::below(folder.path());
         fs::create_dir(&roots.dev).unwrap();
         let wanted = Wanted::Path("/dev/ttyNONE".into());
-        let mut watch = Watch { wanted, roots, told: None, folders: None, devices: None, said: false };
+        let mut watch = Watch { wanted, roots, folders: None, devices: None, said: false };
         assert!(watch.look().is_err() && watch.folders.is_some());
         assert!(tokio::time::timeout(RESCAN * 100, watch.stirred()).await.is_err());
     }

@@ -3,6 +3,7 @@
 //!
 //! On TCP, on RTU over TCP, and on a serial line at 115 200 baud; the server is of another hand.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io;

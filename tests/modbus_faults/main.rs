@@ -1,122 +1,24 @@
 //! The bus under faults by chance: whatever it hands out, the server's own record must bear out. Without what keeps it from
-//! late answers wrong values must be found, else this finds nothing.
+//! late answers wrong values must be found, else this finds nothing. And each fault by its name, with what comes of it.
 //!
 //! On TCP, on RTU over TCP, and on a serial line at 115 200 baud; the server is of another hand.
 
+mod named;
 #[path = "../support/mod.rs"]
 mod support;
+mod way;
 
-use std::io;
-use std::path::PathBuf;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
-use dmgw::links::modbus::bus::open::{Dial, Opened, Opening, Opens, Port};
-use dmgw::links::modbus::bus::{Bus, Framing, Manner, Settings, Standing, Urgency, bus};
-use dmgw::links::modbus::wire::timing::Pace;
+use dmgw::links::modbus::bus::{Bus, Urgency};
 use dmgw::links::modbus::wire::{Answer, Request, Table, Wrong};
-use dmgw::links::serial::wanted::locate;
-use dmgw::links::serial::{self, Baud, Line, Parity, Roots, Wanted};
 use support::PATIENCE;
 use support::modbus::chance::{Believed, Chance, wrong};
 use support::modbus::{On, Server, input, record};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
+use way::{REGISTERS, UNITS, Way, open};
 
-const UNITS: u64 = 4;
-const REGISTERS: u64 = 14;
 const TIMEOUT: Duration = Duration::from_millis(50);
-const BRISK: Duration = Duration::from_millis(10);
-const BAUD: u32 = 115_200;
-
-// ---- the ways to a server ----
-
-#[derive(Debug)]
-struct OnLine(serial::Port);
-
-impl Port for OnLine {
-    fn discard(&mut self) -> io::Result<()> {
-        self.0.discard()
-    }
-}
-
-impl AsyncRead for OnLine {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for OnLine {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-struct Tty(PathBuf);
-
-impl Opens for Tty {
-    fn open(&mut self) -> Opening<'_> {
-        Box::pin(async {
-            let (path, roots) = (self.0.to_string_lossy().into_owned(), Roots::default());
-            let line = Line { baud: Baud::new(BAUD), parity: Parity::None, data_bits: 8, stop_bits: 1 };
-            let at = locate(&Wanted::said(&path).map_err(|e| e.to_string())?, &roots).map_err(|e| e.to_string())?;
-            let port = serial::open(&at, line, None, &roots).await.map_err(|e| e.to_string())?;
-            Ok(Opened { port: Box::new(OnLine(port)), place: path })
-        })
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Way {
-    Tcp,
-    RtuOverTcp,
-    Line,
-}
-
-impl Way {
-    fn is_rtu(self) -> bool {
-        !matches!(self, Way::Tcp)
-    }
-
-    fn server(self, name: &str) -> Option<Server> {
-        let server = match self {
-            Way::Tcp => Server::tcp(name, "1-4"),
-            Way::RtuOverTcp => Server::rtu_over_tcp(name, "1-4"),
-            Way::Line => Server::rtu_pty(name, "1-4", BAUD),
-        }?;
-        // So that what is old is wrong.
-        let all = (1..=UNITS).flat_map(|unit| (0..=REGISTERS).map(move |at| (unit, at)));
-        all.for_each(|(unit, at)| server.counts(&format!("{unit} holding {at}")));
-        Some(server)
-    }
-
-    fn bus(self, server: &Server, timeout: Duration, quarantine: Duration) -> Bus {
-        let framing = match self {
-            Way::Tcp => Framing::Tcp,
-            Way::RtuOverTcp => Framing::RtuOverTcp,
-            Way::Line => Framing::Rtu(Pace { baud: BAUD, bits: 11 }),
-        };
-        let opener: Box<dyn Opens> = match self {
-            Way::Line => Box::new(Tty(server.pty())),
-            _ => Box::new(Dial::new(vec![format!("127.0.0.1:{}", server.port())], PATIENCE)),
-        };
-        let brisk = Manner { timeout, busy_pause: BRISK, slowest: BRISK, ..Manner::new(framing, &Settings::default()) };
-        let (bus, run) = bus(Manner { quarantine, ..brisk }, opener);
-        tokio::spawn(run);
-        bus
-    }
-}
-
-// ---- what is believed ----
 
 struct Seen {
     asked: usize,
@@ -143,12 +45,6 @@ async fn seen(way: Way, server: &Server, bus: &Bus, units: u64, chance: &mut Cha
         server.well();
     }
     Seen { asked, believed: believed.len(), wrong: wrong(&believed, &server.asked()) }
-}
-
-async fn open(bus: &Bus) {
-    let mut standing = bus.standing();
-    let open = standing.wait_for(|standing| matches!(standing, Standing::Open { .. }));
-    timeout(PATIENCE, open).await.expect("it opens").expect("it lives");
 }
 
 /// Longer than the latest answer of [`Chance::fault`].

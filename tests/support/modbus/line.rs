@@ -31,6 +31,14 @@ impl Tty {
         self.0.write_all(bytes).unwrap();
     }
 
+    /// What there is, after a moment at most; nothing where nothing came.
+    pub fn some(&mut self) -> Vec<u8> {
+        let mut bytes = vec![0; 512];
+        let length = self.0.read(&mut bytes).unwrap_or(0);
+        bytes.truncate(length);
+        bytes
+    }
+
     /// So many bytes, or what came until the span was over.
     pub fn read(&mut self, most: usize, within: Duration) -> Vec<u8> {
         let (end, mut all) = (Instant::now() + within, Vec::new());

@@ -28,8 +28,8 @@ packages=base-files,busybox-static,kmod,libc6,libgcc-s1,libsystemd0,linux-image-
 sources | mmdebstrap --quiet --variant=extract --include="$packages" "$suite" "$tree" -
 
 kernel=$(basename "$tree"/lib/modules/*)
-chroot "$tree" depmod "$kernel"
-drivers=$(for driver in xhci_pci ftdi_sio; do chroot "$tree" modprobe -S "$kernel" --show-depends "$driver"; done |
+chroot "$tree" /sbin/depmod "$kernel"
+drivers=$(for driver in xhci_pci ftdi_sio; do chroot "$tree" /sbin/modprobe -S "$kernel" --show-depends "$driver"; done |
   awk '/^insmod/ { print $2 }' | sort -u)
 
 # Of the tree what is needed to run a program, and of the drivers those few.
@@ -37,7 +37,7 @@ mkdir -p "$root"
 tar -C "$tree" --exclude=./boot --exclude=./usr/share --exclude=./var --exclude='*/modules/*/kernel' --exclude='*/hwdb.d' \
   --exclude=./usr/bin/perl* --exclude=./usr/lib/python* --exclude='./dev/*' -c . | tar -C "$root" -x
 for driver in $drivers; do install -D -m 644 "$tree$driver" "$root$driver"; done
-chroot "$root" depmod "$kernel"
+chroot "$root" /sbin/depmod "$kernel"
 install -m 755 "$init" "$root/init"
 mkdir -p "$root"/{proc,sys,dev,run,tmp,etc/udev/rules.d}
 

@@ -7,6 +7,7 @@ mod guest;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use guest::{Guest, Word};
@@ -46,21 +47,26 @@ address = "1"
 profile = "rig"
 "#;
 
+/// Two emulated machines at a time would be too slow for what is measured in one.
+static ALONE: Mutex<()> = Mutex::new(());
+
 struct Plant {
     guest: Guest,
     /// Behind ours and behind the other one.
     servers: [Server; 2],
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// With ours plugged in, and the daemon begun.
 fn begun(test: &str) -> Option<Plant> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let servers = [Server::rtu_pty(test, "1", BAUD)?, Server::rtu_pty(test, "1", BAUD)?];
     let (terminals, began) = (servers.each_ref().map(Server::pty), Instant::now());
     let mut guest = Guest::boot(test, SETTINGS, &terminals)?;
     println!("{test}: the virtual machine was up after {:?}", began.elapsed());
     guest.plug("t0", OURS);
     guest.obeys("dmgw run --config /etc/dmgw.toml >/run/daemon.log 2>&1 &");
-    Some(Plant { guest, servers })
+    Some(Plant { guest, servers, _alone: alone })
 }
 
 impl Drop for Plant {

@@ -1,5 +1,7 @@
 //! Order, time, losses, lending.
 
+use std::sync::atomic::Ordering;
+
 use super::super::super::wire::Exception;
 use super::super::super::wire::rtu::framed;
 use super::peer::words;
@@ -242,6 +244,33 @@ async fn a_port_that_is_not_there_is_told_at_once_and_tried_again() {
     standing.wait_for(|standing| matches!(standing, Standing::Down { .. })).await.unwrap();
     assert_eq!(polled(&bus, 7, 0, 1).await, Err(Wrong::NotSent("it is not there".into())));
     ends.next().await;
+}
+
+/// How long after it is back a port is open that was away for long, where somebody says so and where nobody does.
+async fn open_again(said: bool) -> Duration {
+    let (opener, mut ends) = peer::opener();
+    let (away, stir) = (opener.away.clone(), opener.stir.clone());
+    away.store(true, Ordering::Relaxed);
+    let (_bus, run) = bus(manner(Framing::Rtu(PACE)), Box::new(opener));
+    tokio::spawn(run);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    // Now it is tried in vain, and the longest pause begins.
+    stir.notify_one();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    away.store(false, Ordering::Relaxed);
+    if said {
+        stir.notify_one();
+    }
+    let began = Instant::now();
+    ends.next().await;
+    began.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_was_away_for_long_is_open_again_as_soon_as_somebody_says_that_it_is_back() {
+    assert_eq!(open_again(true).await, Duration::ZERO);
+    let unsaid = open_again(false).await;
+    assert!(unsaid > Duration::from_secs(20), "{unsaid:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,14 @@
 //! The other end of a bus: it takes requests as bytes and says what the test tells it to.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use crate::links::modbus::bus::open::{Opened, Opening, Opens};
+use crate::links::modbus::bus::open::{Opened, Opening, Opens, Waiting};
 use crate::links::modbus::wire::{rtu, tcp};
 
 /// The ports that the bus opens, in turn. None in the channel: this attempt fails.
@@ -15,24 +17,32 @@ pub struct Ends(mpsc::Receiver<DuplexStream>);
 pub struct Opener {
     ends: mpsc::Sender<DuplexStream>,
     pub fails: u32,
+    /// While it is, nothing opens.
+    pub away: Arc<AtomicBool>,
+    /// Says that it is worth trying.
+    pub stir: Arc<Notify>,
 }
 
 pub fn opener() -> (Opener, Ends) {
     let (ends, opened) = mpsc::channel(64);
-    (Opener { ends, fails: 0 }, Ends(opened))
+    (Opener { ends, fails: 0, away: Arc::default(), stir: Arc::default() }, Ends(opened))
 }
 
 impl Opens for Opener {
     fn open(&mut self) -> Opening<'_> {
         Box::pin(async {
-            if self.fails > 0 {
-                self.fails -= 1;
+            if self.fails > 0 || self.away.load(Ordering::Relaxed) {
+                self.fails = self.fails.saturating_sub(1);
                 return Err("it is not there".into());
             }
             let (ours, theirs) = tokio::io::duplex(4_096);
             self.ends.send(theirs).await.map_err(|_| "the test is over")?;
             Ok(Opened { port: Box::new(ours), place: "memory".into() })
         })
+    }
+
+    fn worth_trying(&mut self) -> Waiting<'_> {
+        Box::pin(self.stir.notified())
     }
 }
 

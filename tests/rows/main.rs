@@ -12,6 +12,7 @@ mod doors;
 mod identity;
 mod keeping_off;
 mod many;
+mod modbus;
 mod operations;
 mod registration;
 mod reported;

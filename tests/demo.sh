@@ -47,34 +47,49 @@ has() {
     "$bin" --config "$dir/dmgw.toml" "$@" --json | grep -q "$text"
 }
 
+# at LINK ADDRESS: the id of who is there.
+at() { "$bin" --config "$dir/dmgw.toml" device list --json | tr -d ' \n' | tr '{' '\n' | grep "\"link\":\"$1\"" | grep "\"address\":\"$2\"" | sed 's/.*"id":"\([^"]*\)".*/\1/'; }
+
 # A device's connectivity, as the daemon says it.
 is() { has "\"connectivity\": \"$2\"" device show "$1"; }
 
-sed "s|@DIR@|$dir|g" "$here/config/demo/demo.toml" >"$dir/dmgw.toml"
-# The plant's paths, too, belong into the folder of this demonstration; and its second meter goes silent soon.
-sed -e "s|/tmp/dmgw-demo/|$dir/|" -e 's|^at = "20s"|at = "6s"|' -e 's|^lasts = "20s"|lasts = "6s"|' \
+# The plant's paths, too, belong into the folder of this demonstration; and what goes silent in it does so soon.
+sed -e "s|/tmp/dmgw-demo/|$dir/|" -e 's|^at = "20s"|at = "9s"|' -e 's|^lasts = "20s"|lasts = "6s"|' \
     "$here/config/demo/plant.toml" >"$dir/plant.toml"
+
+say "A plant starts, as a process of its own: twelve made-up devices, and four on two buses of Modbus, TCP and serial"
+"$(dirname "$bin")/dmgw-plant" "$dir/plant.toml" >"$dir/plant.log" 2>&1 &
+plant=$!
+until_true 10 "the plant listens" test -S "$dir/plant.sock"
+until_true 10 "its buses are there" grep -q "^panel " "$dir/plant.log"
+panel=$(sed -n 's/^panel //p' "$dir/plant.log")
+sed -e "s|@DIR@|$dir|g" -e "s|@PANEL@|$panel|" "$here/config/demo/demo.toml" >"$dir/dmgw.toml"
 
 say "Profiles say what kinds of devices mean; each is tried on its example, without a device"
 run profile list
 run profile test acme-meter
 
-say "A plant of twelve made-up devices starts, as a process of its own"
-"$(dirname "$bin")/dmgw-plant" "$dir/plant.toml" >"$dir/plant.log" 2>&1 &
-plant=$!
-until_true 10 "the plant listens" test -S "$dir/plant.sock"
-
-say "The gateway starts, and looks at what hangs on its link"
+say "The gateway starts, and looks at what hangs on its links"
 "$bin" run --config "$dir/dmgw.toml" 2>"$dir/daemon.log" &
 daemon=$!
 until_true 10 "the gateway answers" "$bin" --config "$dir/dmgw.toml" status
-until_true 20 "all twelve devices are there" has '"up": 12' status
+until_true 20 "all sixteen devices are there" has '"up": 16' status
 until_true 20 "the meter was read" has '"quality": "good"' device show meter-1
 run status
 
 say "It found these by itself, and reads them by plan; others speak unasked"
 run device list
 run device show meter-1
+
+say "Units of Modbus are found by a look at each address, and recognised by what they say or show"
+until_true 20 "the meter on the serial line was read" has '"point": "energy.0.import"' device show "$(at line 1)"
+run link list
+run device show "$(at panel 3)"
+run device show "$(at line 1)"
+
+say "A relay on the serial line is switched, and read back"
+run write board relay.1.on true
+run read board relay.1.on relay.3.on
 
 say "A command: accepted once it is on disk, then sent, then its end is on disk too"
 run write relay-1 relay.1.on true
@@ -104,14 +119,18 @@ say "One is made known before it is ever seen"
 run device register serial:acme:M9 --name spare --group spares
 run device show spare
 
-say "The plant makes meter-2 go silent for a while; the gateway notices, and that it is back"
+say "The plant takes away meter-2, and the meter on the serial line; the gateway notices, and that they are back"
+meter=$(at line 1)
 until_true 25 "meter-2 goes silent" is meter-2 silent
+until_true 25 "the meter on the serial line goes silent" is "$meter" silent
+run device list --state silent
 run device show meter-2
 until_true 25 "meter-2 comes back" is meter-2 up
-run device show meter-2
+until_true 25 "the meter on the serial line comes back" is "$meter" up
 
-say "Its log of comings and goings"
+say "Logs of their comings and goings"
 run device log meter-2
+run device log "$meter"
 
 say "What happened is in the journal, until whoever should have it has acknowledged it"
 run journal show vital
@@ -132,7 +151,7 @@ say "By hand"
 cat <<'END'
 Copy config/demo/demo.toml with a folder of yours in place of @DIR@ and that folder's plant.sock as its socket, and
 config/demo/plant.toml with the same one; then in three terminals:
-  dmgw-plant plant.toml
+  dmgw-plant plant.toml                 (says where its bus "panel" is: that goes in place of @PANEL@)
   dmgw run --config demo.toml
   dmgw --config demo.toml status        (dmgw --help shows the rest)
 END

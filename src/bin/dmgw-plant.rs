@@ -10,9 +10,12 @@ use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
 use dmgw::cli;
+use dmgw::config::gather::{SHIPPED_PROFILES, SHIPPED_PROFILES_ENV};
 use dmgw::links::sim::plant::{self, Plant};
+use dmgw::model::Name;
+use dmgw::profile::{Profile, text};
 
-/// Plays a plant of made-up devices, for links with the driver sim
+/// Plays a plant of made-up devices, for links with the driver sim, and over Modbus
 #[derive(Parser)]
 #[command(name = "dmgw-plant", version, max_term_width = 100)]
 struct Args {
@@ -38,6 +41,20 @@ fn play(plant: &Path) -> anyhow::Result<()> {
                 _ = interrupt.recv() => {}
             }
         };
-        Ok(plant::run(plant, stop).await?)
+        Ok(plant::run(plant, profile, tell, stop).await?)
     })
+}
+
+/// Where a bus is, for whoever configures the gateway.
+fn tell(where_it_is: &str) {
+    println!("{where_it_is}");
+}
+
+/// One of those that the gateway has too.
+fn profile(name: &Name) -> Result<Profile, String> {
+    let folder = std::env::var_os(SHIPPED_PROFILES_ENV).unwrap_or_else(|| SHIPPED_PROFILES.into());
+    let path = Path::new(&folder).join(format!("{name}.toml"));
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut read = text::read(&text)?;
+    read.remove(name).ok_or_else(|| format!("{} holds no profile {name}", path.display()))
 }

@@ -14,8 +14,8 @@ use crate::document::{At, Origin, Sources};
 /// The folders beside the main file, in the order in which they are read.
 pub const FOLDERS: [&str; 4] = ["links.d", "devices.d", "policies.d", "profiles.d"];
 /// The profiles that come with dmgw, and the variable of the environment that names another folder: for containers.
-const SHIPPED_PROFILES: &str = "/usr/share/dmgw/profiles";
-const SHIPPED_PROFILES_ENV: &str = "DMGW_PROFILES";
+pub const SHIPPED_PROFILES: &str = "/usr/share/dmgw/profiles";
+pub const SHIPPED_PROFILES_ENV: &str = "DMGW_PROFILES";
 /// What stands beside a profile and is none.
 pub const EXAMPLE: &str = ".example.toml";
 /// One file, and all of them together: more is not settings.

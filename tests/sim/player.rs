@@ -40,9 +40,11 @@ impl Plant {
         std::fs::write(&path, text).unwrap();
         let settings = plant::Plant::read(&path).unwrap();
         let (stop, stopped) = oneshot::channel();
-        let running = tokio::spawn(plant::run(settings, async {
+        let stopped = async {
             let _ = stopped.await;
-        }));
+        };
+        let no_kind = |_: &_| Err("there is no bus of Modbus here".into());
+        let running = tokio::spawn(plant::run(settings, no_kind, |_| {}, stopped));
         self.running = Some((running, stop));
     }
 

@@ -75,7 +75,7 @@ impl Plant {
         let file = folder.path().join("plant.toml");
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_dmgw-plant"));
-        command.arg(&file);
+        command.arg(&file).env("DMGW_PROFILES", concat!(env!("CARGO_MANIFEST_DIR"), "/config/profiles"));
         let mut process = Process::start(command, &folder.path().join("plant.log"));
         let socket = folder.path().join("plant.sock");
         eventually("the plant listens", || {
@@ -87,6 +87,14 @@ impl Plant {
 
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("plant.sock")
+    }
+
+    /// Where a bus of Modbus is, as the plant says.
+    #[track_caller]
+    pub fn bus(&self, name: &str) -> String {
+        let log = self.process.log();
+        let mut said = log.lines().filter_map(|line| line.split_once(' ')).filter(|(known, _)| *known == name);
+        said.next().unwrap_or_else(|| panic!("no bus {name}: {log}")).1.to_owned()
     }
 
     /// What the plant says that it emitted and received.

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::model::Name;
+
 #[derive(Debug, thiserror::Error)]
 pub enum PlantError {
     #[error("cannot read the plant file {path}; name a file that is there and may be read")]
@@ -11,6 +13,12 @@ pub enum PlantError {
     BadToml(String),
     #[error("device {name:?} of the plant: {why}")]
     BadDevice { name: String, why: String },
+    #[error("bus {name} of the plant: {why}")]
+    BadBus { name: Name, why: String },
+    #[error(
+        "bus {name} of the plant cannot be opened; it needs an address of this machine that is free, or a name for its tty"
+    )]
+    Bus { name: Name, source: io::Error },
     #[error("cannot write the plant's record {path}; it needs a folder that is there and may be written")]
     Record { path: PathBuf, source: io::Error },
     #[error("cannot listen on the plant's socket {path}; it needs a folder that is there and may be written")]

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::PlantError;
 use super::misdeed::Fault;
+use super::modbus::settings::Bus;
 use super::value::Source;
 use crate::document::{Faults, Origin, Sources, leaf, parse};
 use crate::model::id::BadId;
@@ -33,6 +34,9 @@ pub struct Plant {
     pub seed: u64,
     #[serde(default)]
     pub device: BTreeMap<String, Kind>,
+    /// Buses that speak Modbus, beside the link of the devices above.
+    #[serde(default)]
+    pub modbus: BTreeMap<Name, Bus>,
 }
 
 /// One device, or many of a kind. `{n}` in a pattern stands for 1 to `count`.
@@ -167,6 +171,7 @@ impl Plant {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         plant.socket = folder.join(&plant.socket);
         plant.record = folder.join(&plant.record);
+        plant.modbus.values_mut().for_each(|bus| bus.pty = bus.pty.take().map(|link| folder.join(link)));
         Ok(plant)
     }
 

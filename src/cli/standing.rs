@@ -18,7 +18,8 @@ pub fn show(command: &CommandShown, more: &str, waited: bool, json: bool) -> Res
         (None, Some(counts)) => format!("{} devices", counts.all),
         (None, None) => "many".into(),
     };
-    print(&format!("{}  {} on {whom}: {}{more}", command.id, command.operation.kind(), command.state.name()));
+    let proven = told::proven(command.proven);
+    print(&format!("{}  {} on {whom}: {}{proven}{more}", command.id, command.operation.kind(), command.state.name()));
     if let Some(outcome) = command.outcome.as_ref().filter(|outcome| !says_nothing(outcome)) {
         print(&format!("  {}", told::outcome(outcome)));
     }

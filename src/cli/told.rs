@@ -16,12 +16,12 @@ pub fn word<T: serde::Serialize>(of: &T) -> String {
 
 pub fn record(record: &Record) -> String {
     match record {
-        Record::Result { command, device, operation, state, outcome, .. } => {
+        Record::Result { command, device, operation, state, outcome, proven, .. } => {
             let device = device.as_ref().map_or_else(|| "many".into(), ToString::to_string);
             // "Done" once is enough.
             let end = outcome.as_ref().filter(|outcome| !matches!(outcome, Outcome::Done(values) if values.is_empty()));
             let end = end.map(|outcome| format!(": {}", self::outcome(outcome))).unwrap_or_default();
-            format!("{operation} on {device} {} ({command}){end}", state.name())
+            format!("{operation} on {device} {}{} ({command}){end}", state.name(), self::proven(*proven))
         }
         Record::Audit(audit) => self::audit(audit),
         Record::Gap(gap) => self::gap(gap),
@@ -95,6 +95,15 @@ fn gap(gap: &Gap) -> String {
 pub fn heard(heard: &HeardShown) -> String {
     let readings = heard.readings.iter().map(|reading| format!("{} {}", reading.point, reading.value));
     format!("{}: {}", heard.device, readings.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether what is done was seen.
+pub fn proven(proven: Option<bool>) -> &'static str {
+    match proven {
+        Some(true) => ", as was seen",
+        Some(false) => ", as the device says: unproven",
+        None => "",
+    }
 }
 
 pub fn outcome(outcome: &Outcome) -> String {

@@ -151,7 +151,7 @@ impl Engine {
         if self.room_for_device() && self.room_as(life) { Ok(life) } else { Err(Denial::NoRoom) }
     }
 
-    fn rule_for(&self, link: &LinkSettings, would_be: &DeviceNow) -> Admission {
+    pub(super) fn rule_for(&self, link: &LinkSettings, would_be: &DeviceNow) -> Admission {
         let identities = &would_be.device.identities;
         let fitting = self.settings.admission.iter().find(|rule| {
             rule.link.as_ref().is_none_or(|name| *name == link.name)

@@ -357,6 +357,9 @@ impl Engine {
             command.state = state;
             command.outcome = outcome;
             command.ended = Some(*now);
+            // Of what cannot be undone it is said whether anybody has seen it.
+            let is_done = state == CommandState::Done && command.operation.kind().is_dangerous();
+            command.proven = command.proven.or(is_done.then_some(false));
         });
         self.commands.called_back.remove(&no);
         self.commands.again.remove(&no);
@@ -379,10 +382,12 @@ impl Engine {
             outcome: command.outcome.clone(),
             by: Some(command.by.clone()),
             from: command.from.clone(),
+            proven: command.proven,
         };
         step.changes.push(record(now, command.device(), result));
         self.child_ended(now, &command, step);
         self.activity_changed(now, &command, step);
+        self.joins_anew(now, &command, step);
     }
 
     pub(super) fn update(&mut self, no: CommandNo, change: impl FnOnce(&mut Command)) {

@@ -1,7 +1,8 @@
 //! What points shall be: kept, written once for each version, and shown where the device differs.
 //!
-//! **Invariant: a version is written at most once.** What became of the write is the result of its command; nothing here
-//! tries again, for a device that refuses or forgets a value would be written without end.
+//! **Invariant: a version is written at most once, and once more after the device was set back to how it left its factory.**
+//! What became of the write is the result of its command; nothing here tries again, for a device that refuses or forgets a
+//! value would be written without end.
 
 use crate::model::command::Expiry;
 use crate::model::device::{Desired, DeviceNow, LastValue, MOST_DESIRED};

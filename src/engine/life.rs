@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use crate::model::device::DeviceNow;
 use crate::model::*;
 
+use super::settings::Admission;
 use super::step::Step;
 use super::timers::{SOONEST, Timer};
 use super::{Engine, record};
@@ -71,6 +73,40 @@ impl Engine {
         device.retired = (life == LifeCycle::Retired).then_some(*now);
         step.changes.push(record(now, device.no, Record::DeviceLife { device: device.id.clone(), life }));
         self.change_device(now, device, step);
+    }
+
+    /// Set back to how it left its factory it joins anew: the rules for who comes decide again, what was switched off is
+    /// on, what it showed says nothing, and what is desired of it is written once more. One that is kept off stays so.
+    pub(super) fn joins_anew(&mut self, now: &Now, command: &Command, step: &mut Step) {
+        let is_reset = command.operation.kind() == OperationKind::FactoryReset && command.state == CommandState::Done;
+        let entry = command.device().filter(|_| is_reset).and_then(|no| self.registry.get(no)).cloned();
+        let Some(entry) = entry else { return };
+        let (no, life) = (entry.device.no, self.life_anew(&entry));
+        let mut device = entry.device.as_ref().clone();
+        device.inactive.clear();
+        device.desired.iter_mut().for_each(|desired| desired.waits = true);
+        if let Some((_, live)) = self.registry.live(no, &mut self.touched.devices) {
+            live.values.fill(None);
+        }
+        if life != device.life {
+            self.live_as(now, device, life, step);
+        } else if device != *entry.device {
+            self.change_device(now, device, step);
+        }
+        self.write_what_waited(now, no, step);
+    }
+
+    /// What the settings name is let in by them.
+    fn life_anew(&self, entry: &DeviceNow) -> LifeCycle {
+        let device = &entry.device;
+        let link = self.registry.link_of(device.no).filter(|_| device.settings_mark == 0);
+        let Some(link) = link.filter(|_| device.life == LifeCycle::Managed) else { return device.life };
+        match self.rule_for(&self.links[usize::from(link.0)].settings, entry) {
+            Admission::Accept => LifeCycle::Managed,
+            Admission::Hold => LifeCycle::Pending,
+            Admission::Quarantine => LifeCycle::Quarantined,
+            Admission::Refuse => LifeCycle::Refused,
+        }
     }
 
     /// Ends what waits for a device and may not be asked of one that lives so.

@@ -116,6 +116,7 @@ impl Engine {
         }
         if shown {
             let outcome = check.outcome.clone();
+            self.update(no, |command| command.proven = Some(true));
             self.end(now, no, outcome.bounded(), step);
         } else if check.until <= now.mono {
             self.not_shown(now, no, step);

@@ -213,6 +213,10 @@ pub struct Command {
     pub outcome: Option<Outcome>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Now>,
+    /// Of one that is done: its profile says how success is seen, and it was seen; or, where it cannot be undone, nobody
+    /// has seen it, and only the device says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<bool>,
 }
 
 fn is_unknown(mark: &u32) -> bool {
@@ -242,6 +246,7 @@ impl Command {
             progress: None,
             outcome: None,
             ended: None,
+            proven: None,
         }
     }
 

@@ -84,6 +84,9 @@ pub enum Record {
         by: Option<Name>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<Address>,
+        /// Of what is done: it was seen that it is so, or it was not, and only the device says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proven: Option<bool>,
     },
     /// Somebody asked for something that became no command.
     Audit(Audit),

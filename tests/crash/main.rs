@@ -285,6 +285,7 @@ fn result(salt: u64) -> Record {
         outcome: None,
         by: None,
         from: None,
+        proven: None,
     }
 }
 

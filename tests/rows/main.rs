@@ -1,6 +1,8 @@
 //! Rows of what a gateway manager must do, each shown from outside: the real daemon, asked through its socket, and the
 //! simulated plant's own record as witness.
 //!
+//! On Modbus the witness is a server by another hand with a record of its own.
+//!
 //! Each row is one function that runs the same steps twice: with the feature, where it must hold, and without it, where it
 //! must not: a proof that cannot fail is none. On real protocols the rows are shown again.
 

@@ -1,4 +1,5 @@
-//! Switching off and on, restarting, power saving: at the depths that there are, once each, and only where it can be.
+//! Switching off and on, restarting, setting back, power saving: at the depths that there are, once each, and only where
+//! it can be.
 
 use serde_json::{Value, json};
 
@@ -80,6 +81,42 @@ fn restarts(can: bool) -> Shown {
 #[test]
 fn y26_sim_devices_services_and_peripherals_are_restarted_once_each() {
     row(restarts);
+}
+
+/// With the token that the first ask is answered with.
+fn in_two_steps(gateway: &Gateway, id: &str, operation: &str) -> Result<String, String> {
+    let first = gateway.operate(id, json!(operation));
+    ensure(first.status == 428, || format!("{operation} in one step: {first:?}"))?;
+    let ask = json!({ "operate": { "device": id, "operation": operation, "token": first.body["token"] } });
+    Ok(gateway.post("/v1/ask?wait=20", &ask).ok()["accepted"]["state"].to_string())
+}
+
+/// Without the feature: it is asked for something else that leaves a device what it is.
+fn goes_back_to_onboarding(resets: bool) -> Shown {
+    let plant = Plant::start(&many_parts("\"factory-reset\", \"erase\""));
+    let mut gateway = Gateway::start_with(&plant, "[[admission]]\nlink = \"plant\"\nthen = \"hold\"\n");
+    let lives = |gateway: &Gateway| device(gateway, "box")["life"].clone();
+    eventually("it waits for a decision", || (lives(&gateway) == "pending").then_some(()));
+    let id = device(&gateway, "box")["id"].as_str().unwrap_or_default().to_owned();
+    ensure(end_of(&gateway, &id, json!("accept")) == "done", || "accept".into())?;
+    gateway.wait_for_device("box");
+    let operation = if resets { "factory-reset" } else { "erase" };
+    let state = in_two_steps(&gateway, &id, operation)?;
+    ensure(state == "\"done\"", || format!("{operation}: {state}"))?;
+    soon("the plant did it", || (plant.carried_out(SERIAL, operation) == 1).then_some(()))?;
+    ensure(lives(&gateway) == "pending", || format!("it is {} afterwards", lives(&gateway)))?;
+    gateway.kill();
+    gateway.start();
+    let early = end_of(&gateway, &id, json!({ "restart": {} }));
+    ensure(early == "too-late" && lives(&gateway) == "pending", || format!("asked before it is let in: {early}"))?;
+    ensure(end_of(&gateway, &id, json!("accept")) == "done", || "accept again".into())?;
+    let before = readings(&plant, SERIAL);
+    soon("it is read again", || (readings(&plant, SERIAL) > before).then_some(()))
+}
+
+#[test]
+fn y19_sim_a_device_that_is_set_back_to_its_factory_goes_back_to_onboarding() {
+    row(goes_back_to_onboarding);
 }
 
 fn sleeper(can: bool) -> String {

@@ -38,6 +38,10 @@ pub struct CommandShown {
     pub outcome: Option<Outcome>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Wall>,
+    /// Of one that is done: the gateway has seen that it is so, or, where it cannot be undone, it has not and only the
+    /// device says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<bool>,
     /// Of a command to many: what became of each, in the order in which they were asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<ChildShown>,
@@ -122,6 +126,7 @@ impl CommandShown {
             progress: command.progress,
             outcome: command.outcome.clone(),
             ended: command.ended.map(|now| now.wall),
+            proven: command.proven,
             devices: Vec::new(),
             counts: None,
         }

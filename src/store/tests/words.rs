@@ -73,6 +73,7 @@ pub fn result(no: u64, mono: u64) -> Change {
         outcome: None,
         by: None,
         from: None,
+        proven: None,
     };
     Change::Record(Entry { at: at(mono), of: None, record })
 }

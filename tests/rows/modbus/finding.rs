@@ -97,6 +97,8 @@ fn learns_what_they_can(tells: bool) -> Shown {
             ensure(shown.contains(wanted), || format!("{id}{place} is {shown}, not {wanted}"))
         })
     };
+    // What a kind has is told a moment after it is recognised.
+    let _ = soon("its points are known", || is_known(&gateway).ok());
     is_known(&gateway)?;
     let of = |id: &str, what: &str| device(&gateway, id)["detail"]["operations"].to_string().contains(what);
     ensure(!of(&by_itself, "connectivity-set"), || "each kind can what its registers can, and no more".into())?;

@@ -5,6 +5,9 @@
 
 mod asking;
 mod finding;
+mod guarded;
+mod pacing;
+mod station;
 
 use std::path::Path;
 

@@ -7,6 +7,7 @@ use dmgw::links::modbus::bus::open::{Dial, Opens};
 use dmgw::links::modbus::bus::{Bus, Framing, Manner, Settings, Standing, bus};
 use dmgw::links::modbus::wire::timing::Pace;
 use dmgw::links::serial::{self, Baud, Parity, Roots, Wanted};
+use dmgw::model::Name;
 use tokio::time::timeout;
 
 use crate::support::PATIENCE;
@@ -62,7 +63,7 @@ impl Way {
 fn adapter(server: &Server) -> Adapter {
     let (port, baud) = (Wanted::said(server.pty().to_str().unwrap()).unwrap(), Baud::new(BAUD));
     let settings = serial::Settings { port, baud, parity: Parity::None, data_bits: 8, stop_bits: 1, rs485: None };
-    Adapter::new(settings, Roots::default())
+    Adapter::new(Name::new("line").unwrap(), settings, Roots::default())
 }
 
 pub async fn open(bus: &Bus) {

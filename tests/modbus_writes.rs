@@ -25,15 +25,29 @@ address = "1"
 profile = "rig"
 "#;
 
-/// What is written to which point, by which function, and what stands in its registers then.
-const WRITES: [(&str, &str, u8, &str, u16, &[u16]); 6] = [
-    ("a.0.coil", "false", 5, "0", 3, &[0]),
-    ("a.0.single", "4711", 6, "4", 30, &[4711]),
-    ("a.0.multiple", "4712", 16, "4", 31, &[4712]),
-    ("a.0.long", "65538", 16, "4", 40, &[1, 2]),
+/// What is written to which point, and by which function.
+struct Write {
+    point: &'static str,
+    value: &'static str,
+    function: u8,
+    /// As mbpoll calls it, and what stands there from this address on then.
+    table: &'static str,
+    at: u16,
+    holds: &'static [u16],
+}
+
+const fn write(point: &'static str, value: &'static str, function: u8, at: u16, holds: &'static [u16]) -> Write {
+    Write { point, value, function, table: if function == 5 { "0" } else { "4" }, at, holds }
+}
+
+const WRITES: [Write; 6] = [
+    write("a.0.coil", "false", 5, 3, &[0]),
+    write("a.0.single", "4711", 6, 30, &[4711]),
+    write("a.0.multiple", "4712", 16, 31, &[4712]),
+    write("a.0.long", "65538", 16, 40, &[1, 2]),
     // Of 0x0132 and 0x0133 the other bits stay.
-    ("a.0.mask", "9", 22, "4", 50, &[0x0192]),
-    ("a.0.part", "85", 6, "4", 51, &[0x0155]),
+    write("a.0.mask", "9", 22, 50, &[0x0192]),
+    write("a.0.part", "85", 6, 51, &[0x0155]),
 ];
 
 fn seen(port: u16, table: &str, at: u16, count: usize) -> Result<Vec<u16>, String> {
@@ -51,7 +65,7 @@ fn writes_are_there(name: &str, server: Option<Server>) {
     gateway.start();
     gateway.wait_for_device("one");
     let written = || server.asked().into_iter().map(|asked| asked.function).filter(|function| *function > 4);
-    for (point, value, function, table, at, holds) in WRITES {
+    for Write { point, value, function, table, at, holds } in WRITES {
         let before = written().count();
         let done = gateway.cli(&["write", "one", point, value]);
         assert!(done.status.success(), "{point}: {done:?}");
@@ -59,7 +73,7 @@ fn writes_are_there(name: &str, server: Option<Server>) {
         assert_eq!(seen(server.port(), table, at, holds.len()), Ok(holds.to_vec()), "{point}");
     }
     // And it is what is read.
-    for (point, value, ..) in WRITES {
+    for Write { point, value, .. } in WRITES {
         let read = gateway.cli(&["read", "one", point]);
         assert!(text(&read.stdout).contains(value), "{point}: {read:?}");
     }

@@ -54,7 +54,7 @@ at() { "$bin" --config "$dir/dmgw.toml" device list --json | tr -d ' \n' | tr '{
 is() { has "\"connectivity\": \"$2\"" device show "$1"; }
 
 # The plant's paths, too, belong into the folder of this demonstration; and what goes silent in it does so soon.
-sed -e "s|/tmp/dmgw-demo/|$dir/|" -e 's|^at = "20s"|at = "9s"|' -e 's|^lasts = "20s"|lasts = "6s"|' \
+sed -e "s|/tmp/dmgw-demo/|$dir/|" -e 's|^at = "20s"|at = "9s"|' -e 's|^lasts = "20s"|lasts = "8s"|' \
     "$here/config/demo/plant.toml" >"$dir/plant.toml"
 
 say "A plant starts, as a process of its own: twelve made-up devices, and four on two buses of Modbus, TCP and serial"

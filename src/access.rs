@@ -60,6 +60,10 @@ pub fn gateway_needs(kind: GatewayKind) -> (Role, bool) {
             (Role::Administrator, true)
         }
         GatewayKind::SetLog => (Role::Administrator, true),
+        // Of a link: see `may_on`.
+        GatewayKind::TraceLink | GatewayKind::RawRead | GatewayKind::ReleaseLink => (Role::Operator, false),
+        // No profile bounds what is written so, and no lock on the spot holds it up.
+        GatewayKind::RawWrite => (Role::Administrator, false),
     }
 }
 
@@ -96,6 +100,20 @@ impl Reach {
     pub fn may_gateway(&self, kind: GatewayKind) -> bool {
         let (role, whole) = gateway_needs(kind);
         self.role >= role && (!whole || self.is_whole())
+    }
+
+    /// Of what is asked of a whole link: its wire tells of all its devices, and to lend its port takes all of them away. So
+    /// each device that it has, or may ever have, must be in scope.
+    pub fn may_on(&self, kind: GatewayKind, link: &Name) -> bool {
+        self.may_gateway(kind) && self.covers(link)
+    }
+
+    pub fn covers(&self, link: &Name) -> bool {
+        match &self.within {
+            Within::All => true,
+            Within::Those(selector) => selector.holds_on(link),
+            Within::Nobody => false,
+        }
     }
 
     /// To say what a reader of the journal has: a reader says it for itself.
@@ -175,6 +193,21 @@ mod tests {
         }
         assert!(reach(Role::Viewer, "link == \"a\"").may_gateway(GatewayKind::Look));
         assert!(!reach(Role::Operator, "all").may_gateway(GatewayKind::Configure));
+    }
+
+    #[test]
+    fn what_is_asked_of_a_link_takes_all_its_devices_in_scope_and_the_role() {
+        let link = Name::new("a").unwrap();
+        let may = |role, scope, kind| reach(role, scope).may_on(kind, &link);
+        for scope in ["all", "link == \"a\""] {
+            assert!(may(Role::Operator, scope, GatewayKind::TraceLink), "{scope}");
+            assert!(!may(Role::Viewer, scope, GatewayKind::TraceLink), "{scope}");
+            assert!(!may(Role::Operator, scope, GatewayKind::RawWrite), "{scope}");
+            assert!(may(Role::Administrator, scope, GatewayKind::RawWrite), "{scope}");
+        }
+        for scope in ["link == \"b\"", "link == \"a\" && !(id == \"urn:x\")", "life == \"managed\"", "link =="] {
+            assert!(!may(Role::Administrator, scope, GatewayKind::ReleaseLink), "{scope}");
+        }
     }
 
     #[test]

@@ -48,11 +48,12 @@ const PARTS: &[(&str, &[&str])] = &[
     ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "seal", "store", "view", "asks"]),
+    // Of links only their wires, for engineers.
     (
         "api",
         &[
             "access", "model", "seal", "store", "view", "feed", "asks", "nearest", "units", "profile", "selector",
-            "metrics",
+            "metrics", "links",
         ],
     ),
     // Each part owns its own section; config sums them up.

@@ -17,13 +17,13 @@ use super::shown::{
     ProfileShown, Seen, Status,
 };
 use super::tag::At;
-use super::{Door, Here, cut, journal};
+use super::{Door, Here, cut, journal, link};
 use crate::model::device::{Connectivity, DeviceNow};
 use crate::model::record::Entry;
 use crate::model::{About, DeviceNo, LifeCycle, Mono, Name, Now};
 use crate::selector::For;
 use crate::store::{Snapshots, StoreError};
-use crate::view::{Health, LinkNow, LinkState, NoDevice};
+use crate::view::{Health, NoDevice};
 
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -80,7 +80,7 @@ pub async fn status(State(door): Here, caller: Caller) -> At<Status> {
         certificate: listens.map(|of| of.certificate),
         commands: if whole { door.view.count_commands() } else { 0 },
         asks_in_flight: door.asks.in_flight(),
-        links: links_of(&health, &all, now, whole),
+        links: links_of(&door, &health, &all, now, whole),
         journal: if whole { journal::numbers(&door).await.ok() } else { None },
     };
     At(at, status)
@@ -90,14 +90,14 @@ pub async fn links(State(door): Here, caller: Caller, range: Asked<Names>) -> Re
     let range = query(range)?;
     let all = door.view.devices_that(|known| caller.reach.sees(known), None, usize::MAX);
     let now = door.now();
-    let links = links_of(&door.view.health(), &all, now.mono, caller.reach.is_whole());
+    let links = links_of(&door, &door.view.health(), &all, now.mono, caller.reach.is_whole());
     let (links, after) = paged(&door, links, &range, |link: &LinkShown| link.name.clone())?;
     Ok(At(now, LinksShown { links, after }))
 }
 
 /// By name; whose scope is not everything sees those that its devices hang on.
-fn links_of(health: &Health, all: &[Arc<DeviceNow>], now: Mono, whole: bool) -> Vec<LinkShown> {
-    let mut links: Vec<LinkShown> = health.links.iter().map(|link| shown(link, all, now)).collect();
+fn links_of(door: &Door, health: &Health, all: &[Arc<DeviceNow>], now: Mono, whole: bool) -> Vec<LinkShown> {
+    let mut links: Vec<LinkShown> = health.links.iter().map(|known| link::shown(door, known, all, now)).collect();
     links.retain(|link| whole || link.devices > 0);
     links.sort_by(|a, b| a.name.cmp(&b.name));
     links
@@ -120,28 +120,6 @@ fn counts(all: &[Arc<DeviceNow>]) -> Counts {
         *place += 1;
     }
     counts
-}
-
-fn shown(link: &LinkNow, all: &[Arc<DeviceNow>], now: Mono) -> LinkShown {
-    let (state, reason) = match &link.state {
-        LinkState::Starting => ("starting", None),
-        LinkState::Up => ("up", None),
-        LinkState::Down(why) => ("down", Some(why.clone())),
-    };
-    LinkShown {
-        name: link.name.clone(),
-        driver: link.driver.into(),
-        state: state.into(),
-        reason,
-        since: now.since(link.since).as_secs_f64(),
-        strained: link.strained.clone(),
-        devices: all
-            .iter()
-            .filter(|device| device.device.place.as_ref().is_some_and(|place| place.link == link.name))
-            .count(),
-        rejected: link.rejected,
-        dropped: link.dropped,
-    }
 }
 
 pub async fn devices(State(door): Here, caller: Caller, range: Asked<Range>) -> Result<At<Devices>, Fault> {

@@ -12,12 +12,14 @@ pub mod far;
 pub mod fault;
 pub mod groups;
 mod journal;
+pub mod link;
 mod log;
 mod look;
 mod metrics;
 mod openapi;
 mod pace;
 mod paged;
+mod pieces;
 pub mod points;
 mod rest;
 pub mod routes;
@@ -38,6 +40,7 @@ use axum::extract::State;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::asks::Asks;
+use crate::links::wires::Wires;
 use crate::metrics::{self as counts, Metrics};
 use crate::model::layer::{Versions, Wanted};
 use crate::model::log::{LogNow, SetLevel};
@@ -70,6 +73,8 @@ pub struct Door {
     /// What is wrong with devices of the settings.
     pub wrong: watch::Receiver<Vec<String>>,
     pub snapshots: Snapshots,
+    /// What running links lay open.
+    pub wires: Wires,
     /// What is counted, and what there is of it now.
     pub metrics: Arc<Metrics>,
     pub numbers: counts::Reader,

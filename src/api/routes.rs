@@ -12,7 +12,7 @@ use super::caller::{allow, enter};
 use super::fault::Fault;
 use super::rest::heard_out;
 use super::tag::tagged;
-use super::{Door, ask, config, groups, journal, log, look, metrics, openapi, points, stream, tokens};
+use super::{Door, ask, config, groups, journal, link, log, look, metrics, openapi, points, stream, tokens};
 use crate::model::operation::GatewayKind;
 use crate::nearest;
 
@@ -55,6 +55,11 @@ pub const ROUTES: &[Route] = routes! {
     GET "/v1/groups", Look, groups::list, "Groups, and how many devices are in each";
     GET "/v1/profiles", Look, groups::profiles, "Kinds of devices that are known, and how many devices are of each";
     GET "/v1/links", Look, look::links, "What devices hang on";
+    GET "/v1/links/{name}", Look, link::show, "How a link is, and what its units do";
+    GET "/v1/links/{name}/trace", TraceLink, link::trace::trace, "What goes over the wire of a link: a stream of frames";
+    POST "/v1/links/{name}/raw", RawRead, link::raw::raw, "Ask a unit something by hand";
+    POST "/v1/links/{name}/release", ReleaseLink, link::release::release, "Lend the port of a link for a time";
+    POST "/v1/links/{name}/resume", ReleaseLink, link::release::resume, "Take the port of a link back";
     GET "/v1/metrics", Survey, metrics::metrics, "What the gateway counts of itself, for Prometheus";
     GET "/v1/attempts", Survey, look::attempts, "Who was turned away";
     GET "/v1/journal/{stream}", Look, journal::page, "Records of vital, events or telemetry, a page at a time";

@@ -4,6 +4,7 @@
 
 mod command;
 mod device;
+mod link;
 mod profile;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,9 @@ use crate::model::*;
 
 pub use command::{Answer, ChildShown, CommandShown, CommandsShown, ManyCounts};
 pub use device::{DesiredShown, Detail, DeviceShown, Devices, MaintenanceShown, PointShown, Seen, points_of, waits};
+pub use link::{
+    BusShown, FrameShown, LentShown, LinkShown, LinksShown, Missed, RawShown, RawState, UnitShown, Way, Wrapped,
+};
 pub use profile::{Other, ProfileShown, Scored};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,34 +76,6 @@ pub struct Counts {
     pub silent: usize,
     pub gone: usize,
     pub unknown: usize,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct LinkShown {
-    pub name: Name,
-    pub driver: String,
-    /// `starting`, `up` or `down`.
-    pub state: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Seconds in this state.
-    pub since: f64,
-    /// Why it cannot read all that it should as often as it should.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub strained: Option<String>,
-    pub devices: usize,
-    /// Readings and sightings that made no sense or had no room, and orders that found too many others waiting.
-    pub rejected: u64,
-    pub dropped: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct LinksShown {
-    pub links: Vec<LinkShown>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Name>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -193,13 +169,7 @@ impl Still for Status {
     fn still(&mut self, now: &Now) {
         begin(&mut self.uptime, now);
         self.clock.time = Wall(0);
-        self.links.iter_mut().for_each(|link| begin(&mut link.since, now));
-    }
-}
-
-impl Still for LinksShown {
-    fn still(&mut self, now: &Now) {
-        self.links.iter_mut().for_each(|link| begin(&mut link.since, now));
+        self.links.iter_mut().for_each(|link| link.still(now));
     }
 }
 

@@ -46,6 +46,7 @@ pub fn world() -> World {
         control: mpsc::channel(1).0,
         wrong: watch::channel(Vec::new()).1,
         snapshots: store.snapshots(),
+        wires: Wires::default(),
         metrics: Arc::default(),
         numbers: Arc::new(counts::Seen::default),
         readers: Vec::new(),

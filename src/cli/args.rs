@@ -3,6 +3,7 @@
 mod ask;
 mod config;
 mod device;
+mod link;
 mod looking;
 mod place;
 
@@ -15,6 +16,7 @@ use crate::config::DEFAULT_PATH;
 pub use ask::{AskArgs, CommandVerb, ReadArgs, WriteArgs};
 pub use config::{ChangeArgs, ConfigVerb, LogArgs};
 pub use device::{DeviceVerb, ListArgs, RegisterArgs};
+pub use link::{RawArgs, ReleaseArgs, TraceArgs};
 pub use looking::{CreateArgs, GroupVerb, PointArgs, PointVerb, TokenVerb, WatchArgs};
 pub use place::Place;
 
@@ -133,6 +135,20 @@ pub enum LinkVerb {
     },
     /// Look for devices on a link, now
     Discover {
+        #[arg(add = completion::link())]
+        link: String,
+    },
+    /// What goes over the wire of a link, frame by frame; as a file for Wireshark, too
+    #[command(after_help = super::link::trace::HELP)]
+    Trace(TraceArgs),
+    /// Ask a unit something by hand, past its profile
+    #[command(after_help = super::link::raw::HELP)]
+    Raw(RawArgs),
+    /// Lend the port of a link for a time, so that another program can have it
+    #[command(after_help = super::link::lend::HELP)]
+    Release(ReleaseArgs),
+    /// Take the port of a link back that is lent
+    Resume {
         #[arg(add = completion::link())]
         link: String,
     },

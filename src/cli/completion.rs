@@ -109,6 +109,11 @@ pub fn link() -> ArgValueCompleter {
     completer(|_| asked::links())
 }
 
+/// What can be asked by hand.
+pub fn by_hand() -> ArgValueCompleter {
+    completer(|_| super::link::raw::WORDS.iter().map(|(word, _)| (*word).to_owned()).collect())
+}
+
 pub fn group() -> ArgValueCompleter {
     completer(|_| asked::groups())
 }

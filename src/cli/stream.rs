@@ -1,7 +1,7 @@
 //! `dmgw watch`: what happens, line by line. Each event tells its position; after a lost connection it goes on behind the
 //! last one, sooner after a short silence than after a long one.
 
-mod events;
+pub mod events;
 
 use std::io::Write;
 use std::time::Duration;

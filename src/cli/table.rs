@@ -102,6 +102,12 @@ pub fn time(wall: Wall) -> String {
     time_in(wall, &zone())
 }
 
+/// The time of day, to the microsecond: 11:34:59.123456
+pub fn moment(micros: u64) -> String {
+    let at = i64::try_from(micros).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    at.map_or_else(|| format!("{micros} us"), |at| at.to_zoned(zone()).strftime("%H:%M:%S%.6f").to_string())
+}
+
 fn time_in(wall: Wall, zone: &TimeZone) -> String {
     let at = i64::try_from(wall.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     match at {

@@ -75,6 +75,10 @@ fn audit(audit: &Audit) -> String {
     let came = match &audit.came {
         Came::Done => "done".to_owned(),
         Came::Refused(why) => format!("refused{times}: {why}"),
+        Came::Begun => "begun".into(),
+        Came::Answered(says) => format!("answered: {says}"),
+        Came::Failed(why) => format!("failed: {why}"),
+        Came::Unknown(why) => format!("unknown: {why}"),
     };
     format!("{by}{from}: {}{on}: {came}", audit.what)
 }

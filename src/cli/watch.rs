@@ -104,7 +104,7 @@ fn write(text: &str) -> Result<(), CliError> {
 }
 
 /// By q, by Ctrl-C, or from elsewhere.
-async fn called_off(keys: bool) {
+pub async fn called_off(keys: bool) {
     let (pressed, q) = oneshot::channel();
     if keys {
         std::thread::spawn(move || {

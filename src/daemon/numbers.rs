@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::asks::Asks;
 use crate::config::Config;
 use crate::links::mono;
+use crate::links::wires::Wires;
 use crate::metrics::process::Process;
 use crate::metrics::seen::{DeviceState, Filled, LinkSeen, bounded};
 use crate::metrics::{self, Door, Metrics, OfStore, Seen};
@@ -21,6 +22,8 @@ pub struct Numbers {
     pub store: Arc<OfStore>,
     pub view: Arc<View>,
     pub asks: Arc<Asks>,
+    /// What links lay open.
+    pub wires: Wires,
     pub most_asks: usize,
     pub most_connections: usize,
     /// Links that are told one by one.
@@ -37,6 +40,7 @@ impl Numbers {
             store,
             view: view.clone(),
             asks: asks.clone(),
+            wires: Wires::default(),
             most_asks: limits.asks,
             most_connections: limits.connections,
             most_links: limits.metric_labels,

@@ -35,7 +35,6 @@ use crate::config::{self, Config};
 use crate::engine;
 use crate::feed::Feed;
 use crate::links::{Keys, Readers, mono};
-use crate::metrics;
 use crate::model::{ClockQuality, Event, Layer, Now};
 use crate::seal::{self, OwnKey, Seal};
 use crate::store::{Doing, JournalId, Opened, Opening, Snapshots, Store, StoreError, Watch};
@@ -134,7 +133,7 @@ pub fn start(
     view.publish_profiles(turn.profiles().clone());
     view.publish_groups(turn.groups());
     let numbers = Arc::new(Numbers::new(&config, turn.store().counts(), &view, &asks));
-    let links = Attached::new(&config, events.clone(), readers(keys, numbers.reader(), &view));
+    let links = Attached::new(&config, events.clone(), readers(keys, &numbers));
     let known = links.known();
     let (configure, other_settings) = std::sync::mpsc::sync_channel(1);
     let stopping = Arc::new(AtomicBool::new(false));
@@ -335,6 +334,7 @@ fn door(
         snapshots: turn.snapshots(),
         metrics: numbers.metrics.clone(),
         numbers: numbers.reader(),
+        wires: numbers.wires.clone(),
         readers: config.journal.readers.keys().cloned().collect(),
         listens: Arc::default(),
         pace: api::Pace::new(config.limits.requests),
@@ -394,13 +394,14 @@ fn spawn_loop(
 }
 
 /// What links may look up.
-fn readers(keys: Keys, numbers: metrics::Reader, view: &Arc<View>) -> Readers {
-    let (of_profiles, of_time) = (view.clone(), view.clone());
+fn readers(keys: Keys, numbers: &Arc<Numbers>) -> Readers {
+    let (of_profiles, of_time) = (numbers.view.clone(), numbers.view.clone());
     let wall = move || {
         let now = of_time.health().now;
         (now.quality != ClockQuality::Unset).then(|| now.wall + mono().since(now.mono))
     };
-    Readers { keys, numbers, profiles: Arc::new(move || of_profiles.profiles()), wall: Arc::new(wall) }
+    let profiles = Arc::new(move || of_profiles.profiles());
+    Readers { keys, numbers: numbers.reader(), profiles, wall: Arc::new(wall), wires: numbers.wires.clone() }
 }
 
 /// All that a link sees of the store.

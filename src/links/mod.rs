@@ -29,6 +29,7 @@ pub mod proof;
 pub mod runner;
 pub mod serial;
 pub mod sim;
+pub mod wires;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use nix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
 
 pub use self::proof::Keys;
+use self::wires::Wires;
 use crate::metrics;
 use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name, Wall};
 use crate::profile::Shaped;
@@ -84,7 +86,8 @@ pub struct Seam {
     pub readers: Readers,
 }
 
-/// What a link may look up, and nothing else. Each may be asked at any time, and block for a moment.
+/// What a link may look up, and nothing else. Each may be asked at any time, and block for a moment. And where it shows
+/// what it lays open itself.
 #[derive(Clone)]
 pub struct Readers {
     /// Who shows which key is who it says to be.
@@ -94,6 +97,8 @@ pub struct Readers {
     pub profiles: Profiles,
     /// The time by the calendar; none while nobody knows it.
     pub wall: Arc<dyn Fn() -> Option<Wall> + Send + Sync>,
+    /// Where a link lays its wire open for engineers.
+    pub wires: Wires,
 }
 
 /// What all profiles say, as they hold now.
@@ -107,6 +112,7 @@ impl Readers {
             numbers: Arc::new(metrics::Seen::default),
             profiles: Arc::new(Arc::default),
             wall: Arc::new(|| None),
+            wires: Wires::default(),
         }
     }
 }

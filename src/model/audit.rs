@@ -35,6 +35,13 @@ pub struct Audit {
 pub enum Came {
     Done,
     Refused(String),
+    /// It goes out when this is on disk; what came of it, another record tells.
+    Begun,
+    /// What a unit said to what was asked by hand.
+    Answered(String),
+    Failed(String),
+    /// Nobody can say whether it was carried out.
+    Unknown(String),
 }
 
 fn once() -> u64 {
@@ -49,7 +56,10 @@ impl Audit {
     pub fn new(by: &Principal, what: impl Into<String>, on: Option<String>, came: Came) -> Audit {
         let came = match came {
             Came::Refused(why) => Came::Refused(cut(why)),
-            Came::Done => Came::Done,
+            Came::Answered(says) => Came::Answered(cut(says)),
+            Came::Failed(why) => Came::Failed(cut(why)),
+            Came::Unknown(why) => Came::Unknown(cut(why)),
+            Came::Done | Came::Begun => came,
         };
         let (what, on) = (cut(what.into()), on.map(cut));
         Audit { by: Some(by.name.clone()), from: by.from.clone(), what, on, came, times: 1 }

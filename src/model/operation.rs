@@ -213,6 +213,14 @@ gateway_kinds! {
     Grant,
     /// To change what the log tells.
     SetLog,
+    /// To see what goes over the wire of a link.
+    TraceLink,
+    /// To ask something by hand over a link, past all profiles, that changes nothing.
+    RawRead,
+    /// The same, where it may change something.
+    RawWrite,
+    /// To lend the port of a link for a time, and to take it back.
+    ReleaseLink,
 }
 
 impl fmt::Display for GatewayKind {

@@ -23,11 +23,11 @@ impl From<bool> for Holds {
 }
 
 impl Holds {
-    fn of(known: Option<bool>) -> Holds {
+    pub(super) fn of(known: Option<bool>) -> Holds {
         known.map_or(Holds::Unknown, Holds::from)
     }
 
-    fn not(self) -> Holds {
+    pub(super) fn not(self) -> Holds {
         match self {
             Holds::Yes => Holds::No,
             Holds::No => Holds::Yes,
@@ -94,7 +94,7 @@ pub enum Compare {
 }
 
 impl Compare {
-    fn texts(self, a: &str, b: &str) -> bool {
+    pub(super) fn texts(self, a: &str, b: &str) -> bool {
         match self {
             Compare::StartsWith => a.starts_with(b),
             Compare::EndsWith => a.ends_with(b),
@@ -222,7 +222,7 @@ impl Test {
 }
 
 /// No where one is no; else unknown where one is unknown.
-fn all(mut tests: impl Iterator<Item = Holds>) -> Holds {
+pub(super) fn all(mut tests: impl Iterator<Item = Holds>) -> Holds {
     let mut holds = Holds::Yes;
     let no = tests.any(|test| {
         if test == Holds::Unknown {

@@ -13,6 +13,7 @@
 mod calls;
 mod check;
 mod compile;
+mod everywhere;
 mod fact;
 mod facts;
 mod form;
@@ -84,6 +85,11 @@ impl Selector {
     /// It holds for this device, and nothing that it needs to know is missing.
     pub fn fits(&self, known: &DeviceNow) -> bool {
         self.holds(&Facts::of(known)) == Holds::Yes
+    }
+
+    /// It holds for each device that this link has or may ever have: of such a device nothing is known but its link.
+    pub fn holds_on(&self, link: &Name) -> bool {
+        everywhere::holds(&self.0.test, link.as_str()) == Holds::Yes
     }
 
     /// The facts that are missing and for whose sake it is unknown; none where it is not. Slower than the question.

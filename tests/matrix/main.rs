@@ -53,6 +53,14 @@ fn level() -> Value {
     json!({ "level": "info", "seconds": 60 })
 }
 
+fn by_hand() -> Value {
+    json!({ "unit": 1, "pdu": "0300000001" })
+}
+
+fn a_while() -> Value {
+    json!({ "seconds": 1 })
+}
+
 fn token() -> Value {
     json!({ "name": "one-more", "role": "viewer" })
 }
@@ -81,6 +89,12 @@ const ROWS: &[Row] = &[
     row("GET /v1/groups", "/v1/groups", nothing, VIEWER, VIEWER),
     row("GET /v1/profiles", "/v1/profiles", nothing, VIEWER, VIEWER),
     row("GET /v1/links", "/v1/links", nothing, VIEWER, VIEWER),
+    // The link is none over Modbus: who may is told so, and who may not that. The scope is for some of its devices.
+    row("GET /v1/links/{name}", "/v1/links/plant", nothing, VIEWER, VIEWER),
+    row("GET /v1/links/{name}/trace", "/v1/links/plant/trace", nothing, OPERATOR, None),
+    row("POST /v1/links/{name}/raw", "/v1/links/plant/raw", by_hand, OPERATOR, None),
+    row("POST /v1/links/{name}/release", "/v1/links/plant/release", a_while, OPERATOR, None),
+    row("POST /v1/links/{name}/resume", "/v1/links/plant/resume", nothing, OPERATOR, None),
     row("GET /v1/metrics", "/v1/metrics", nothing, VIEWER, None),
     row("GET /v1/attempts", "/v1/attempts", nothing, VIEWER, None),
     row("GET /v1/journal/{stream}", "/v1/journal/events", nothing, VIEWER, VIEWER),

@@ -266,6 +266,7 @@ fn services(device: &str) -> Vec<(&'static str, String, Value, &'static str)> {
         get("GET /v1/groups", "/v1/groups".into(), "hall"),
         get("GET /v1/profiles", "/v1/profiles".into(), "acme-meter"),
         get("GET /v1/links", "/v1/links".into(), "plant"),
+        get("GET /v1/links/{name}", "/v1/links/plant".into(), "\"devices\":4"),
         get("GET /v1/openapi.json", "/v1/openapi.json".into(), "\"openapi\":\"3.1"),
         get("GET /v1/journal/{stream}", "/v1/journal/events?fresh=true".into(), "device-up"),
     ]

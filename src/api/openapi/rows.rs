@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::schemas::Of;
 use crate::api::shown::{
-    Answer, AttemptsShown, CommandShown, CommandsShown, DeviceShown, Devices, LinksShown, LogShown, PageShown, Status,
+    Answer, AttemptsShown, CommandShown, CommandsShown, DeviceShown, Devices, LentShown, LinkShown, LinksShown,
+    LogShown, PageShown, RawShown, Status,
 };
-use crate::api::{ask, config, groups, journal, look, paged, points, stream, tokens};
+use crate::api::{ask, config, groups, journal, link, look, paged, points, stream, tokens};
 use crate::metrics::text::CONTENT_TYPE as METRICS;
 use crate::model::layer::{Versions, Wanted};
 use crate::model::log::{LogNow, SetLevel};
@@ -86,6 +87,13 @@ const A_DEVICE: &str = "Its id, its name, or what only its id ends with. Slashes
 const STREAMED: &str = "Server-Sent Events without an end: `vital`, `events` and `telemetry` with a record as in the \
     journal, `gap` with numbers that nobody can get any more, `reset` where the journal is another one. The id of the last \
     message, as Last-Event-ID or `from`, is where to go on";
+const A_LINK: &str = "As the settings call it";
+const WHOLE_LINK: &str = "Whose devices are all in scope, those to come as well: the scope holds by `link` alone";
+const TRACED: &str = "Server-Sent Events without an end: first `link` as of GET /v1/links/{name}, then a `frame` for each \
+    that passes (`micros` since 1970, `way` out or in, `wrapped` rtu or tcp, `made` asked, answer, stray or refused and `why`, \
+    `bytes` in hex, what it `says`), `missed` with how many `frames` a slow listener did not get, `ended` when the link has";
+/// Where a wire is asked for.
+const WIRE: &[u16] = &[403, 404, 422, 503, 504];
 /// Where the loop is asked, and where it refuses.
 const ASKED: &[u16] = &[403, 404, 409, 410, 422, 503, 504];
 const CHANGED: &[u16] = &[403, 409, 412, 503, 504];
@@ -119,6 +127,25 @@ pub const ROWS: &[Row] = &[
     row("GET /v1/groups", &[(200, some::<groups::GroupsShown>(), "A page of them")]).query(fields::<paged::Names>),
     row("GET /v1/profiles", &[(200, some::<groups::KindsShown>(), "A page of them")]).query(fields::<paged::Names>),
     row("GET /v1/links", &[(200, some::<LinksShown>(), "A page of them")]).query(fields::<paged::Names>),
+    row("GET /v1/links/{name}", &[(200, some::<LinkShown>(), "With its bus, where it has one and runs")])
+        .word(of::<Name>, A_LINK)
+        .refuses(&[404]),
+    row("GET /v1/links/{name}/trace", &[(200, text(STREAM), TRACED)])
+        .word(of::<Name>, WHOLE_LINK)
+        .query(fields::<link::trace::Wanted>)
+        .refuses(WIRE),
+    row("POST /v1/links/{name}/raw", &[(200, some::<RawShown>(), "It went out, and this came of it")])
+        .word(of::<Name>, "Whose devices are all in scope. What may write takes the role administrator")
+        .body(of::<link::raw::Wanted>, || json!({ "unit": 7, "pdu": "03 00 64 00 02" }))
+        .example(read_by_hand)
+        .refuses(WIRE),
+    row("POST /v1/links/{name}/release", &[(200, some::<LentShown>(), "The port is closed; it comes back by itself")])
+        .word(of::<Name>, WHOLE_LINK)
+        .body(of::<link::release::Wanted>, || json!({ "seconds": 1800 }))
+        .refuses(WIRE),
+    row("POST /v1/links/{name}/resume", &[(200, some::<LentShown>(), "It takes its port back; so it was lent")])
+        .word(of::<Name>, WHOLE_LINK)
+        .refuses(&[403, 404, 409, 422, 503]),
     row("GET /v1/metrics", &[(200, text(METRICS), "The text format of Prometheus")]).refuses(&[403]),
     row("GET /v1/attempts", &[(200, some::<AttemptsShown>(), "A page of them")])
         .query(fields::<look::Places>)
@@ -180,6 +207,13 @@ fn done() -> Value {
         "asked": 1_803_902_400_000u64, "expires": 1_803_902_460_000u64, "timeout": 10.0, "sent": 1_803_902_400_003u64,
         "outcome": { "done": [["power.0.active", 1234.5]] }, "ended": 1_803_902_400_041u64
     } })
+}
+
+fn read_by_hand() -> Value {
+    json!({
+        "unit": 7, "state": "answered", "sent": "03 00 64 00 02", "asked": "read holding registers 100 to 101",
+        "came": "03 04 00 0c 00 22", "says": "read holding registers = 12 34", "registers": { "100": 12, "101": 34 }
+    })
 }
 
 fn a_group() -> Value {

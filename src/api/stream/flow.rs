@@ -1,14 +1,10 @@
 //! One listener: piece after piece, each made when there is room for it.
 
-use std::convert::Infallible;
 use std::fmt::Write;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use hyper::body::Frame;
 use tokio::time::{Instant, sleep_until};
 
 use super::position::Position;
@@ -131,36 +127,5 @@ impl Flow {
         let [vital, events, telemetry] = self.position.last;
         // Writing to a String cannot fail.
         let _ = write!(self.piece, "id: {}.{vital}.{events}.{telemetry}\n{message}", self.journal);
-    }
-}
-
-/// The body of the answer: it asks for the next piece when the last one is on its way.
-pub struct Pieces(Option<Next>);
-
-type Next = Pin<Box<dyn Future<Output = Option<(Flow, Bytes)>> + Send>>;
-
-impl Pieces {
-    pub fn of(flow: Flow) -> Pieces {
-        Pieces(Some(Box::pin(next(flow))))
-    }
-}
-
-async fn next(mut flow: Flow) -> Option<(Flow, Bytes)> {
-    let piece = flow.next().await?;
-    Some((flow, piece))
-}
-
-impl hyper::body::Body for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(making) = &mut self.0 else { return Poll::Ready(None) };
-        let made = ready!(making.as_mut().poll(cx));
-        self.0 = None;
-        Poll::Ready(made.map(|(flow, piece)| {
-            self.0 = Some(Box::pin(next(flow)));
-            Ok(Frame::data(piece))
-        }))
     }
 }

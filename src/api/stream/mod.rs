@@ -26,6 +26,7 @@ use super::ask::{Asked, query};
 use super::caller::Caller;
 use super::fault::Fault;
 use super::look::no_device;
+use super::pieces::Pieces;
 use super::{Door, Here, cut, journal};
 use crate::asks::AskError;
 use crate::feed::{Feed, Listener, Numbers};
@@ -33,7 +34,7 @@ use crate::model::device::DeviceNow;
 use crate::model::{Event, Stream};
 use crate::nearest;
 use crate::selector::For;
-use flow::{Flow, Pieces};
+use flow::Flow;
 use past::Past;
 use position::Position;
 use sight::Sight;
@@ -101,7 +102,11 @@ async fn open(
     };
     let flow = Flow::new(door, listener, sight, caller.token, wanted, position, reset);
     let kind = (header::CONTENT_TYPE, "text/event-stream");
-    Ok(([kind, (header::CACHE_CONTROL, "no-store")], Body::new(Pieces::of(flow))).into_response())
+    Ok((
+        [kind, (header::CACHE_CONTROL, "no-store")],
+        Body::new(Pieces::of(flow, |mut flow| Box::pin(async { Some((flow.next().await?, flow)) }))),
+    )
+        .into_response())
 }
 
 fn streams(asked: Option<&str>) -> Result<[bool; 3], Fault> {

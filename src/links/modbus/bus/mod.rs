@@ -39,7 +39,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
-use self::count::{Counts, Tally};
+use self::count::{Counts, Load, Tally};
 use self::open::Opens;
 use self::quiet::Quiet;
 pub use self::settings::{Framing, Manner, Settings};
@@ -67,7 +67,9 @@ pub enum Standing {
     Down {
         why: String,
     },
-    Lent,
+    Lent {
+        until: Instant,
+    },
 }
 
 /// One request on its way.
@@ -216,6 +218,15 @@ impl Bus {
     /// What became of the requests to each unit.
     pub fn counts(&self) -> BTreeMap<u8, Counts> {
         self.shared.counts.read()
+    }
+
+    pub fn load(&self) -> Load {
+        self.shared.counts.load(Instant::now())
+    }
+
+    /// How many listen to the frames.
+    pub fn listeners(&self) -> usize {
+        self.shared.tracer.listeners()
     }
 
     /// Every frame from now on, both ways.

@@ -133,7 +133,7 @@ impl Task {
 
     /// The line was dropped when its phase ended.
     async fn lend(&mut self, until: Instant, closed: oneshot::Sender<()>) -> Phase {
-        self.stands(Standing::Lent);
+        self.stands(Standing::Lent { until });
         // Who has gone away wants to hear nothing.
         let _ = closed.send(());
         let why = || format!("the port is lent for another {}", show_span(until - Instant::now()));

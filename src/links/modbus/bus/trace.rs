@@ -54,6 +54,10 @@ impl Tracer {
         self.0.subscribe()
     }
 
+    pub fn listeners(&self) -> usize {
+        self.0.receiver_count()
+    }
+
     pub(super) fn tell(&self, frames: Frames, way: Way, bytes: &[u8], made: impl FnOnce() -> Made) {
         if self.0.receiver_count() > 0 && !bytes.is_empty() {
             // Who went away meanwhile misses nothing.

@@ -8,6 +8,8 @@ use super::load::Look;
 use super::{Driver, lock};
 use crate::links::modbus::bus::Standing;
 use crate::links::runner::Notice;
+use crate::links::wires::Lent;
+use crate::units::show_span;
 
 /// Closes the channel of notices when the runner leaves.
 pub(super) async fn run(driver: Arc<Driver>) {
@@ -50,10 +52,18 @@ impl Driver {
                 Notice::Attached
             }
             Standing::Down { why } => Notice::Lost { why },
-            Standing::Lent => Notice::Lost { why: "its port is lent".into() },
+            Standing::Lent { .. } => Notice::Lost { why: self.lent() },
         };
         *attached = notice == Notice::Attached;
         self.tell(notice).await;
+    }
+
+    fn lent(&self) -> String {
+        match self.wire.lent() {
+            Some(Lent { by, time, .. }) => format!("its port is lent to {by} for {}", show_span(time)),
+            // It is back by now.
+            None => "its port was lent".into(),
+        }
     }
 
     async fn tell_changed(&self) {

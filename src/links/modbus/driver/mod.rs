@@ -30,6 +30,7 @@ use super::plan::{Blocks, Bounds};
 use super::units::Units;
 use super::wire::{Answer, Request, Wrong};
 use crate::links::runner::{self, Miss, Notice, Pace, Polled, Seen};
+use crate::links::wires::Wire;
 use crate::links::{Readers, Seam};
 use crate::model::device::Capabilities;
 use crate::model::order::Verdict;
@@ -109,6 +110,8 @@ impl Kind {
 
 struct Driver {
     bus: Bus,
+    /// The same bus, as it is laid open.
+    wire: Arc<Wire>,
     readers: Readers,
     /// To be looked for.
     wanted: Units,
@@ -145,8 +148,10 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
     let manner = Manner::new(begun.framing, &begun.bus);
     let (slowest, spared) = (manner.slowest, manner.timeout * SPARED);
     let (bus, task) = bus::bus(manner, begun.opener);
+    let laid = seam.readers.wires.lay(seam.name.clone(), bus.clone());
     let driver = Arc::new(Driver {
         bus,
+        wire: laid.wire.clone(),
         readers: seam.readers.clone(),
         wanted: begun.units,
         units: Mutex::default(),

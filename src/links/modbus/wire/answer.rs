@@ -44,7 +44,7 @@ const EXCEPTION: u8 = 0x80;
 const IDENTITY_HEAD: usize = 7;
 
 pub fn extent(request: &Request, pdu: &[u8]) -> Extent {
-    match (pdu.first(), request) {
+    match (pdu.first(), request.plain()) {
         (None, _) => Extent::More,
         // Whatever was asked: the number of the function and the code.
         (Some(function), _) if function & EXCEPTION != 0 => Extent::Bytes(2),
@@ -89,7 +89,7 @@ pub fn check(asked: &Asked<'_>, pdu: &[u8]) -> Result<(), Odd> {
 
 fn content(asked: &Asked<'_>, pdu: &[u8]) -> Result<(), Odd> {
     let repeated = |to: usize| if pdu.get(..to) == asked.pdu.get(..to) { Ok(()) } else { Err(Odd::Echo) };
-    match asked.request {
+    match asked.request.plain() {
         Request::Read { table, count, .. } => {
             let (count, bytes) = (usize::from(*count), pdu.len() - 2);
             let (right, came) =
@@ -103,7 +103,7 @@ fn content(asked: &Asked<'_>, pdu: &[u8]) -> Result<(), Odd> {
         Request::Diagnose { sub: 0, .. } => repeated(5),
         Request::Diagnose { .. } => repeated(3),
         Request::Identify { level, object } => identity_content(*level, *object, pdu),
-        Request::ServerId | Request::Raw { .. } => Ok(()),
+        Request::ServerId | Request::Raw { .. } | Request::Verbatim(_) => Ok(()),
     }
 }
 
@@ -148,7 +148,7 @@ pub fn read(request: &Request, pdu: &[u8]) -> Result<Answer, Exception> {
         Request::Identify { .. } => Answer::Identity(identity(pdu)),
         Request::ServerId => Answer::ServerId(from(2).to_vec()),
         Request::Diagnose { .. } => Answer::Diagnosed(word(from(3))),
-        Request::Raw { .. } => Answer::Raw(from(1).to_vec()),
+        Request::Raw { .. } | Request::Verbatim(_) => Answer::Raw(from(1).to_vec()),
         Request::WriteCoil { .. }
         | Request::WriteCoils { .. }
         | Request::WriteRegister { .. }

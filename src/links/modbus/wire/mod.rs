@@ -10,6 +10,7 @@
 pub mod answer;
 mod exception;
 mod odd;
+mod pdu;
 mod request;
 pub mod rtu;
 pub mod tcp;
@@ -19,6 +20,7 @@ pub mod told;
 pub use self::answer::{Answer, Identity};
 pub use self::exception::Exception;
 pub use self::odd::{Odd, Wrong};
+pub use self::pdu::{hex, of_hex, pdu_of, request_of};
 pub use self::request::{Bad, Request};
 pub use crate::profile::modbus::Table;
 

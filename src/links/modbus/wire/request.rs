@@ -52,6 +52,8 @@ pub enum Request {
         function: u8,
         data: Vec<u8>,
     },
+    /// Checked like the one inside; but the answer is given as it came.
+    Verbatim(Box<Request>),
 }
 
 /// A request that must not go out.
@@ -85,16 +87,25 @@ impl Request {
             Request::MaskWrite { .. } => 22,
             Request::Identify { .. } => 43,
             Request::Raw { function, .. } => *function,
+            Request::Verbatim(inside) => inside.function(),
+        }
+    }
+
+    /// What answers are held against.
+    pub fn plain(&self) -> &Request {
+        match self {
+            Request::Verbatim(inside) => inside.plain(),
+            plain => plain,
         }
     }
 
     /// Asked twice, it does no more than asked once. Of a raw request nobody knows.
-    pub const fn only_reads(&self) -> bool {
-        matches!(self, Request::Read { .. } | Request::Identify { .. } | Request::ServerId)
+    pub fn only_reads(&self) -> bool {
+        matches!(self.plain(), Request::Read { .. } | Request::Identify { .. } | Request::ServerId)
     }
 
     pub fn check(&self) -> Result<(), Bad> {
-        match self {
+        match self.plain() {
             Request::Read { table, at, count } => {
                 let most = if table.is_bits() { MOST_BITS } else { MOST_WORDS };
                 within(*at, usize::from(*count), usize::from(most))
@@ -110,7 +121,7 @@ impl Request {
 
     /// Bytes without unit and checksum.
     pub fn length(&self) -> usize {
-        match self {
+        match self.plain() {
             Request::WriteCoils { on, .. } => 6 + on.len().div_ceil(8),
             Request::WriteRegisters { values, .. } => 6 + 2 * values.len(),
             Request::MaskWrite { .. } => 7,
@@ -123,7 +134,7 @@ impl Request {
 
     /// The same of its answer: the most, where nobody can know.
     pub fn answer_length(&self) -> usize {
-        match self {
+        match self.plain() {
             Request::Read { table, count, .. } if table.is_bits() => 2 + usize::from(*count).div_ceil(8),
             Request::Read { count, .. } => 2 + 2 * usize::from(*count),
             Request::MaskWrite { .. } => 7,
@@ -151,6 +162,7 @@ impl Request {
                 Spoken::Custom(8, vec![a, b, c, d].into())
             }
             Request::Raw { function, data } => Spoken::Custom(*function, data.into()),
+            Request::Verbatim(inside) => inside.spoken(),
         }
     }
 }

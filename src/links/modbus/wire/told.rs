@@ -36,20 +36,20 @@ pub fn told(frames: Frames, way: Way, bytes: &[u8]) -> String {
         return format!("{} bytes that are no frame", bytes.len());
     };
     let mut text = if unit == 0 && frames == Frames::Rtu { "all units: ".into() } else { format!("unit {unit}: ") };
-    match pdu {
-        [function, code] if function & 0x80 != 0 => {
-            let _ = write!(text, "{}: {}", name(function & 0x7f), Exception::of(*code));
-        }
-        [function, rest @ ..] => {
-            text += &name(*function);
-            text += &match way {
-                Way::Out => asked(*function, rest),
-                Way::In => answered(*function, rest),
-            };
-        }
-        [] => {}
-    }
+    text += &said(way, pdu);
     text
+}
+
+/// The same of what is said to a unit or by it, without the frame.
+pub fn said(way: Way, pdu: &[u8]) -> String {
+    match (way, pdu) {
+        (_, [function, code]) if function & 0x80 != 0 => {
+            format!("{}: {}", name(function & 0x7f), Exception::of(*code))
+        }
+        (Way::Out, [function, rest @ ..]) => name(*function) + &asked(*function, rest),
+        (Way::In, [function, rest @ ..]) => name(*function) + &answered(*function, rest),
+        (_, []) => String::new(),
+    }
 }
 
 fn name(function: u8) -> String {

@@ -9,7 +9,8 @@ use dmgw::api::routes::ROUTES;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use support::listen::Listener;
-use support::{Answer, Gateway, Plant, TWO_DEVICES};
+use support::modbus::Server;
+use support::{Answer, Gateway, Plant, TWO_DEVICES, eventually};
 
 struct Described {
     document: Value,
@@ -85,7 +86,7 @@ fn operate(operation: Value) -> Value {
 }
 
 /// What works, and much of what does not. In an order: what is asked first is looked up later.
-fn asked() -> Vec<Asked> {
+fn asked(on_a_wire: bool) -> Vec<Asked> {
     let write = |value: i32| operate(json!({ "write": { "point": "relay.on", "value": value == 1 } }));
     let registration = json!({ "identities": ["serial:acme:late"], "name": "late", "groups": ["g"],
         "about": { "labels": { "room": "12" }, "location": { "place": "cellar", "position": [47.5, 7.6] } } });
@@ -160,12 +161,41 @@ fn asked() -> Vec<Asked> {
         Asked { lines: "if-none-match: *\r\n", ..get(304, "GET /v1/status", "/v1/status") },
         Asked { lines: "authorization: Bearer dmgw_x\r\n", ..get(401, "GET /v1/status", "/v1/status") },
     ];
+    if on_a_wire {
+        let by_hand = |pdu: &str| json!({ "unit": 1, "pdu": pdu });
+        let (raw, release) = ("POST /v1/links/{name}/raw", "POST /v1/links/{name}/release");
+        all.extend([
+            ask(200, raw, "/v1/links/bus/raw", by_hand("03 00 0a 00 02")),
+            ask(200, raw, "/v1/links/bus/raw", by_hand("0100000003")),
+            ask(200, raw, "/v1/links/bus/raw", by_hand("03 ff 00 00 01")),
+            ask(400, raw, "/v1/links/bus/raw", by_hand("0")),
+            ask(200, release, "/v1/links/bus/release", json!({ "seconds": 600 })),
+            ask(503, raw, "/v1/links/bus/raw", by_hand("03 00 0a 00 02")),
+            get(200, "GET /v1/links/{name}", "/v1/links/bus"),
+            ask(200, "POST /v1/links/{name}/resume", "/v1/links/bus/resume", Value::Null),
+            ask(409, "POST /v1/links/{name}/resume", "/v1/links/bus/resume", Value::Null),
+        ]);
+    }
+    all.extend([
+        get(200, "GET /v1/links/{name}", "/v1/links/plant"),
+        get(404, "GET /v1/links/{name}", "/v1/links/plnt"),
+        get(422, "GET /v1/links/{name}/trace", "/v1/links/plant/trace"),
+        ask(422, "POST /v1/links/{name}/release", "/v1/links/plant/release", json!({ "seconds": 600 })),
+    ]);
     // Without a word in its path a route is asked as it stands; but one has no end.
     let plain = ROUTES.iter().filter(|route| route.method == "GET" && !route.path.contains('{'));
     let plain = plain.filter(|route| route.path != "/v1/stream");
     all.extend(plain.map(|route| get(200, leaked(route.method, route.path), route.path)));
     all
 }
+
+/// What is asked of a link over Modbus.
+const ON_A_WIRE: [&str; 4] = [
+    "GET /v1/links/{name}/trace",
+    "POST /v1/links/{name}/raw",
+    "POST /v1/links/{name}/release",
+    "POST /v1/links/{name}/resume",
+];
 
 fn leaked(method: &str, path: &str) -> &'static str {
     format!("{method} {path}").leak()
@@ -174,16 +204,28 @@ fn leaked(method: &str, path: &str) -> &'static str {
 #[test]
 fn each_answer_of_each_route_is_as_described() {
     let plant = Plant::start(&TWO_DEVICES.replace("\"restart\"", "\"restart\", \"erase\""));
-    let gateway = Gateway::start_with(&plant, "[journal.readers]\napp = [\"vital\"]\n");
+    let bus = Server::tcp("each_answer_of_each_route_is_as_described", "1");
+    let link = bus.as_ref().map(|bus| format!("[link.bus]\nmodbus-tcp = {{ at = \"127.0.0.1:{}\" }}\n", bus.port()));
+    let more = format!("[journal.readers]\napp = [\"vital\"]\n{}", link.clone().unwrap_or_default());
+    let gateway = Gateway::start_with(&plant, &more);
     gateway.wait_for_device("relay-1");
     gateway.wait_for_device("meter-1");
+    if link.is_some() {
+        eventually("the bus is up", || (gateway.get("/v1/links/bus").ok()["state"] == "up").then_some(()));
+    }
     let mut described = Described::of(&gateway);
     let (mut answered, mut wrong) = (BTreeSet::new(), Vec::new());
     // It is told at once, of the kind that is described.
     Listener::open(&gateway.socket(), "/v1/stream", None).unwrap();
     assert!(described.operation("GET /v1/stream")["responses"]["200"]["content"]["text/event-stream"].is_object());
     answered.insert("GET /v1/stream".to_owned());
-    for Asked { route, path, body, lines, status } in asked() {
+    if link.is_some() {
+        Listener::begin(&gateway.socket(), "/v1/links/bus/trace", "").unwrap();
+    }
+    // Where there is no such server nobody can be asked by hand.
+    answered
+        .extend(ON_A_WIRE.iter().filter(|route| link.is_none() || route.ends_with("trace")).map(|of| of.to_string()));
+    for Asked { route, path, body, lines, status } in asked(link.is_some()) {
         let method = route.split(' ').next().unwrap();
         let answer = gateway.ask_with(method, &path, &body, lines);
         if answer.status != status {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use crate::asks::Asks;
 use crate::config::Config;
+use crate::links::modbus::bus::count::Counts;
 use crate::links::mono;
-use crate::links::wires::Wires;
+use crate::links::wires::{Wire, Wires};
 use crate::metrics::process::Process;
-use crate::metrics::seen::{DeviceState, Filled, LinkSeen, bounded};
+use crate::metrics::seen::{DeviceState, Filled, LinkSeen, WireSeen, bounded};
 use crate::metrics::{self, Door, Metrics, OfStore, Seen};
 use crate::model::{Mono, Name};
 use crate::turn::MOST_HELD;
@@ -55,7 +56,11 @@ impl Numbers {
     fn seen(&self) -> Seen {
         let health = self.view.health();
         let (devices, on_link) = self.devices();
-        let links = health.links.iter().map(|link| link_seen(link, on_link.get(&link.name).copied().unwrap_or(0)));
+        let links = health.links.iter().map(|link| LinkSeen {
+            devices: on_link.get(&link.name).copied().unwrap_or(0),
+            wire: self.wires.of(&link.name).map(|wire| wire_seen(&wire)).unwrap_or_default(),
+            ..link_seen(link)
+        });
         let (waiting, most) = self.asks.events_waiting();
         let (queued, sent) = self.view.count_open();
         let mut seen = Seen::counted(&self.metrics, &self.store);
@@ -93,17 +98,27 @@ impl Numbers {
     }
 }
 
-fn link_seen(link: &LinkNow, devices: u64) -> LinkSeen {
+fn link_seen(link: &LinkNow) -> LinkSeen {
     let (holds, most) = link.credits;
     LinkSeen {
         name: link.name.to_string(),
         up: u64::from(link.state == LinkState::Up),
-        devices,
         heard: link.heard,
         missed: link.missed,
         rejected: link.rejected,
         dropped: link.dropped,
         waiting: link.waiting,
         credits: Filled { holds: holds.into(), most: most.into() },
+        ..LinkSeen::default()
     }
+}
+
+/// All units together.
+fn wire_seen(wire: &Wire) -> WireSeen {
+    let mut seen = WireSeen::default();
+    for counts in wire.bus.counts().into_values() {
+        let Counts { asked, answered, silent, checksum, odd, exceptions, .. } = counts;
+        seen.add(WireSeen { requests: asked, answers: answered, exceptions, silent, wrong: checksum + odd });
+    }
+    seen
 }

@@ -79,6 +79,14 @@ pub const FAMILIES: &[Family] = &[
     row("dmgw_link_credits", Gauge, "Orders that the link could be given now.", Link(|link| link.credits.holds)),
     row("dmgw_link_credits_limit", Gauge, "Orders that it takes at most.", Link(|link| link.credits.most)),
 
+    row("dmgw_link_requests_total", Counter, "Requests over the wire of the link, since it began to run.",
+        Link(|link| link.wire.requests)),
+    row("dmgw_link_answers_total", Counter, "Those that were answered, with exceptions.", Link(|link| link.wire.answers)),
+    row("dmgw_link_exceptions_total", Counter, "Those that a device refused.", Link(|link| link.wire.exceptions)),
+    row("dmgw_link_silent_total", Counter, "Those that nobody answered.", Link(|link| link.wire.silent)),
+    row("dmgw_link_wrong_total", Counter, "Those that were answered by what was no right answer.",
+        Link(|link| link.wire.wrong)),
+
     row("dmgw_store_commits_total", Counter, "Commits since the start: what flash wears by.",
         One(|seen| seen.store.commits as f64)),
     row("dmgw_store_commits_failed_total", Counter, "Commits that the disk did not take.",

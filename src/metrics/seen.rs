@@ -77,12 +77,23 @@ pub struct LinkSeen {
     pub waiting: u64,
     /// Orders that it could take now, of as many as it can take.
     pub credits: Filled,
+    pub wire: WireSeen,
+}
+
+/// What went over the wire of a link that has one, since it began to run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WireSeen {
+    pub requests: u64,
+    pub answers: u64,
+    pub exceptions: u64,
+    pub silent: u64,
+    pub wrong: u64,
 }
 
 impl LinkSeen {
     fn add(&mut self, other: &LinkSeen) {
         // Field by field, so that a new one is not forgotten here.
-        let LinkSeen { name: _, up, devices, heard, missed, rejected, dropped, waiting, credits } = other;
+        let LinkSeen { name: _, up, devices, heard, missed, rejected, dropped, waiting, credits, wire } = other;
         self.up += up;
         self.devices += devices;
         self.heard += heard;
@@ -92,6 +103,17 @@ impl LinkSeen {
         self.waiting += waiting;
         self.credits.holds += credits.holds;
         self.credits.most += credits.most;
+        self.wire.add(*wire);
+    }
+}
+
+impl WireSeen {
+    pub fn add(&mut self, WireSeen { requests, answers, exceptions, silent, wrong }: WireSeen) {
+        self.requests += requests;
+        self.answers += answers;
+        self.exceptions += exceptions;
+        self.silent += silent;
+        self.wrong += wrong;
     }
 }
 

@@ -37,6 +37,13 @@ impl Listener {
 
     /// With further lines of the head, each with its end.
     pub fn open_with(socket: &Path, path: &str, lines: &str) -> Result<Listener, Answer> {
+        let mut listener = Listener::begin(socket, path, lines)?;
+        listener.begun();
+        Ok(listener)
+    }
+
+    /// Of any stream: nothing of it is read yet.
+    pub fn begin(socket: &Path, path: &str, lines: &str) -> Result<Listener, Answer> {
         let mut stream = http::connect(socket).expect("a daemon that listens");
         write!(stream, "GET {path} HTTP/1.1\r\nhost: dmgw\r\n{lines}\r\n").expect("a daemon that reads");
         let mut stream = BufReader::new(stream);
@@ -52,9 +59,7 @@ impl Listener {
             return Err(http::parsed(&(head + &String::from_utf8_lossy(&body))).expect("a whole answer"));
         }
         assert!(lower.contains("content-type: text/event-stream"), "{head}");
-        let mut listener = Listener { lines: BufReader::new(Chunks { stream, left: 0 }), id: String::new() };
-        listener.begun();
-        Ok(listener)
+        Ok(Listener { lines: BufReader::new(Chunks { stream, left: 0 }), id: String::new() })
     }
 
     /// The first thing that is said is where it begins; a reset is left to be read as a message.

@@ -179,7 +179,30 @@ fn message(event: &str, data: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::tests::world;
     use crate::links::modbus::wire::rtu;
+
+    #[tokio::test]
+    async fn a_slow_listener_is_told_how_many_frames_it_missed_and_that_the_link_has_ended() {
+        let (frames, heard) = tokio::sync::broadcast::channel(4);
+        let world = world();
+        let sight = Sight { unit: None, asked: None };
+        let beat = Instant::now() + BEAT;
+        let door = world.door.clone();
+        let mut trace = Trace { door, frames: heard, sight, token: None, piece: String::new(), beat, over: false };
+        for at in 0..10u8 {
+            let bytes = rtu::framed(at, &[3, 0, 0, 0, 1]);
+            let frame = Frame { at: at.into(), frames: Frames::Rtu, way: told::Way::Out, made: Made::Asked, bytes };
+            frames.send(Arc::new(frame)).unwrap();
+        }
+        let piece = String::from_utf8(trace.next().await.unwrap().to_vec()).unwrap();
+        let events: Vec<&str> = piece.split("\n\n").filter(|event| !event.is_empty()).collect();
+        assert_eq!((events.len(), events[0]), (5, "event: missed\ndata: {\"frames\":6}"), "{piece}");
+        assert!(events[1].contains("unit 6:") && events[4].contains("unit 9:"), "{piece}");
+        drop(frames);
+        assert!(trace.next().await.unwrap().starts_with(b"event: ended"));
+        assert!(trace.next().await.is_none());
+    }
 
     #[test]
     fn of_one_unit_is_seen_what_it_was_asked_and_what_came_then() {

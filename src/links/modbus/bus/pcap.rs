@@ -48,8 +48,11 @@ impl Capture {
         Capture { started, transaction: 0, out: 1, back: 1 }
     }
 
-    /// The record of one frame.
+    /// The record of one frame; nothing, where none came.
     pub fn record(&mut self, frame: &Frame) -> Vec<u8> {
+        if frame.bytes.is_empty() {
+            return Vec::new();
+        }
         let packet = match self.wrapped(frame) {
             Some(adu) => self.in_tcp(frame.way, &adu),
             None => in_udp(frame.way, &frame.bytes),

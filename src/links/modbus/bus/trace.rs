@@ -17,7 +17,7 @@ pub enum Made {
     Answer,
     /// Nobody had asked, or it was said at the wrong time: thrown away.
     Stray,
-    /// Why it was not taken.
+    /// Why it was not taken; without bytes: none came.
     Refused(String),
 }
 
@@ -37,6 +37,7 @@ impl Frame {
         match &self.made {
             Made::Asked | Made::Answer => told,
             Made::Stray => format!("thrown away: {told}"),
+            Made::Refused(why) if self.bytes.is_empty() => why.clone(),
             Made::Refused(why) => format!("refused, {why}: {told}"),
         }
     }
@@ -59,9 +60,13 @@ impl Tracer {
     }
 
     pub(super) fn tell(&self, frames: Frames, way: Way, bytes: &[u8], made: impl FnOnce() -> Made) {
-        if self.0.receiver_count() > 0 && !bytes.is_empty() {
+        if self.0.receiver_count() == 0 {
+            return;
+        }
+        let made = made();
+        if !bytes.is_empty() || matches!(made, Made::Refused(_)) {
             // Who went away meanwhile misses nothing.
-            let _ = self.0.send(Arc::new(Frame { at: now(), frames, way, made: made(), bytes: bytes.to_vec() }));
+            let _ = self.0.send(Arc::new(Frame { at: now(), frames, way, made, bytes: bytes.to_vec() }));
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dmgw::config::Config;
 use dmgw::links::modbus::wire::told::{self, Frames};
-use dmgw::links::modbus::wire::{Answer, Asked, Exception, Heard, Request, answer, rtu, tcp};
+use dmgw::links::modbus::wire::{Answer, Asked, Exception, Heard, Request, answer, pdu_of, request_of, rtu, tcp};
 use dmgw::links::modbus::{plan, task, value};
 use dmgw::links::serial::uevent as kernel;
 use dmgw::links::sim::plant::Plant;
@@ -37,6 +37,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("device_cbor", device_cbor),
     ("entry_cbor", entry_cbor),
     ("event_json", event_json),
+    ("modbus_pdu", modbus_pdu),
     ("modbus_plan", modbus_plan),
     ("modbus_value", modbus_value),
     ("modbus_rtu", modbus_rtu),
@@ -389,6 +390,15 @@ fn read_as_asked(request: &Request, read: Result<Answer, Exception>) {
 
 fn modbus_tcp(bytes: &[u8]) -> bool {
     modbus(bytes, Frames::Tcp, |asked, bytes| tcp::heard(asked, TRANSACTION, bytes))
+}
+
+/// A request that somebody gives as bytes goes out as it was given.
+fn modbus_pdu(bytes: &[u8]) -> bool {
+    let Ok(request) = request_of(bytes) else { return false };
+    assert_eq!(pdu_of(&request), bytes);
+    assert_eq!((request.check(), request.length()), (Ok(()), bytes.len()));
+    assert!(!told::said(told::Way::Out, bytes).is_empty());
+    true
 }
 
 /// Unit, function, address and a number say what was asked; the rest is what came. A whole answer ends where the bytes

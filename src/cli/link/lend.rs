@@ -16,13 +16,13 @@ use crate::units::show_span;
 const A_REQUEST: Duration = Duration::from_secs(60);
 
 pub const HELP: &str =
-    "The link is down meanwhile and says so: nothing is read, and what is asked of its devices waits. It comes
-back by itself when the time is over, when it is resumed, and when the daemon starts anew. A port that
-the other program still holds then is left to it, and opened as soon as it is free.
+    "The link is down meanwhile and says so: nothing is read, and what is asked of its devices waits.
+It comes back by itself when the time is over, when it is resumed, and when the daemon starts anew. A
+port that the other program still holds then is left to it, and opened as soon as it is free.
 
 Example:
   dmgw link release meters --for 10m
-  mbpoll -m rtu -b 19200 -P none -a 7 -r 1 -c 2 /dev/ttyUSB0
+  mbpoll -m rtu -b 19200 -P none -a 7 -t 4 -r 1 -c 2 -1 /dev/ttyUSB0
   dmgw link resume meters";
 
 pub async fn release(client: &Client, args: &ReleaseArgs, json: bool) -> Result<Exit, CliError> {

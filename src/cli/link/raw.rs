@@ -40,14 +40,14 @@ pub const HELP: &str = "Requests:
   identify [LEVEL [OBJECT]]        (function 43/14)
   server-id                        (function 17)
   diagnose [TEST [DATA]]           (function 8; test 0 gives the data back)
-  or as bytes: function and data in hex, without unit and checksum, with spaces between them or without
+  or as bytes: function and data in hex, without unit and checksum
 
-AT counts from 0, as on the wire: what a document calls register 40001 is mostly holding register 0. Numbers
-are decimal, or 0x and hex; what does not fit a register is refused.
+AT counts from 0, as on the wire: what a document calls register 40001 is mostly holding register 0.
+Numbers are decimal, or 0x and hex; what does not fit a register is refused.
 
-No profile stands in between: no limit, no lock, no scale. To read takes the role operator, to write (or to
-ask what is not known only to read) the role administrator; either way with all devices of the link in scope.
-A record in `dmgw journal show vital` says who sent what, and what came.
+No profile stands in between: no limit, no lock, no scale. To read takes the role operator; to write,
+or to ask what is not known only to read, the role administrator; and all devices of the link in
+scope. A record in `dmgw journal show vital` says who sent what, and what came.
 
 Examples:
   dmgw link raw meters 7 read-holding 100 2

@@ -27,11 +27,12 @@ use crate::links::modbus::wire::told::{self, Frames};
 const SILENT: Duration = Duration::from_secs(60);
 
 pub const HELP: &str =
-    "A line for each frame: when, > to a unit or < from it, and what it says. With --json an object for each, with its
-bytes in hex. Frames that were not taken are there too, with why. Whoever is too slow is told how many it missed.
+    "A line for each frame: when, > to a unit or < from it, and what it says. With --json an object for
+each, with its bytes in hex. What was not taken is there too, with why, and so is silence. Whoever is
+too slow is told how many frames it missed.
 
-It shows what all devices of the link are asked and answer. So it takes the role operator with all of them in
-scope, and a record in `dmgw journal show vital` says who looked.
+It shows what all devices of the link are asked and answer. So it takes the role operator with all of
+them in scope, and a record in `dmgw journal show vital` says who looked.
 
 Examples:
   dmgw link trace meters --unit 7

@@ -203,6 +203,7 @@ fn door(turn: &Turn, view: &Arc<View>) -> Arc<api::Door> {
         asks: Arc::new(Asks::new(events, 1)),
         control: mpsc::channel(1).0,
         wrong: watch::channel(Vec::new()).1,
+        wires: Default::default(),
         snapshots: turn.snapshots(),
         metrics: Arc::default(),
         numbers: Arc::new(dmgw::metrics::Seen::default),

@@ -21,7 +21,6 @@ use super::token::Grant;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "an ask is rare and moved twice; a box would be one more thing to read")]
 pub enum Event {
     Link {
         link: LinkNo,

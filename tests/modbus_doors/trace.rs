@@ -1,6 +1,7 @@
 //! `dmgw link trace`.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -120,7 +121,7 @@ fn a_capture_is_read_by_tshark_whether_it_goes_to_a_file_or_through_a_pipe() {
 
 #[test]
 fn a_trace_ends_when_its_time_is_over_when_it_is_told_to_and_when_the_link_is_no_more() {
-    let Some((_server, mut gateway)) = over_tcp("a_trace_ends_when_its_time_is_over") else { return };
+    let Some((_server, gateway)) = over_tcp("a_trace_ends_when_its_time_is_over") else { return };
     let (code, says) = told(&gateway, &["link", "trace", "bus", "--for", "1s"]);
     assert!(code == 0 && says.contains("read holding registers"), "{says}");
     let begin = |gateway: &Gateway| {
@@ -128,22 +129,26 @@ fn a_trace_ends_when_its_time_is_over_when_it_is_told_to_and_when_the_link_is_no
         let command = command.args(["link", "trace", "bus", "--config"]).arg(gateway.config());
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
-    let looks = |gateway: &Gateway, count: usize| (audits(gateway, "trace-link").len() == count).then_some(());
-    let told_to = begin(&gateway);
-    eventually("it looks", || looks(&gateway, 2));
-    // Its handler of the signal is there once it has begun to listen; until then it ends by the signal itself.
+    let begun = |child: &mut Child| {
+        let mut line = String::new();
+        let mut says = BufReader::new(child.stderr.take().unwrap());
+        says.read_line(&mut line).unwrap();
+        assert!(line.contains("link bus is up"), "{line}");
+        says
+    };
+    let mut told_to = begin(&gateway);
+    let _says = begun(&mut told_to);
     let pid = nix::unistd::Pid::from_raw(told_to.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    told_to.wait_with_output().unwrap();
-    let other = begin(&gateway);
-    eventually("it looks", || looks(&gateway, 3));
+    assert_eq!(told_to.wait().unwrap().code(), Some(0));
+    let mut other = begin(&gateway);
+    let mut says = begun(&mut other);
     let settings = std::fs::read_to_string(gateway.config()).unwrap();
     gateway.configure(&settings.replace("timeout = \"300ms\"", "timeout = \"301ms\""));
     assert_eq!(told(&gateway, &["config", "reload"]).0, 0);
-    let ended = other.wait_with_output().unwrap();
-    let says = text(&ended.stderr);
-    assert!(ended.status.code() == Some(1) && says.contains("the link has ended, or begins anew"), "{says}");
-    gateway.terminate();
+    let mut rest = String::new();
+    says.read_to_string(&mut rest).unwrap();
+    assert!(other.wait().unwrap().code() == Some(1) && rest.contains("the link has ended, or begins anew"), "{rest}");
 }
 
 #[test]

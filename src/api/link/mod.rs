@@ -82,7 +82,7 @@ fn unit_shown(unit: u8, counts: Counts, devices: &[Arc<DeviceNow>]) -> UnitShown
     let is_there =
         |known: &&Arc<DeviceNow>| known.device.place.as_ref().is_some_and(|at| at.address.as_str() == address);
     let answered = u32::try_from(counts.answered).unwrap_or(u32::MAX);
-    let seconds = |of: std::time::Duration| (answered > 0).then(|| of.as_secs_f64());
+    let seconds = |of: std::time::Duration| (answered > 0).then_some(of.as_secs_f64());
     UnitShown {
         unit,
         device: devices.iter().find(is_there).map(|known| known.device.id.clone()),

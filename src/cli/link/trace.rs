@@ -72,9 +72,11 @@ pub async fn trace(client: &Client, args: TraceArgs, json: bool) -> Result<Exit,
     let mut trace = Trace { to, frames: 0, most: args.count };
     let end = args.span.map(|span| Instant::now() + span);
     let ended = tokio::select! {
-        ended = trace.until_end(body, &args.link) => ended,
+        // First, so that who sees the first line can call it off.
+        biased;
         () = called_off(false) => Ok(()),
         () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => Ok(()),
+        ended = trace.until_end(body, &args.link) => ended,
     };
     trace.last_words();
     ended.map(|()| Exit::Done)

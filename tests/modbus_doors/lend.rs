@@ -24,7 +24,10 @@ fn while_a_port_is_lent_mbpoll_has_it_and_the_daemon_says_nothing_on_it() {
     let holds = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok());
     assert!(!holds.collect::<Vec<_>>().contains(&server.pty()), "the port is closed");
 
-    let link = json_of(&gateway, &["link", "show", "bus"]).1;
+    // The engine hears of it a moment later.
+    let link = eventually("the link says that it is down", || {
+        Some(json_of(&gateway, &["link", "show", "bus"]).1).filter(|link| link["state"] == "down")
+    });
     assert_eq!((&link["state"], &link["lent"]["by"]), (&"down".into(), &"ann".into()), "{link}");
     assert!(link["reason"] == "its port is lent to ann for 10m" && link["lent"]["left"].as_f64().unwrap() < 600.0);
     let (_, status) = told(&gateway, &["status"]);

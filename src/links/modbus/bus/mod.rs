@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Bus::ask ──commands (bounded)──▶ ┌───────────┐   bytes   ┌──────────────┐
-//! Bus::ask ──polls    (bounded)──▶ │ task::run │ ◀───────▶ │ Port (Opens) │
+//! Bus::ask ──polls    (bounded)──▶ │           │           │              │
+//! Bus::ask ──scans    (bounded)──▶ │ task::run │ ◀───────▶ │ Port (Opens) │
 //! Bus::lend ─control  (bounded)──▶ └───────────┘           └──────────────┘
 //!                                    │      │
 //!                       Standing ◀───┘      └───▶ frames, to who listens (bounded; who is slow is told what it missed)
@@ -15,7 +16,7 @@
 //! number of its unit. A connection that is in doubt is given up and made anew; numbers of transactions go on over it.
 //!
 //! Invariants: a request that was begun is ended by the bus, whether anybody waits for it or not. Commands go before
-//! polls. A write goes out once, unless its unit said that it was busy and did not take it.
+//! polls, and polls before what only looks around. A write goes out once, unless its unit said that it was busy and did not take it.
 
 mod aside;
 mod codec;
@@ -53,6 +54,8 @@ const CONTROLS: usize = 4;
 pub enum Urgency {
     Command,
     Poll,
+    /// Whoever looks around: behind everything else.
+    Scan,
 }
 
 /// How the bus is.
@@ -80,6 +83,8 @@ struct Job {
     /// It must have gone out by then.
     until: Instant,
     urgency: Urgency,
+    /// How long the unit may think, where that is less than usual.
+    thinks: Option<Duration>,
     /// How often the port was found gone when it was to be sent.
     found_gone: u8,
     /// How often the unit said that it was busy.
@@ -118,6 +123,7 @@ struct Shared {
 pub struct Bus {
     commands: mpsc::Sender<Job>,
     polls: mpsc::Sender<Job>,
+    scans: mpsc::Sender<Job>,
     control: mpsc::Sender<Control>,
     shared: Arc<Shared>,
     /// On a serial line unit 0 is all units, and none of them answers.
@@ -128,6 +134,7 @@ pub struct Bus {
 pub fn bus(manner: Manner, opener: Box<dyn Opens>) -> (Bus, impl Future<Output = ()> + Send + 'static) {
     let (commands, ordered) = mpsc::channel(manner.queue);
     let (polls, polled) = mpsc::channel(manner.queue);
+    let (scans, scanned) = mpsc::channel(manner.queue);
     let (control, controlled) = mpsc::channel(CONTROLS);
     let shared = Arc::new(Shared {
         counts: Tally::default(),
@@ -136,8 +143,8 @@ pub fn bus(manner: Manner, opener: Box<dyn Opens>) -> (Bus, impl Future<Output =
         standing: watch::Sender::new(Standing::Opening),
     });
     let broadcasts = manner.framing != Framing::Tcp;
-    let task = task::Task::new(manner, opener, [ordered, polled], controlled, shared.clone());
-    (Bus { commands, polls, control, shared, broadcasts }, task.run())
+    let task = task::Task::new(manner, opener, [ordered, polled, scanned], controlled, shared.clone());
+    (Bus { commands, polls, scans, control, shared, broadcasts }, task.run())
 }
 
 /// Of a request that did not go out by its time.
@@ -148,6 +155,18 @@ impl Bus {
     /// The answer to this request and no other. It goes out by `until` or not at all; dropped, it goes out or not, and
     /// nobody hears of it.
     pub async fn ask(&self, unit: u8, request: Request, until: Instant, urgency: Urgency) -> Result<Answer, Wrong> {
+        self.ask_briefly(unit, request, until, urgency, None).await
+    }
+
+    /// The same; the unit may think for no longer than this, where something is said.
+    pub async fn ask_briefly(
+        &self,
+        unit: u8,
+        request: Request,
+        until: Instant,
+        urgency: Urgency,
+        thinks: Option<Duration>,
+    ) -> Result<Answer, Wrong> {
         let not_sent = |why: &dyn ToString| Err(Wrong::NotSent(why.to_string()));
         if let Err(bad) = request.check() {
             return not_sent(&bad);
@@ -157,8 +176,12 @@ impl Bus {
         }
         let (reply, mut answer) = oneshot::channel();
         let turn = Turn::default();
-        let job = Job { unit, request, until, urgency, found_gone: 0, busy: 0, turn: turn.clone(), reply };
-        let queue = if urgency == Urgency::Command { &self.commands } else { &self.polls };
+        let job = Job { unit, request, until, urgency, thinks, found_gone: 0, busy: 0, turn: turn.clone(), reply };
+        let queue = match urgency {
+            Urgency::Command => &self.commands,
+            Urgency::Poll => &self.polls,
+            Urgency::Scan => &self.scans,
+        };
         // Mostly there is room, and a wait with a deadline would cost more than all the rest.
         match queue.try_send(job) {
             Ok(()) => {}

@@ -87,11 +87,12 @@ impl Manner {
         }
     }
 
-    /// How long an answer is waited for.
-    pub fn wait(&self, request: &Request) -> Duration {
+    /// How long an answer is waited for. `thinks`: for no longer than this, on top of what bytes take on a serial line.
+    pub fn wait(&self, request: &Request, thinks: Option<Duration>) -> Duration {
+        let timeout = thinks.map_or(self.timeout, |thinks| thinks.min(self.timeout));
         match self.framing {
-            Framing::Rtu(pace) => pace.answered_within(request, self.timeout),
-            Framing::Tcp | Framing::RtuOverTcp => self.timeout,
+            Framing::Rtu(pace) => pace.answered_within(request, timeout),
+            Framing::Tcp | Framing::RtuOverTcp => timeout,
         }
     }
 }

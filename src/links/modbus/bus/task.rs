@@ -46,6 +46,7 @@ pub(super) struct Task {
     opener: Box<dyn Opens>,
     commands: mpsc::Receiver<Job>,
     polls: mpsc::Receiver<Job>,
+    scans: mpsc::Receiver<Job>,
     control: mpsc::Receiver<Control>,
     shared: Arc<Shared>,
     codec: Codec,
@@ -59,7 +60,7 @@ impl Task {
     pub fn new(
         manner: Manner,
         opener: Box<dyn Opens>,
-        [commands, polls]: [mpsc::Receiver<Job>; 2],
+        [commands, polls, scans]: [mpsc::Receiver<Job>; 3],
         control: mpsc::Receiver<Control>,
         shared: Arc<Shared>,
     ) -> Task {
@@ -70,6 +71,7 @@ impl Task {
             opener,
             commands,
             polls,
+            scans,
             control,
             shared,
             aside: Aside::default(),
@@ -124,6 +126,7 @@ impl Task {
                 control = self.control.recv() => Came::Control(control),
                 job = self.commands.recv() => Came::Job(job),
                 job = self.polls.recv() => Came::Job(job),
+                job = self.scans.recv() => Came::Job(job),
             };
             if let Some(phase) = refused(came, || why.clone()) {
                 return phase;
@@ -145,6 +148,7 @@ impl Task {
                 control = self.control.recv() => Came::Control(control),
                 job = self.commands.recv() => Came::Job(job),
                 job = self.polls.recv() => Came::Job(job),
+                job = self.scans.recv() => Came::Job(job),
             };
             if let Some(phase) = refused(came, why) {
                 return phase;
@@ -173,6 +177,7 @@ impl Task {
                     Some(job)
                 }
                 job = self.polls.recv() => job,
+                job = self.scans.recv() => job,
                 why = line.idle() => return self.lost(why),
             };
             let Some(job) = came else { return Phase::Over };
@@ -238,7 +243,7 @@ impl Task {
             line.leave_alone(self.manner.turnaround);
             return told;
         }
-        self.codec.ask(line, job.unit, &job.request, self.manner.wait(&job.request)).await
+        self.codec.ask(line, job.unit, &job.request, self.manner.wait(&job.request, job.thinks)).await
     }
 
     /// What an end of a request means for the unit and the line.

@@ -35,6 +35,41 @@ async fn a_command_goes_before_the_polls_that_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_looks_around_goes_behind_the_polls_and_has_little_patience() {
+    let (bus, mut ends) = rtu();
+    let looking = bus.clone();
+    let look = tokio::spawn(async move {
+        let thinks = Some(Duration::from_millis(100));
+        let began = Instant::now();
+        let mut came = Vec::new();
+        for unit in [8, 9] {
+            came.push(looking.ask_briefly(unit, read(0, 1), soon(), Urgency::Scan, thinks).await);
+        }
+        (came, began.elapsed())
+    });
+    let mut peer = ends.next().await;
+    assert_eq!(peer.asked().await.0, 8);
+    let polls: Vec<_> = (0..2)
+        .map(|at| {
+            let bus = bus.clone();
+            tokio::spawn(async move { polled(&bus, 7, at, 1).await })
+        })
+        .collect();
+    // One question of who looks around is all that a poll waits for.
+    for at in 0..2 {
+        assert_eq!(peer.asked().await, (7, vec![3, 0, at, 0, 1]));
+        peer.answers(7, &words(&[0])).await;
+    }
+    assert_eq!(peer.asked().await.0, 9);
+    let (came, took) = look.await.unwrap();
+    assert_eq!(came, [Err(Wrong::Silent), Err(Wrong::Silent)]);
+    assert!(took < Duration::from_millis(400), "{took:?}");
+    for poll in polls {
+        assert!(poll.await.unwrap().is_ok());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_goes_away_leaves_the_bus_in_no_doubt() {
     let (bus, mut ends) = rtu();
     let asking = bus.clone();

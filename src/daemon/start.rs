@@ -395,13 +395,21 @@ fn spawn_loop(
 
 /// What links may look up.
 fn readers(keys: Keys, numbers: &Arc<Numbers>) -> Readers {
-    let (of_profiles, of_time) = (numbers.view.clone(), numbers.view.clone());
+    let view = || numbers.view.clone();
+    let (of_profiles, of_time, of_devices) = (view(), view(), view());
     let wall = move || {
         let now = of_time.health().now;
         (now.quality != ClockQuality::Unset).then(|| now.wall + mono().since(now.mono))
     };
-    let profiles = Arc::new(move || of_profiles.profiles());
-    Readers { keys, numbers: numbers.reader(), profiles, wall: Arc::new(wall), wires: numbers.wires.clone() }
+    let identities = move |no| of_devices.numbered(no).map(|known| known.device.identities.clone()).unwrap_or_default();
+    Readers {
+        keys,
+        numbers: numbers.reader(),
+        profiles: Arc::new(move || of_profiles.profiles()),
+        identities: Arc::new(identities),
+        wall: Arc::new(wall),
+        wires: numbers.wires.clone(),
+    }
 }
 
 /// All that a link sees of the store.

@@ -40,7 +40,7 @@ use tokio::sync::mpsc;
 pub use self::proof::Keys;
 use self::wires::Wires;
 use crate::metrics;
-use crate::model::{Event, LinkEvent, LinkNo, LinkOrder, Mono, Name, Wall};
+use crate::model::{DeviceNo, Event, Identity, LinkEvent, LinkNo, LinkOrder, Mono, Name, Wall};
 use crate::profile::Shaped;
 
 /// Why a link is down that was told to stop.
@@ -95,6 +95,8 @@ pub struct Readers {
     /// What there is to tell of the gateway itself.
     pub numbers: metrics::Reader,
     pub profiles: Profiles,
+    /// By what a device is known that the link was told of.
+    pub identities: Arc<dyn Fn(DeviceNo) -> Vec<Identity> + Send + Sync>,
     /// The time by the calendar; none while nobody knows it.
     pub wall: Arc<dyn Fn() -> Option<Wall> + Send + Sync>,
     /// Where a link lays its wire open for engineers.
@@ -111,6 +113,7 @@ impl Readers {
             keys: Arc::new(|_| None),
             numbers: Arc::new(metrics::Seen::default),
             profiles: Arc::new(Arc::default),
+            identities: Arc::new(|_| Vec::new()),
             wall: Arc::new(|| None),
             wires: Wires::default(),
         }

@@ -71,6 +71,8 @@ pub fn answer(stream: &mut UnixStream) -> std::io::Result<Answer> {
         match stream.read(&mut part) {
             Ok(0) => break,
             Ok(length) => bytes.extend_from_slice(&part[..length]),
+            // A read with a deadline does not go on by itself where the whole machine was halted for a moment.
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             // What came before it still counts.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
             Err(error) => return Err(error),

@@ -12,26 +12,27 @@ use crate::model::Name;
 const PORT: u16 = 502;
 
 pub async fn tcp(settings: Tcp, credits: u16, seam: Seam) {
-    let Tcp { at, backup, wrapping, units, bus } = settings;
+    let Tcp { at, backup, wrapping, units, scan, bus } = settings;
     let addresses = std::iter::once(at).chain(backup).map(|at| with_port(&at)).collect();
     let framing = match wrapping {
         Wrapping::Tcp => Framing::Tcp,
         Wrapping::Rtu => Framing::RtuOverTcp,
     };
     let opener = Box::new(Dial::new(addresses, bus.connect.0));
-    driver::run(Begun { framing, bus, opener, units }, credits, seam).await;
+    driver::run(Begun { framing, bus, opener, units, scan_every: scan.0 }, credits, seam).await;
 }
 
 pub async fn rtu(settings: Rtu, credits: u16, seam: Seam) {
-    let Rtu { port, baud, parity, data_bits, stop_bits, rs485, units, bus } = settings;
+    let Rtu { port, baud, parity, data_bits, stop_bits, rs485, units, scan, bus } = settings;
     let serial = serial::Settings { port, baud, parity, data_bits, stop_bits, rs485 };
     let line = serial.line();
     let framing = Framing::Rtu(Pace { baud: line.baud.get(), bits: line.bits_a_byte() as u8 });
     let opener = Box::new(Adapter::new(seam.name.clone(), serial, Roots::default()));
-    driver::run(Begun { framing, bus, opener, units }, credits, seam).await;
+    driver::run(Begun { framing, bus, opener, units, scan_every: scan.0 }, credits, seam).await;
 }
 
-fn with_port(at: &str) -> String {
+/// The port that Modbus has, where none is said.
+pub fn with_port(at: &str) -> String {
     let has_port = at
         .rsplit_once(':')
         .is_some_and(|(host, port)| port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']')));

@@ -15,4 +15,5 @@ pub mod settings;
 pub mod task;
 pub mod units;
 pub mod value;
+pub mod who;
 pub mod wire;

@@ -6,6 +6,7 @@ use super::bus;
 use super::units::Units;
 use crate::links::serial::{Baud, Parity, Rs485, Wanted};
 use crate::section;
+use crate::units::Span;
 
 /// How frames are wrapped on a TCP connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ section! {
         /// Which units to look for, such as "1-10, 255". Without any nobody is looked for, and units are what [device.NAME]
         /// names.
         units: Units = Units::default(), like "\"1-10, 255\"";
+        /// How often it is looked, behind everything else, whether units are still who they were, and for those of `units`.
+        /// "0s": never by itself. Units that are not there are looked for more and more seldom; all of it takes a tenth of
+        /// the time at most.
+        scan: Span = Span::secs(3_600), from Span::millis(0), to Span::secs(30 * 86_400);
         /// How it is asked.
         bus: bus::Settings = bus::Settings::default() => within bus::Settings;
     }
@@ -52,6 +57,10 @@ section! {
         rs485: Option<Rs485> = None => maybe Rs485;
         /// Which units to look for, such as "1-32". Without any nobody is looked for, and units are what [device.NAME] names.
         units: Units = Units::default(), like "\"1-32\"";
+        /// How often it is looked, behind everything else, whether units are still who they were, and for those of `units`.
+        /// "0s": never by itself. Units that are not there are looked for more and more seldom; all of it takes a tenth of
+        /// the time at most.
+        scan: Span = Span::secs(3_600), from Span::millis(0), to Span::secs(30 * 86_400);
         /// How units are asked.
         bus: bus::Settings = bus::Settings::default() => within bus::Settings;
     }
@@ -62,7 +71,6 @@ mod tests {
     use super::*;
     use crate::document::{At, Faults, Origin, Section, Sources, parse};
     use crate::links::serial::Line;
-    use crate::units::Span;
 
     fn read(text: &str) -> (Option<Rtu>, String) {
         let (mut sources, mut faults) = (Sources::default(), Faults::default());

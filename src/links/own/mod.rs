@@ -21,8 +21,8 @@ use super::runner::{self, Miss, Notice, Pace, Polled, Seen as Value};
 use crate::metrics::{Reader, Seen};
 use crate::model::order::Verdict;
 use crate::model::{
-    About, Address, Capabilities, CommandNo, Identity, IdentityKind, Name, Operation, OperationKind, OperationSet,
-    Outcome, PointPath, Proof, Quality, Sighting,
+    About, Address, Capabilities, CommandNo, DeviceNo, Identity, IdentityKind, Name, Operation, OperationKind,
+    OperationSet, Outcome, PointPath, Proof, Quality, Sighting,
 };
 use crate::section;
 use points::Shown;
@@ -165,7 +165,7 @@ impl Polled for Own {
     }
 
     /// It knows its points itself.
-    fn know(&self, _: &Address, _: Option<&Name>) {}
+    fn know(&self, _: DeviceNo, _: &Address, _: Option<&Name>) {}
 
     async fn heed(&self, _: Vec<Address>) {}
 

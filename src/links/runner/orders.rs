@@ -36,7 +36,7 @@ impl<P: Polled> Runner<P> {
             }
             LinkOrder::Cancel { command } => self.cancel(command).await?,
             LinkOrder::Admit { device, address, profile } => {
-                self.polled.know(&address, profile.as_ref());
+                self.polled.know(device, &address, profile.as_ref());
                 self.admit(device, address).await?;
             }
             LinkOrder::Refuse { address, until } => return self.refuse(address, until).await,

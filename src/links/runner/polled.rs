@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::model::order::Verdict;
 use crate::model::{
-    Address, Capabilities, CommandNo, Name, Operation, Outcome, PlanPoint, PointPath, Quality, Sighting, Value, Wall,
+    Address, Capabilities, CommandNo, DeviceNo, Name, Operation, Outcome, PlanPoint, PointPath, Quality, Sighting,
+    Value, Wall,
 };
 
 /// One value as a device gave it, before it has a number.
@@ -41,9 +42,9 @@ pub trait Polled: Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Outcome> + Send;
 
-    /// What kind of device this one is, told before anything is asked of it. What that kind has comes as a
+    /// Who is meant by this address, and what kind of device it is, told before anything is asked of it. What that kind has comes as a
     /// [`Notice::Changed`], where the driver learns it from nothing else.
-    fn know(&self, address: &Address, profile: Option<&Name>);
+    fn know(&self, device: DeviceNo, address: &Address, profile: Option<&Name>);
 
     /// What is to be read of it how often from now on, in place of what was before.
     fn planned(&self, _address: &Address, _points: &[PlanPoint]) {}

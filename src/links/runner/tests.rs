@@ -92,7 +92,7 @@ impl Polled for Scripted {
         Outcome::Done(Vec::new())
     }
 
-    fn know(&self, address: &Address, profile: Option<&Name>) {
+    fn know(&self, _: DeviceNo, address: &Address, profile: Option<&Name>) {
         self.kinds.lock().unwrap().push((address.clone(), profile.cloned()));
     }
 

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::wire::{FromPlant, ToPlant, write_line};
 use crate::links::runner::{Miss, Notice, Polled, Seen};
 use crate::model::order::Verdict;
-use crate::model::{Address, CommandNo, Name, Operation, Outcome, PointPath, Quality, Value};
+use crate::model::{Address, CommandNo, DeviceNo, Name, Operation, Outcome, PointPath, Quality, Value};
 
 /// Lines on their way to the writer.
 pub const LINES: usize = 256;
@@ -167,7 +167,7 @@ impl Polled for Port {
     }
 
     /// Its devices say themselves what they have.
-    fn know(&self, _: &Address, _: Option<&Name>) {}
+    fn know(&self, _: DeviceNo, _: &Address, _: Option<&Name>) {}
 
     async fn heed(&self, addresses: Vec<Address>) {
         for some in addresses.chunks(HEED_AT_ONCE) {

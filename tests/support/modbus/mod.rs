@@ -13,6 +13,7 @@
 
 pub mod chance;
 pub mod fault;
+pub mod image;
 pub mod line;
 pub mod pymodbus;
 pub mod record;

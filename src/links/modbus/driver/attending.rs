@@ -54,6 +54,10 @@ impl Driver {
             Standing::Down { why } => Notice::Lost { why },
             Standing::Lent { .. } => Notice::Lost { why: self.lent() },
         };
+        if notice != Notice::Attached {
+            // Others may hang there when it is back.
+            lock(&self.units).values().for_each(|unit| lock(&unit.known).doubts());
+        }
         *attached = notice == Notice::Attached;
         self.tell(notice).await;
     }

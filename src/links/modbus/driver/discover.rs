@@ -1,133 +1,162 @@
-//! Looking for units that nobody has named: one after the other, behind whatever else is asked.
+//! Looking around: for units that nobody has named, and whether those that are known are still who they were.
 //!
-//! A unit that answers is asked who it is: by function 43/14 first, then by the signs that profiles name. Of one that
-//! shows neither only its place is known.
+//! Whoever orders it has it at once: one unit after the other. By itself a link looks around all the time, behind
+//! everything else, for a small share of the line, and for who is not there more and more seldom.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Driver, PATIENCE, Unit, lock};
-use crate::links::modbus::bus::Urgency;
-use crate::links::modbus::bus::identify::identify;
-use crate::links::modbus::wire::Identity as Objects;
+use crate::links::modbus::bus::{Standing, Urgency};
+use crate::links::modbus::who::{Asking, who};
 use crate::links::runner::Notice;
-use crate::model::about::LONGEST_TEXT;
-use crate::model::{About, Address, Identity, IdentityKind, Name, Proof, Sighting, Value};
-use crate::profile::Profile;
-use crate::profile::modbus::{Probe, Register, Speaks};
+use crate::model::Address;
 
-/// Of the basic level: every device that has any has these.
-const MAKER: u8 = 0;
-const MODEL: u8 = 1;
-const REVISION: u8 = 2;
+/// How long a unit may think that may well not be there.
+const THINKS: Duration = Duration::from_millis(300);
+/// Of the time that a look takes, so often it is left to others afterwards: it has a tenth of the line at most.
+const LEFT_TO_OTHERS: u32 = 9;
+/// Between two looks, however short the settings make it.
+const SOONEST: Duration = Duration::from_secs(1);
+/// A unit that is not there is looked for each time, then each second time, and so on up to this.
+const MOST_SKIPPED: u16 = 15;
+
+/// A unit that was looked for in vain.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Absent {
+    skipped: u16,
+    to_skip: u16,
+}
+
+impl Absent {
+    /// Whether it is passed over this time.
+    fn rests(&mut self) -> bool {
+        self.skipped += 1;
+        self.skipped <= self.to_skip
+    }
+
+    fn in_vain(&mut self) {
+        *self = Absent { skipped: 0, to_skip: (self.to_skip * 2 + 1).min(MOST_SKIPPED) };
+    }
+}
+
+/// Looks around by itself, as long as the link lives. Who is new is looked at in any case: nobody can be missed who was
+/// never known.
+pub(super) async fn run(driver: Arc<Driver>) {
+    let every = Some(driver.scan_every).filter(|every| !every.is_zero()).map(|every| every.max(SOONEST));
+    let mut standing = driver.bus.standing();
+    let mut next = every.map(|_| Instant::now());
+    loop {
+        // The bus has ended: so does the link.
+        if standing.wait_for(|now| matches!(now, Standing::Open { .. })).await.is_err() {
+            return;
+        }
+        if next.is_some_and(|next| next <= Instant::now()) {
+            driver.look_behind(driver.all()).await;
+            next = every.map(|every| Instant::now() + every);
+        } else {
+            driver.look_behind(driver.unlearnt()).await;
+        }
+        tokio::select! {
+            () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
+            // Mostly several come at once.
+            () = driver.to_learn.notified() => sleep(SOONEST).await,
+        }
+    }
+}
 
 impl Driver {
+    pub(super) fn asking(&self, urgency: Urgency) -> Asking<'_> {
+        Asking { bus: &self.bus, urgency, patience: PATIENCE, thinks: None }
+    }
+
+    /// Now, for whoever waits for it.
     pub(super) async fn look_around(&self) {
         // One that is under way finds what another would.
         let Ok(_alone) = self.looking.try_lock() else { return };
-        for no in self.wanted.iter() {
-            let Ok(address) = Address::new(&no.to_string()) else { continue };
-            // Who is read already is there; and asking it anew would tell nothing.
-            let is_known = lock(&self.units).get(&address).is_some_and(|known| known.kind.is_some());
-            let unit = Unit::new(no, None);
-            if !is_known && self.is_there(&unit, Urgency::Poll).await.is_ok() {
-                let sighting = self.who_is(no, address).await;
-                self.tell(Notice::Sighted(sighting)).await;
-            }
+        for no in self.all() {
+            self.look_at(no, &self.asking(Urgency::Poll)).await;
         }
     }
 
-    async fn who_is(&self, no: u8, address: Address) -> Sighting {
-        let (mut about, mut identities) = (About::default(), Vec::new());
-        let objects = identify(&self.bus, no, 1, Instant::now() + PATIENCE, Urgency::Poll).await.unwrap_or_default();
-        shown(&objects, &mut about);
-        if let Some((name, profile)) = self.shows_signs(no).await {
-            let named = [&profile.maker, &profile.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-            about.hardware = about.hardware.or(Some(if named.is_empty() { name.to_string() } else { cut(&named) }));
-            let speaks = profile.speaks();
-            let maker = profile.maker.as_deref().unwrap_or("modbus").to_lowercase().replace(' ', "-");
-            if let Some(serial) = self.text_at(no, speaks, speaks.serial.as_deref()).await {
-                identities
-                    .extend(Identity::new(IdentityKind::Serial, &format!("{maker}:{serial}"), Proof::Claimed).ok());
-            }
-            if let (Some(version), Ok(firmware)) =
-                (self.text_at(no, speaks, speaks.firmware.as_deref()).await, Name::new("firmware"))
-            {
-                about.versions.insert(firmware, version);
-            }
-        }
-        let about = (about != About::default()).then(|| Arc::new(about));
-        Sighting { about, ..Sighting::new(address, identities, None) }
-    }
-
-    /// The first profile all of whose signs the unit shows.
-    async fn shows_signs(&self, no: u8) -> Option<(Name, Arc<Profile>)> {
-        let profiles = (self.readers.profiles)();
-        let mut read = BTreeMap::new();
-        for shaped in profiles.values() {
-            let Some(speaks) = shaped.profile.modbus.as_deref().filter(|speaks| !speaks.probe.is_empty()) else {
+    /// Politely.
+    async fn look_behind(&self, units: BTreeSet<u8>) {
+        for no in units {
+            // Whoever ordered it goes first.
+            drop(self.looking.lock().await);
+            if lock(&self.absent).get_mut(&no).is_some_and(Absent::rests) {
                 continue;
-            };
-            let mut all = true;
-            for probe in &speaks.probe {
-                all = all && self.shows(no, speaks, probe, &mut read).await;
             }
-            if all {
-                return Some((shaped.name.clone(), shaped.profile.clone()));
+            let began = Instant::now();
+            self.look_at(no, &self.asking(Urgency::Scan)).await;
+            sleep(began.elapsed() * LEFT_TO_OTHERS).await;
+        }
+    }
+
+    fn all(&self) -> BTreeSet<u8> {
+        let read = lock(&self.read).clone();
+        self.wanted.iter().chain(read).collect()
+    }
+
+    /// Of whom it is not known yet how they are recognised.
+    fn unlearnt(&self) -> BTreeSet<u8> {
+        let read = lock(&self.read).clone();
+        let units = lock(&self.units);
+        let new =
+            units.values().filter(|unit| unit.kind.is_some() && read.contains(&unit.no) && lock(&unit.known).is_new());
+        new.map(|unit| unit.no).collect()
+    }
+
+    async fn look_at(&self, no: u8, asking: &Asking<'_>) {
+        let Ok(address) = Address::new(&no.to_string()) else { return };
+        let is_read = lock(&self.read).contains(&no);
+        let known = lock(&self.units).get(&address).filter(|known| is_read && known.kind.is_some()).cloned();
+        match known {
+            // Whether a silent one is there the polls will see, and who it is then.
+            Some(known) if lock(&known.known).is_in_doubt() => {}
+            Some(known) => {
+                if let Err(wrong) = self.verify(&known, asking).await {
+                    tracing::debug!(unit = no, "who it is could not be looked at: {wrong}");
+                }
             }
-        }
-        None
-    }
-
-    /// Many profiles look at the same registers: each is asked for once.
-    async fn shows(&self, no: u8, speaks: &Speaks, probe: &Probe, read: &mut BTreeMap<String, Option<Value>>) -> bool {
-        let register = probe.register();
-        let key = format!("{:?}", speaks.spot(&register));
-        if !read.contains_key(&key) {
-            let value = self.shown_at(no, speaks, &register).await;
-            read.insert(key.clone(), value);
-        }
-        read.get(&key).and_then(Option::as_ref).is_some_and(|value| probe.holds(value))
-    }
-
-    async fn text_at(&self, no: u8, speaks: &Speaks, register: Option<&Register>) -> Option<String> {
-        match self.shown_at(no, speaks, register?).await? {
-            Value::Text(text) => Some(cut(&text)).filter(|text| !text.is_empty()),
-            // Never given a number: all of them have this one.
-            Value::Uint(0) | Value::Int(0 | -1) => None,
-            Value::Uint(number) if [u16::MAX.into(), u32::MAX.into(), u64::MAX].contains(&number) => None,
-            other => Some(cut(&other.to_string())),
+            None if self.wanted.iter().any(|wanted| wanted == no) => self.look_for(no, address, asking).await,
+            None => {}
         }
     }
 
-    async fn shown_at(&self, no: u8, speaks: &Speaks, register: &Register) -> Option<Value> {
-        let spot = speaks.spot(register)?;
-        self.value_at(no, &spot, Urgency::Poll).await.ok()?.ok()
+    async fn look_for(&self, no: u8, address: Address, asking: &Asking<'_>) {
+        let unit = Unit::unknown(no);
+        let briefly = Asking { thinks: Some(THINKS), ..*asking };
+        if self.is_there(&unit, &briefly).await.is_err() {
+            lock(&self.absent).entry(no).or_default().in_vain();
+            return;
+        }
+        lock(&self.absent).remove(&no);
+        let who = who(asking, no, &(self.readers.profiles)()).await;
+        self.tell(Notice::Sighted(who.sighting(address))).await;
     }
 }
 
-/// As much as is kept of a text.
-fn cut(text: &str) -> String {
-    let mut kept = String::new();
-    for c in text.trim().chars().filter(|c| !c.is_control()) {
-        if kept.len() + c.len_utf8() > LONGEST_TEXT {
-            break;
-        }
-        kept.push(c);
-    }
-    kept.trim().to_owned()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn shown(objects: &Objects, about: &mut About) {
-    let text = |wanted: u8| {
-        let (_, bytes) = objects.objects.iter().find(|(no, _)| *no == wanted)?;
-        Some(cut(&String::from_utf8_lossy(bytes))).filter(|text| !text.is_empty())
-    };
-    let named: Vec<String> = [text(MAKER), text(MODEL)].into_iter().flatten().collect();
-    about.hardware = (!named.is_empty()).then(|| cut(&named.join(" ")));
-    if let (Some(revision), Ok(firmware)) = (text(REVISION), Name::new("firmware")) {
-        about.versions.insert(firmware, revision);
+    #[test]
+    fn who_is_not_there_is_looked_for_more_and_more_seldom_but_never_given_up() {
+        let mut absent = Absent::default();
+        absent.in_vain();
+        let mut rested = Vec::new();
+        for _ in 0..6 {
+            let mut times = 0;
+            while absent.rests() {
+                times += 1;
+            }
+            rested.push(times);
+            absent.in_vain();
+        }
+        assert_eq!(rested, [1, 3, 7, 15, 15, 15]);
     }
 }

@@ -13,8 +13,9 @@ mod load;
 mod perform;
 mod planned;
 mod read;
+mod same;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,8 +24,10 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::discover::Absent;
 use self::load::Load;
 use self::planned::Planned;
+use self::same::Known;
 use super::bus::{self, Bus, Framing, Manner, Urgency};
 use super::plan::{Blocks, Bounds};
 use super::units::Units;
@@ -34,7 +37,7 @@ use crate::links::wires::Wire;
 use crate::links::{Readers, Seam};
 use crate::model::device::Capabilities;
 use crate::model::order::Verdict;
-use crate::model::{Address, CommandNo, Name, Operation, Outcome, PlanPoint, PointPath};
+use crate::model::{Address, CommandNo, DeviceNo, Name, Operation, Outcome, PlanPoint, PointPath};
 use crate::profile::Shaped;
 use crate::profile::modbus::{Spot, capabilities_of};
 
@@ -56,16 +59,20 @@ const READ: Duration = Duration::from_secs(600);
 /// One unit of the bus.
 struct Unit {
     no: u8,
+    /// As the engine calls who is meant by it.
+    of: Option<DeviceNo>,
     kind: Option<Arc<Kind>>,
     /// What was learnt from its refusals.
     blocks: Mutex<Blocks>,
     /// Rises before and after each request that writes.
     writes: AtomicU64,
+    known: Mutex<Known>,
 }
 
 impl Unit {
-    fn new(no: u8, kind: Option<Arc<Kind>>) -> Unit {
-        Unit { no, kind, blocks: Mutex::default(), writes: AtomicU64::new(0) }
+    /// Of which nothing is known.
+    fn unknown(no: u8) -> Unit {
+        Unit { no, of: None, kind: None, blocks: Mutex::default(), writes: AtomicU64::new(0), known: Mutex::default() }
     }
 
     fn is_written(&self) {
@@ -115,6 +122,13 @@ struct Driver {
     readers: Readers,
     /// To be looked for.
     wanted: Units,
+    /// How often to look around unasked; zero: never.
+    scan_every: Duration,
+    absent: Mutex<BTreeMap<u8, Absent>>,
+    /// Units of devices that somebody wants to hear of.
+    read: Mutex<BTreeSet<u8>>,
+    /// Some of these are new.
+    to_learn: Notify,
     units: Mutex<HashMap<Address, Arc<Unit>>>,
     /// By their profiles, of which there are so many as settings name.
     kinds: Mutex<BTreeMap<Name, Arc<Kind>>>,
@@ -141,6 +155,7 @@ pub struct Begun {
     pub bus: bus::Settings,
     pub opener: Box<dyn bus::open::Opens>,
     pub units: Units,
+    pub scan_every: Duration,
 }
 
 pub async fn run(begun: Begun, credits: u16, seam: Seam) {
@@ -154,6 +169,10 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
         wire: laid.wire.clone(),
         readers: seam.readers.clone(),
         wanted: begun.units,
+        scan_every: begun.scan_every,
+        absent: Mutex::default(),
+        read: Mutex::default(),
+        to_learn: Notify::new(),
         units: Mutex::default(),
         kinds: Mutex::default(),
         changed: Mutex::default(),
@@ -166,6 +185,7 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
     });
     let mut tasks = JoinSet::new();
     tasks.spawn(attending::run(driver.clone()));
+    tasks.spawn(discover::run(driver.clone()));
     let mut bus = tokio::spawn(task);
     // The bus has its own deadlines, and its pauses after silence.
     let pace = Pace { lanes: LANES, timeout: READ, retries: 0, pause: Duration::ZERO, slowest, spared, beside: true };
@@ -183,7 +203,7 @@ impl Driver {
         if let Some(known) = lock(&self.units).get(address) {
             return Ok(known.clone());
         }
-        Ok(Arc::new(Unit::new(number(address)?, None)))
+        Ok(Arc::new(Unit::unknown(number(address)?)))
     }
 
     /// None: no such profile, or it says of no register.
@@ -213,23 +233,42 @@ fn number(address: &Address) -> Result<u8, String> {
 impl Polled for Driver {
     async fn read(&self, address: &Address, points: &[PointPath]) -> Result<Vec<Seen>, Miss> {
         let unit = self.unit(address).map_err(Miss)?;
-        self.read_points(&unit, points, Urgency::Poll.into()).await.map_err(|wrong| Miss(wrong.to_string()))
+        let read = match self.is_itself(&unit, Urgency::Poll).await {
+            Ok(()) => self.read_points(&unit, points, Urgency::Poll.into()).await,
+            Err(wrong) => Err(wrong),
+        };
+        if matches!(read, Err(Wrong::Silent | Wrong::Lost(_) | Wrong::NotAnAnswer(_))) {
+            lock(&unit.known).doubts();
+        }
+        read.map_err(|wrong| Miss(wrong.to_string()))
     }
 
     async fn perform(&self, _: CommandNo, address: &Address, operation: &Operation, deadline: Instant) -> Outcome {
-        match self.unit(address) {
-            Ok(unit) => self.carry_out(&unit, operation, deadline).await,
-            Err(why) => Outcome::NotSent(why),
+        let unit = match self.unit(address) {
+            Ok(unit) => unit,
+            Err(why) => return Outcome::NotSent(why),
+        };
+        match self.is_itself(&unit, Urgency::Command).await {
+            Err(Wrong::NotSent(why)) => Outcome::NotSent(why),
+            // One that is still silent is told of by what is asked of it.
+            _ => self.carry_out(&unit, operation, deadline).await,
         }
     }
 
-    fn know(&self, address: &Address, profile: Option<&Name>) {
+    fn know(&self, device: DeviceNo, address: &Address, profile: Option<&Name>) {
         let Ok(no) = number(address) else { return };
         let kind = profile.and_then(|name| self.kind(name));
         let mut units = lock(&self.units);
         let known = units.get(address).cloned();
-        let same = |known: &Arc<Unit>| known.kind.as_ref().map(Arc::as_ptr) == kind.as_ref().map(Arc::as_ptr);
-        let unit = known.clone().filter(same).unwrap_or_else(|| Arc::new(Unit::new(no, kind.clone())));
+        let same = |known: &Arc<Unit>| {
+            known.of == Some(device) && known.kind.as_ref().map(Arc::as_ptr) == kind.as_ref().map(Arc::as_ptr)
+        };
+        let new = || {
+            let expected = |kind: &Arc<Kind>| Known::expecting((self.readers.identities)(device), &kind.shaped.profile);
+            let known = Mutex::new(kind.as_ref().map(expected).unwrap_or_default());
+            Arc::new(Unit { of: Some(device), kind: kind.clone(), known, ..Unit::unknown(no) })
+        };
+        let unit = known.clone().filter(same).unwrap_or_else(new);
         let pause = kind.as_ref().map_or(Duration::ZERO, |kind| kind.shaped.profile.speaks().pause.0);
         self.bus.leave_between(no, pause);
         // Told each time: another device may be meant now, and who knows it already takes no note of it.
@@ -247,10 +286,16 @@ impl Polled for Driver {
         self.load.planned(address, unit.and_then(of));
     }
 
-    /// Units speak only when they are asked.
-    async fn heed(&self, _: Vec<Address>) {}
+    /// Units speak only when they are asked; so it only says of whom somebody wants to hear.
+    async fn heed(&self, addresses: Vec<Address>) {
+        lock(&self.read).extend(addresses.iter().filter_map(|address| number(address).ok()));
+        self.to_learn.notify_one();
+    }
 
-    async fn ignore(&self, _: Vec<Address>) {}
+    async fn ignore(&self, addresses: Vec<Address>) {
+        let mut read = lock(&self.read);
+        addresses.iter().filter_map(|address| number(address).ok()).for_each(|no| _ = read.remove(&no));
+    }
 
     async fn discover(&self) {
         self.look_around().await;

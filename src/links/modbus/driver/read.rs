@@ -12,6 +12,7 @@ use super::{Driver, Unit, When, lock};
 use crate::links::modbus::bus::Urgency;
 use crate::links::modbus::plan::{self, Block, Bounds, Learnt};
 use crate::links::modbus::value::{self, Got, Unread};
+use crate::links::modbus::who::Asking;
 use crate::links::modbus::wire::{Answer, Exception, Request, Wrong};
 use crate::links::mono;
 use crate::links::runner::Seen;
@@ -43,14 +44,14 @@ impl Driver {
     /// bad. Nothing of it is older than the last write that has ended.
     pub(super) async fn read_points(&self, unit: &Unit, points: &[PointPath], when: When) -> Result<Vec<Seen>, Wrong> {
         let Some(mut read) = Read::of(unit, points) else {
-            return self.is_there(unit, when.urgency).await.map(|()| Vec::new());
+            return self.is_there(unit, &self.asking(when.urgency)).await.map(|()| Vec::new());
         };
         let mut turn = None;
         for _ in 0..BEGUN_ANEW {
             read.begin();
             // A unit of which only bad points are due says nothing of itself.
             if read.left.is_empty() {
-                self.is_there(unit, when.urgency).await?;
+                self.is_there(unit, &self.asking(when.urgency)).await?;
             }
             while let Some(request) = read.left.pop_front().filter(|_| read.is_new()) {
                 if when.urgency == Urgency::Poll {
@@ -76,17 +77,11 @@ impl Driver {
         }
     }
 
-    /// What stands in one spot, or why what stands there is no value of it.
-    pub(super) async fn value_at(&self, no: u8, spot: &Spot, urgency: Urgency) -> Result<Result<Value, Unread>, Wrong> {
-        let answer = self.ask(no, Block::of(spot).asked(), urgency.into()).await?;
-        Ok(read_from(spot, &answer, 0..usize::from(spot.count)))
-    }
-
     /// Whatever it answers, it is there; but for a gateway that says that nobody is.
-    pub(super) async fn is_there(&self, unit: &Unit, urgency: Urgency) -> Result<(), Wrong> {
+    pub(super) async fn is_there(&self, unit: &Unit, asking: &Asking<'_>) -> Result<(), Wrong> {
         let first = unit.kind.as_ref().and_then(|kind| kind.spots.values().next());
         let asked = first.map_or(SOMETHING, |spot| Block::of(spot).asked());
-        match self.ask(unit.no, asked, urgency.into()).await {
+        match asking.ask(unit.no, asked).await {
             Ok(_) => Ok(()),
             Err(Wrong::Exception(exception)) if !exception.is_of_gateway() => Ok(()),
             Err(wrong) => Err(wrong),

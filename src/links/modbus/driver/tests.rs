@@ -45,7 +45,8 @@ async fn rig(settings: &str) -> (Rig, Peer) {
     let seam = Seam { link: LinkNo(0), name, events: to_engine, orders: taken, readers };
     let (opener, mut ends) = opener();
     let framing = Framing::Rtu(Line { baud: 19_200, bits: 11 });
-    let begun = Begun { framing, bus: settings_of(settings), opener: Box::new(opener), units: Units::default() };
+    let (bus, opener) = (settings_of(settings), Box::new(opener));
+    let begun = Begun { framing, bus, opener, units: Units::default(), scan_every: Duration::ZERO };
     tokio::spawn(run(begun, 64, seam));
     let peer = ends.next().await;
     let mut rig = Rig { orders, events, ends, asked: Arc::default() };

@@ -6,6 +6,7 @@ mod device;
 mod link;
 mod looking;
 mod place;
+mod scan;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub use device::{DeviceVerb, ListArgs, RegisterArgs};
 pub use link::{RawArgs, ReleaseArgs, TraceArgs};
 pub use looking::{CreateArgs, GroupVerb, PointArgs, PointVerb, TokenVerb, WatchArgs};
 pub use place::Place;
+pub use scan::ScanArgs;
 
 const EXITS: &str = "Exit codes:
   0  done
@@ -59,6 +61,9 @@ pub enum Verb {
     /// What devices hang on
     #[command(subcommand)]
     Link(LinkVerb),
+    /// Who is on a serial line or behind an address that speaks Modbus: rate and parity, units, what each is, and the
+    /// settings to paste. It needs no daemon and no settings, and only reads
+    Scan(ScanArgs),
     /// Which devices there are, how one is and why, what happened to it; and to make them known
     #[command(subcommand)]
     Device(DeviceVerb),

@@ -18,6 +18,8 @@ use super::args::Args;
 use super::table::print;
 use super::{CliError, Exit};
 use crate::config::teach;
+use crate::links::serial::Roots;
+use crate::links::serial::found::{Found, ports};
 use crate::model::{OperationKind, Stream};
 
 /// The shell sets it to its name.
@@ -112,6 +114,11 @@ pub fn link() -> ArgValueCompleter {
 /// What can be asked by hand.
 pub fn by_hand() -> ArgValueCompleter {
     completer(|_| super::link::raw::WORDS.iter().map(|(word, _)| (*word).to_owned()).collect())
+}
+
+/// Of this machine.
+pub fn port() -> ArgValueCompleter {
+    completer(|_| ports(&Roots::default()).unwrap_or_default().iter().map(Found::best_name).collect())
 }
 
 pub fn group() -> ArgValueCompleter {

@@ -25,6 +25,7 @@ mod ports;
 mod profile;
 mod progress;
 mod register;
+mod scan;
 mod secret;
 mod spelling;
 mod standing;
@@ -212,6 +213,9 @@ async fn answered(mut args: Args) -> Result<Exit, CliError> {
     if let Verb::Config(verb) = verb {
         return config::config(connect, &settings, verb, json).await;
     }
+    if let Verb::Scan(args) = verb {
+        return scan::scan(&settings, args, json).await;
+    }
     if let Verb::Bundle { file } = verb {
         return bundle::bundle(connect(), &settings, file.as_deref(), json).await;
     }
@@ -252,6 +256,7 @@ async fn answered(mut args: Args) -> Result<Exit, CliError> {
         | Verb::Config(_)
         | Verb::Completion { .. }
         | Verb::Bundle { .. }
+        | Verb::Scan(_)
         | Verb::Link(LinkVerb::Ports { .. }) => Ok(Exit::Done),
     }
 }
@@ -263,6 +268,7 @@ fn near_enough(args: &Args) -> Result<(), CliError> {
         Verb::Secret(SecretVerb::Seal { .. }) => {
             args.place.must_be_near("dmgw secret seal", "only the gateway's own key opens it: seal it there")
         }
+        Verb::Scan(_) => args.place.must_be_near("dmgw scan", "it uses the ports of the machine it runs on"),
         Verb::Bundle { .. } => args.place.must_be_near("dmgw bundle", "it holds files and logs of that machine too"),
         Verb::Device(DeviceVerb::Adopt { .. }) => {
             args.place.must_be_near("dmgw device adopt", "it is for the settings there; dmgw export shows all devices")

@@ -77,6 +77,20 @@ fn all(config: &Path) -> Result<All, CliError> {
     Ok(All::new(inputs.map_err(failed)?))
 }
 
+/// The settings; where there are none, or they are not right, what comes with this program alone, and why.
+pub fn settings(config: &Path) -> Result<(Config, Option<String>), CliError> {
+    let why = match all(config) {
+        Ok(All { reading: Reading { config: Some(config), faults, .. }, .. }) if faults.is_empty() => {
+            return Ok((config, None));
+        }
+        Ok(_) => format!("{} is not right: dmgw check tells why", config.display()),
+        Err(error) => error.to_string(),
+    };
+    let shipped = All::new(Inputs::profiles(&[], std::env::vars()).map_err(failed)?);
+    let config = shipped.reading.config.ok_or_else(|| CliError::Failed(why.clone()))?;
+    Ok((config, Some(why)))
+}
+
 fn failed(error: ConfigError) -> CliError {
     CliError::Failed(error.to_string())
 }

@@ -14,12 +14,8 @@ use crate::model::{IdentityKind, LifeCycle, Name};
 
 /// The table of one device. `life`: what it shall be; without, it stays what it is, and begins as managed.
 pub fn table(name: &str, device: &DeviceShown, life: Option<LifeCycle>) -> String {
-    let mut text = format!("[device.{}]\n", key_text(name));
-    let mut put = |key: &str, value: Option<String>| {
-        if let Some(value) = value {
-            let _ = writeln!(text, "{key} = {value}");
-        }
-    };
+    let mut text = head(name);
+    let mut put = |key: &str, value: Option<String>| row(&mut text, key, value);
     let detail = device.detail.as_ref();
     put("identities", detail.map(identities).filter(|found| !found.is_empty()).map(|found| list(&found)));
     put("link", device.link.as_ref().map(quoted));
@@ -38,6 +34,17 @@ pub fn table(name: &str, device: &DeviceShown, life: Option<LifeCycle>) -> Strin
     put("security", about.security.map(|level| level.to_string()));
     put("access", about.access.map(|level| level.to_string()));
     text + &comments(device, detail)
+}
+
+pub fn head(name: &str) -> String {
+    format!("[device.{}]\n", key_text(name))
+}
+
+/// One key, where it has a value.
+pub fn row(text: &mut String, key: &str, value: Option<String>) {
+    if let Some(value) = value {
+        let _ = writeln!(text, "{key} = {value}");
+    }
 }
 
 fn comments(device: &DeviceShown, detail: &Detail) -> String {
@@ -63,7 +70,7 @@ pub fn identities(detail: &Detail) -> Vec<String> {
 }
 
 /// In a comment nothing may end the line.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -71,7 +78,7 @@ pub fn quoted(text: &(impl ToString + ?Sized)) -> String {
     toml::Value::String(text.to_string()).to_string()
 }
 
-fn list<T: ToString>(of: &[T]) -> String {
+pub fn list<T: ToString>(of: &[T]) -> String {
     format!("[{}]", of.iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 

@@ -11,6 +11,7 @@ pub mod attach;
 pub mod bus;
 pub mod driver;
 pub mod plan;
+pub mod scan;
 pub mod settings;
 pub mod task;
 pub mod units;

@@ -23,6 +23,15 @@ impl Units {
     }
 }
 
+impl FromIterator<u8> for Units {
+    fn from_iter<T: IntoIterator<Item = u8>>(units: T) -> Units {
+        let mut units: Vec<u8> = units.into_iter().collect();
+        units.sort_unstable();
+        units.dedup();
+        Units(units)
+    }
+}
+
 impl FromStr for Units {
     type Err = BadUnits;
 
@@ -37,9 +46,7 @@ impl FromStr for Units {
                 None => units.push(number(part)?),
             }
         }
-        units.sort_unstable();
-        units.dedup();
-        Ok(Units(units))
+        Ok(units.into_iter().collect())
     }
 }
 

@@ -124,7 +124,8 @@ impl Baud {
         within.map(Baud).ok_or(BadBaud::NoUart(rate))
     }
 
-    fn said(text: &str) -> Result<Baud, BadBaud> {
+    /// As a text says it.
+    pub fn said(text: &str) -> Result<Baud, BadBaud> {
         let number = |text: &str| text.trim().parse().map_err(|_| BadBaud::NoNumber(text.chars().take(40).collect()));
         match text.trim().strip_suffix(EXACTLY) {
             Some(rate) => Baud::exactly(number(rate)?),

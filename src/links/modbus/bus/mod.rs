@@ -3,8 +3,9 @@
 //! ```text
 //! Bus::ask ──commands (bounded)──▶ ┌───────────┐   bytes   ┌──────────────┐
 //! Bus::ask ──polls    (bounded)──▶ │           │           │              │
-//! Bus::ask ──scans    (bounded)──▶ │ task::run │ ◀───────▶ │ Port (Opens) │
-//! Bus::lend ─control  (bounded)──▶ └───────────┘           └──────────────┘
+//! Bus::ask ──guests   (bounded)──▶ │ task::run │ ◀───────▶ │ Port (Opens) │
+//! Bus::ask ──scans    (bounded)──▶ │           │           └──────────────┘
+//! Bus::lend ─control  (bounded)──▶ └───────────┘
 //!                                    │      │
 //!                       Standing ◀───┘      └───▶ frames, to who listens (bounded; who is slow is told what it missed)
 //! ```
@@ -16,7 +17,8 @@
 //! number of its unit. A connection that is in doubt is given up and made anew; numbers of transactions go on over it.
 //!
 //! Invariants: a request that was begun is ended by the bus, whether anybody waits for it or not. Commands go before
-//! polls, and polls before what only looks around. A write goes out once, unless its unit said that it was busy and did not take it.
+//! polls, and both before what only looks around; guests take no more than their [`share`] of the time that polls want. A
+//! write goes out once, unless its unit said that it was busy and did not take it.
 
 mod aside;
 mod codec;
@@ -27,6 +29,7 @@ pub mod open;
 pub mod pcap;
 mod quiet;
 pub mod settings;
+mod share;
 mod task;
 pub mod trace;
 
@@ -56,6 +59,8 @@ pub enum Urgency {
     Poll,
     /// Whoever looks around: behind everything else.
     Scan,
+    /// For somebody else, who hears at once of a unit that is busy or left alone, and asks again.
+    Guest,
 }
 
 /// How the bus is.
@@ -123,6 +128,7 @@ struct Shared {
 pub struct Bus {
     commands: mpsc::Sender<Job>,
     polls: mpsc::Sender<Job>,
+    guests: mpsc::Sender<Job>,
     scans: mpsc::Sender<Job>,
     control: mpsc::Sender<Control>,
     shared: Arc<Shared>,
@@ -134,6 +140,7 @@ pub struct Bus {
 pub fn bus(manner: Manner, opener: Box<dyn Opens>) -> (Bus, impl Future<Output = ()> + Send + 'static) {
     let (commands, ordered) = mpsc::channel(manner.queue);
     let (polls, polled) = mpsc::channel(manner.queue);
+    let (guests, visiting) = mpsc::channel(manner.queue);
     let (scans, scanned) = mpsc::channel(manner.queue);
     let (control, controlled) = mpsc::channel(CONTROLS);
     let shared = Arc::new(Shared {
@@ -143,8 +150,8 @@ pub fn bus(manner: Manner, opener: Box<dyn Opens>) -> (Bus, impl Future<Output =
         standing: watch::Sender::new(Standing::Opening),
     });
     let broadcasts = manner.framing != Framing::Tcp;
-    let task = task::Task::new(manner, opener, [ordered, polled, scanned], controlled, shared.clone());
-    (Bus { commands, polls, scans, control, shared, broadcasts }, task.run())
+    let task = task::Task::new(manner, opener, [ordered, polled, visiting, scanned], controlled, shared.clone());
+    (Bus { commands, polls, guests, scans, control, shared, broadcasts }, task.run())
 }
 
 /// Of a request that did not go out by its time.
@@ -181,6 +188,7 @@ impl Bus {
             Urgency::Command => &self.commands,
             Urgency::Poll => &self.polls,
             Urgency::Scan => &self.scans,
+            Urgency::Guest => &self.guests,
         };
         // Mostly there is room, and a wait with a deadline would cost more than all the rest.
         match queue.try_send(job) {
@@ -194,8 +202,8 @@ impl Bus {
         }
         // The task answers each job that it takes, and drops it only when it ends itself.
         let ended = |_| Err(Wrong::Lost(ENDED.into()));
-        // Somebody waits for a command, so it is said at once that it was too late for it.
-        if urgency == Urgency::Command {
+        // Somebody waits for a command, and for what a guest asks, so it is said at once that it was too late for it.
+        if matches!(urgency, Urgency::Command | Urgency::Guest) {
             match timeout_at(until, &mut answer).await {
                 Ok(answered) => return answered.unwrap_or_else(ended),
                 Err(_) if turn.take() => return not_sent(&TOO_LATE),

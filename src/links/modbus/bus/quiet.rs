@@ -4,7 +4,7 @@
 //! The task of the bus says since when, whoever asks may look how long. A lock is held for a moment and never across a
 //! wait. At most one row for each number of a unit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use tokio::time::Instant;
 struct Table {
     until: BTreeMap<u8, Instant>,
     pauses: BTreeMap<u8, Duration>,
+    /// Those that did not answer, or not rightly, when they were asked last.
+    in_doubt: BTreeSet<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +38,11 @@ impl Quiet {
         None
     }
 
+    /// Not its own pause is why it is not asked.
+    pub(super) fn is_in_doubt(&self, unit: u8) -> bool {
+        self.table().in_doubt.contains(&unit)
+    }
+
     /// What it wants between an answer and the next request to it.
     pub fn wants(&self, unit: u8, pause: Duration) {
         let mut table = self.table();
@@ -48,6 +55,7 @@ impl Quiet {
 
     pub(super) fn answered(&self, unit: u8) {
         let mut table = self.table();
+        table.in_doubt.remove(&unit);
         if let Some(pause) = table.pauses.get(&unit).copied() {
             table.until.insert(unit, Instant::now() + pause);
         }
@@ -55,7 +63,9 @@ impl Quiet {
 
     pub(super) fn leave(&self, unit: u8, time: Duration) {
         if !time.is_zero() {
-            self.table().until.insert(unit, Instant::now() + time);
+            let mut table = self.table();
+            table.until.insert(unit, Instant::now() + time);
+            table.in_doubt.insert(unit);
         }
     }
 }

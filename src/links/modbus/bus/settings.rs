@@ -71,7 +71,12 @@ pub struct Manner {
     pub busy_pause: Duration,
     pub slowest: Duration,
     pub queue: usize,
+    /// Per cent of the time that guests may take from polls.
+    pub guests: u8,
 }
+
+/// Of those whose link says nothing of guests, and so has none.
+const GUESTS: u8 = 50;
 
 impl Manner {
     pub fn new(framing: Framing, settings: &Settings) -> Manner {
@@ -84,6 +89,7 @@ impl Manner {
             busy_pause: settings.busy_pause.0,
             slowest: settings.slowest.0,
             queue: usize::from(settings.queue).max(1),
+            guests: GUESTS,
         }
     }
 

@@ -12,6 +12,7 @@ use super::codec::Codec;
 use super::line::{Line, Unready};
 use super::open::{Opened, Opens};
 use super::settings::{Framing, Manner};
+use super::share::Share;
 use super::{Control, Job, Shared, Standing, TOO_LATE, Urgency};
 use crate::links::backoff::Backoff;
 use crate::links::chance::Chance;
@@ -46,6 +47,8 @@ pub(super) struct Task {
     opener: Box<dyn Opens>,
     commands: mpsc::Receiver<Job>,
     polls: mpsc::Receiver<Job>,
+    guests: mpsc::Receiver<Job>,
+    share: Share,
     scans: mpsc::Receiver<Job>,
     control: mpsc::Receiver<Control>,
     shared: Arc<Shared>,
@@ -60,17 +63,19 @@ impl Task {
     pub fn new(
         manner: Manner,
         opener: Box<dyn Opens>,
-        [commands, polls, scans]: [mpsc::Receiver<Job>; 3],
+        [commands, polls, guests, scans]: [mpsc::Receiver<Job>; 4],
         control: mpsc::Receiver<Control>,
         shared: Arc<Shared>,
     ) -> Task {
         Task {
             codec: Codec::new(manner.framing.frames()),
             backoff: Backoff::new(FIRST_PAUSE, manner.slowest, Chance::new(u64::from(std::process::id()))),
+            share: Share::new(manner.guests),
             manner,
             opener,
             commands,
             polls,
+            guests,
             scans,
             control,
             shared,
@@ -125,7 +130,7 @@ impl Task {
                 () = self.opener.worth_trying() => return Phase::Opening,
                 control = self.control.recv() => Came::Control(control),
                 job = self.commands.recv() => Came::Job(job),
-                job = self.polls.recv() => Came::Job(job),
+                job = self.share.next(&mut self.polls, &mut self.guests) => Came::Job(job),
                 job = self.scans.recv() => Came::Job(job),
             };
             if let Some(phase) = refused(came, || why.clone()) {
@@ -147,7 +152,7 @@ impl Task {
                 () = sleep_until(until) => return Phase::Opening,
                 control = self.control.recv() => Came::Control(control),
                 job = self.commands.recv() => Came::Job(job),
-                job = self.polls.recv() => Came::Job(job),
+                job = self.share.next(&mut self.polls, &mut self.guests) => Came::Job(job),
                 job = self.scans.recv() => Came::Job(job),
             };
             if let Some(phase) = refused(came, why) {
@@ -176,7 +181,7 @@ impl Task {
                     let Some(job) = self.aside.take(Instant::now()) else { continue };
                     Some(job)
                 }
-                job = self.polls.recv() => job,
+                job = self.share.next(&mut self.polls, &mut self.guests) => job,
                 job = self.scans.recv() => job,
                 why = line.idle() => return self.lost(why),
             };
@@ -202,7 +207,10 @@ impl Task {
             return None;
         }
         if let Some(until) = self.shared.quiet.until(job.unit) {
-            self.put_aside(until, job);
+            match job.urgency {
+                Urgency::Guest if self.shared.quiet.is_in_doubt(job.unit) => answer(job, Err(Wrong::Silent)),
+                _ => self.put_aside(until, job),
+            }
             return None;
         }
         match line.ready().await {
@@ -232,6 +240,9 @@ impl Task {
         let began = Instant::now();
         let result = self.ask(line, &job).await;
         self.shared.counts.add(job.unit, &result, began.elapsed());
+        if job.urgency == Urgency::Guest {
+            self.share.took(began, Instant::now());
+        }
         let phase = self.after(line, job.unit, &result);
         self.reply(job, result);
         phase
@@ -275,6 +286,7 @@ impl Task {
     /// that does nothing.
     fn reply(&mut self, mut job: Job, result: Result<Answer, Wrong>) {
         let again = match result {
+            _ if job.urgency == Urgency::Guest => false,
             Err(Wrong::Exception(Exception::Busy)) => true,
             Err(Wrong::Exception(Exception::Acknowledge)) => job.request.only_reads(),
             _ => false,

@@ -2,6 +2,7 @@
 
 mod chance;
 mod flow;
+mod guests;
 mod line;
 pub mod peer;
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use nix::sys::termios::BaudRate;
 
 use crate::holds;
-use crate::plain::{TWO_REGISTERS, frame};
 use crate::support::modbus::line::{Tty, has_mbpoll, mbpoll};
+use crate::support::modbus::plain::{TWO_REGISTERS, frame};
 use crate::support::modbus::{Server, holding};
 use crate::support::{self, PATIENCE, eventually};
 

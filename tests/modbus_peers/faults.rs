@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::plain::{Plain, TWO_REGISTERS, TWO_VALUES, frame};
 use crate::support::PATIENCE;
+use crate::support::modbus::plain::{Plain, TWO_REGISTERS, TWO_VALUES, frame};
 use crate::support::modbus::{Fault, On, Server};
 
 /// As long as one looks for what must not come.

@@ -4,9 +4,9 @@
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
 
-use crate::plain::{Plain, frame};
 use crate::support::eventually;
 use crate::support::modbus::chance::{Believed, Chance, wrong};
+use crate::support::modbus::plain::{Plain, frame};
 use crate::support::modbus::{On, Server, record};
 
 const PATIENCE: Duration = Duration::from_millis(40);

@@ -4,7 +4,6 @@
 mod beat;
 mod faults;
 mod judged;
-mod plain;
 #[path = "../support/mod.rs"]
 mod support;
 mod way;
@@ -12,9 +11,9 @@ mod way;
 use std::net::TcpListener;
 
 use nix::sys::termios::BaudRate;
-use plain::{Plain, TWO_REGISTERS, TWO_VALUES, frame};
 use support::PATIENCE;
 use support::modbus::line::{Cable, Tty, has_mbpoll, mbpoll, over_tcp};
+use support::modbus::plain::{Plain, TWO_REGISTERS, TWO_VALUES, frame};
 use support::modbus::{Server, coil, discrete, holding, input};
 
 fn seen(port: u16, unit: &str, table: &str, at: u16, count: u16) -> Result<Vec<u16>, String> {

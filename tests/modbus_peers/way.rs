@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::plain::{Plain, TWO_REGISTERS, TWO_VALUES, frame};
 use crate::support::modbus::Server;
+use crate::support::modbus::plain::{Plain, TWO_REGISTERS, TWO_VALUES, frame};
 use crate::support::relay::{Relay, Trouble};
 
 const A_WHILE: Duration = Duration::from_millis(300);

@@ -15,6 +15,7 @@ pub mod chance;
 pub mod fault;
 pub mod image;
 pub mod line;
+pub mod plain;
 pub mod pymodbus;
 pub mod record;
 

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::PATIENCE;
-use crate::support::modbus::Server;
+use super::super::PATIENCE;
+use super::Server;
 
 pub const TWO_REGISTERS: [u8; 5] = [3, 0, 5, 0, 2];
 /// What unit 2 says to that.

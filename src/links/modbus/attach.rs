@@ -12,23 +12,23 @@ use crate::model::Name;
 const PORT: u16 = 502;
 
 pub async fn tcp(settings: Tcp, credits: u16, seam: Seam) {
-    let Tcp { at, backup, wrapping, units, scan, bus } = settings;
+    let Tcp { at, backup, wrapping, units, scan, bus, serve } = settings;
     let addresses = std::iter::once(at).chain(backup).map(|at| with_port(&at)).collect();
     let framing = match wrapping {
         Wrapping::Tcp => Framing::Tcp,
         Wrapping::Rtu => Framing::RtuOverTcp,
     };
     let opener = Box::new(Dial::new(addresses, bus.connect.0));
-    driver::run(Begun { framing, bus, opener, units, scan_every: scan.0 }, credits, seam).await;
+    driver::run(Begun { framing, bus, opener, units, scan_every: scan.0, serve }, credits, seam).await;
 }
 
 pub async fn rtu(settings: Rtu, credits: u16, seam: Seam) {
-    let Rtu { port, baud, parity, data_bits, stop_bits, rs485, units, scan, bus } = settings;
+    let Rtu { port, baud, parity, data_bits, stop_bits, rs485, units, scan, bus, serve } = settings;
     let serial = serial::Settings { port, baud, parity, data_bits, stop_bits, rs485 };
     let line = serial.line();
     let framing = Framing::Rtu(Pace { baud: line.baud.get(), bits: line.bits_a_byte() as u8 });
     let opener = Box::new(Adapter::new(seam.name.clone(), serial, Roots::default()));
-    driver::run(Begun { framing, bus, opener, units, scan_every: scan.0 }, credits, seam).await;
+    driver::run(Begun { framing, bus, opener, units, scan_every: scan.0, serve }, credits, seam).await;
 }
 
 /// The port that Modbus has, where none is said.

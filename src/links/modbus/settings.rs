@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bus;
+use super::serve::Serve;
 use super::units::Units;
 use crate::links::serial::{Baud, Parity, Rs485, Wanted};
 use crate::section;
@@ -36,6 +37,7 @@ section! {
         scan: Span = Span::secs(3_600), from Span::millis(0), to Span::secs(30 * 86_400);
         /// How it is asked.
         bus: bus::Settings = bus::Settings::default() => within bus::Settings;
+        serve: Option<Serve> = None => maybe Serve;
     }
 }
 
@@ -63,6 +65,7 @@ section! {
         scan: Span = Span::secs(3_600), from Span::millis(0), to Span::secs(30 * 86_400);
         /// How units are asked.
         bus: bus::Settings = bus::Settings::default() => within bus::Settings;
+        serve: Option<Serve> = None => maybe Serve;
     }
 }
 

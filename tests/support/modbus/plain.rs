@@ -21,6 +21,11 @@ impl Plain {
         Plain::over(TcpStream::connect(("127.0.0.1", server.port())).unwrap(), rtu)
     }
 
+    /// Over TCP, whoever listens there.
+    pub fn to(port: u16) -> Plain {
+        Plain::over(TcpStream::connect(("127.0.0.1", port)).unwrap(), false)
+    }
+
     pub fn over(stream: TcpStream, rtu: bool) -> Plain {
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -72,6 +77,14 @@ impl Plain {
 
     pub fn has_been_closed(&mut self) -> bool {
         self.stream.read(&mut [0]).unwrap() == 0
+    }
+
+    /// Whether by a farewell or, where something of ours was not read any more, by a reset.
+    pub fn is_cut_off(&mut self) -> bool {
+        match self.stream.read(&mut [0]) {
+            Ok(length) => length == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 }
 

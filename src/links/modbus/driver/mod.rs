@@ -1,7 +1,7 @@
 //! A link over Modbus: the bus below, the runner above, and between them what each unit is by its profile.
 //!
-//! Tasks: the bus, which owns the port, and one that tells the runner how the bus stands and what units have. Channels:
-//! requests to the bus, and notices to the runner, both bounded; a unit's points wait for their turn in a table, one entry a
+//! Tasks: the bus, which owns the port, one that tells the runner how the bus stands and what units have, and the server
+//! for masters, where there is one. Channels: requests to the bus, and notices to the runner, both bounded; a unit's points wait for their turn in a table, one entry a
 //! unit. Locks are held for a moment and never across a wait.
 //!
 //! Invariants: a value is told only of a unit that answered, under the point that its profile names; what may have been
@@ -30,6 +30,7 @@ use self::planned::Planned;
 use self::same::Known;
 use super::bus::{self, Bus, Framing, Manner, Urgency};
 use super::plan::{Blocks, Bounds};
+use super::serve::{self, Serve};
 use super::units::Units;
 use super::wire::{Answer, Request, Wrong};
 use crate::links::runner::{self, Miss, Notice, Pace, Polled, Seen};
@@ -156,11 +157,14 @@ pub struct Begun {
     pub opener: Box<dyn bus::open::Opens>,
     pub units: Units,
     pub scan_every: Duration,
+    /// Who reads the same bus through us.
+    pub serve: Option<Serve>,
 }
 
 pub async fn run(begun: Begun, credits: u16, seam: Seam) {
     let (to_runner, notices) = mpsc::channel(NOTICES);
-    let manner = Manner::new(begun.framing, &begun.bus);
+    let mut manner = Manner::new(begun.framing, &begun.bus);
+    begun.serve.iter().for_each(|serve| manner.guests = serve.share);
     let (slowest, spared) = (manner.slowest, manner.timeout * SPARED);
     let (bus, task) = bus::bus(manner, begun.opener);
     let laid = seam.readers.wires.lay(seam.name.clone(), bus.clone());
@@ -186,6 +190,7 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
     let mut tasks = JoinSet::new();
     tasks.spawn(attending::run(driver.clone()));
     tasks.spawn(discover::run(driver.clone()));
+    begun.serve.map(|serve| tasks.spawn(serve::run(serve, seam.name.clone(), driver.bus.clone())));
     let mut bus = tokio::spawn(task);
     // The bus has its own deadlines, and its pauses after silence.
     let pace = Pace { lanes: LANES, timeout: READ, retries: 0, pause: Duration::ZERO, slowest, spared, beside: true };

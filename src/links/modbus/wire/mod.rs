@@ -2,13 +2,14 @@
 //!
 //! Pure. The bytes of requests are the work of tokio-modbus; here stands what it does not do: whether bytes *are* an
 //! answer to what was asked ([`rtu`], [`tcp`]) and what that says ([`answer`]), how long all of it takes ([`timing`]),
-//! and words for people ([`told`]).
+//! what a master may ask of us ([`master`]), and words for people ([`told`]).
 //!
 //! Invariant: bytes from outside are read within their bounds, and an answer is taken only with the unit, function,
 //! length, address and checksum that the request calls for.
 
 pub mod answer;
 mod exception;
+pub mod master;
 mod odd;
 mod pdu;
 mod request;

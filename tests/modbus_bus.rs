@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as Clock};
 
-use dmgw::links::modbus::bus::open::{Accepted, Dial, Opened, Opening, Opens, Port};
+use dmgw::links::modbus::bus::open::{Dial, Opened, Opening, Opens, Port};
 use dmgw::links::modbus::bus::{Bus, Framing, Manner, Settings, Urgency, bus};
 use dmgw::links::modbus::wire::timing::Pace;
 use dmgw::links::modbus::wire::{Answer, Exception, Request, Table, Wrong};
@@ -163,23 +163,6 @@ async fn another_address_is_taken_where_the_first_does_not_answer() {
     assert!(silences > 0, "the address that hangs comes first");
     assert!(serving.await.is_ok());
     drop(silent);
-}
-
-#[tokio::test]
-async fn a_gateway_that_dials_in_is_asked_over_its_newest_connection() {
-    let (listener, address) = listening().await;
-    let (to_bus, connections) = mpsc::channel(4);
-    let bus = started(Framing::Tcp, PATIENCE, Accepted::new(connections));
-    for at in 0..3 {
-        let mut gateway = TcpStream::connect(&address).await.unwrap();
-        to_bus.send(accepted(&listener).await).await.unwrap();
-        let answer = polling(&bus, 1, at);
-        let request = heard(&mut gateway, TCP_READ).await;
-        gateway.write_all(&told(&request)).await.unwrap();
-        assert_eq!(answer.await.unwrap(), value(at));
-        // The old connection stays open at the other end: nothing says that it is dead.
-        std::mem::forget(gateway);
-    }
 }
 
 // ---- RTU over TCP ----

@@ -194,10 +194,11 @@ fn where_nothing_is_kept_each_answer_is_of_now() {
     }
 }
 
-/// Asks one after the other, each time for something else, until it is told to stop; how often it was answered.
+/// Asks one after the other, each time for something else, until it is told to stop or the test has failed; how often it
+/// was answered.
 fn hammers(port: u16, unit: u8, from: u16, stop: &AtomicBool) -> usize {
-    let (mut master, mut answered) = (Plain::to(port), 0);
-    while !stop.load(Ordering::Relaxed) {
+    let (mut master, mut answered, began) = (Plain::to(port), 0, Instant::now());
+    while !stop.load(Ordering::Relaxed) && began.elapsed() < PATIENCE * 2 {
         let at = from + (answered % 100) as u16;
         let told: Vec<u16> = (at..at + 20).map(|at| holding(unit, at)).collect();
         master.is_told(unit, &read(at, 20), &answer(&told));

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::devices;
 use super::sections::{Api, Commands, Config, Link, Store};
+use super::{devices, modbus};
 use crate::document::{At, Fault, Faults, Key, KeyDoc, Nested, Node, Placed, Section, Table, section};
 use crate::model::Name;
 use crate::profile::{MOST_PROFILES, Profile};
@@ -33,6 +33,7 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     look.profiles();
     look.counts();
     devices::check(config, root, faults, all_right);
+    modbus::check(config, root, faults, all_right);
 }
 
 /// A name that leads nowhere.

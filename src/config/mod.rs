@@ -15,6 +15,7 @@ mod handed;
 pub mod kept;
 pub mod layers;
 pub mod load;
+mod modbus;
 mod overlay;
 pub mod probation;
 pub mod read;

@@ -2,6 +2,7 @@
 
 use super::bus::Framing;
 use super::bus::open::{Dial, Opened, Opening, Opens, Port, Waiting};
+use super::calls::{Caller, Calls};
 use super::driver::{self, Begun};
 use super::settings::{Rtu, Tcp, Wrapping};
 use super::wire::timing::Pace;
@@ -12,13 +13,21 @@ use crate::model::Name;
 const PORT: u16 = 502;
 
 pub async fn tcp(settings: Tcp, credits: u16, seam: Seam) {
-    let Tcp { at, backup, wrapping, units, scan, bus, serve } = settings;
-    let addresses = std::iter::once(at).chain(backup).map(|at| with_port(&at)).collect();
+    let Tcp { at, backup, listen, from, hello, heartbeat, wrapping, units, scan, bus, serve } = settings;
     let framing = match wrapping {
         Wrapping::Tcp => Framing::Tcp,
         Wrapping::Rtu => Framing::RtuOverTcp,
     };
-    let opener = Box::new(Dial::new(addresses, bus.connect.0));
+    let opener: Box<dyn Opens> = match listen {
+        Some(listen) => {
+            let calls = Calls { listen, from, hello, heartbeat, numbered: framing == Framing::Tcp };
+            Box::new(Caller::new(calls, bus.connect.0))
+        }
+        None => {
+            let addresses = at.into_iter().chain(backup).map(|at| with_port(&at)).collect();
+            Box::new(Dial::new(addresses, bus.connect.0))
+        }
+    };
     driver::run(Begun { framing, bus, opener, units, scan_every: scan.0, serve }, credits, seam).await;
 }
 

@@ -1,8 +1,9 @@
 //! Who may connect to us: `["192.0.2.0/24", "2001:db8::7"]`. Where nothing is said, only this machine.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -38,6 +39,26 @@ pub fn may_come(from: &[Network], address: IpAddr) -> bool {
     match from {
         [] => address.to_canonical().is_loopback(),
         some => some.iter().any(|network| network.holds(address)),
+    }
+}
+
+/// Who connected and may not, at one address: the first is told, and then each time that there are twice as many.
+#[derive(Debug)]
+pub struct TurnedAway {
+    at: SocketAddr,
+    count: AtomicU64,
+}
+
+impl TurnedAway {
+    pub fn new(at: SocketAddr) -> TurnedAway {
+        TurnedAway { at, count: AtomicU64::new(0) }
+    }
+
+    pub fn tell(&self, from: SocketAddr, why: &str) {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            tracing::warn!(at = %self.at, %from, count, "who connected for Modbus was cut off: {why}");
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! How a link over Modbus is attached: `[link.NAME.modbus-tcp]` and `[link.NAME.modbus-rtu]`.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::bus;
+use super::calls::Said;
+use super::networks::Network;
 use super::serve::Serve;
 use super::units::Units;
 use crate::links::serial::{Baud, Parity, Rs485, Wanted};
@@ -23,9 +27,19 @@ section! {
     /// Modbus over a network: to one device, or to a gateway with several units behind it, all over one connection.
     pub struct Tcp {
         /// Where it listens, HOST:PORT; the port is 502 if nothing is said.
-        at: String, like "\"192.0.2.7:502\"";
+        at: Option<String> = None, like "\"192.0.2.7:502\"";
         /// Where it is reached too, when that one is not.
         backup: Vec<String> = Vec::new(), like "[\"198.51.100.7:502\"]";
+        /// Or, instead of both, where a gateway calls in that nobody can reach, as behind a cellular modem: it is asked over
+        /// the connection that it made. Nothing is encrypted, so let it come over a VPN or a private network of the provider.
+        listen: Option<SocketAddr> = None, like "\"0.0.0.0:5020\"";
+        /// The networks, or single addresses, that it may call from. Without any: only this machine.
+        from: Vec<Network> = Vec::new(), like "[\"192.0.2.0/24\", \"198.51.100.7\"]";
+        /// What it sends first to say who it is. Who says anything else is cut off; and where several links have the same
+        /// listen, this tells their gateways apart.
+        hello: Option<Said> = None, like "\"GW-17\"";
+        /// What it sends now and then to keep its connection; it is thrown away.
+        heartbeat: Option<Said> = None, like "\"PING\"";
         /// tcp, or rtu where a simple converter passes on what a serial line says.
         wrapping: Wrapping = Wrapping::Tcp;
         /// Which units to look for, such as "1-10, 255". Without any nobody is looked for, and units are what [device.NAME]

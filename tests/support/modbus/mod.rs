@@ -12,6 +12,7 @@
 //! 999 of each table, and [`holding`] and its like say what stands there.
 
 pub mod chance;
+pub mod dialer;
 pub mod fault;
 pub mod image;
 pub mod line;

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// What a bus speaks over. A read of no bytes is its end.
@@ -44,11 +43,6 @@ pub trait Opens: Send {
 
     /// An answer came over what was opened last.
     fn proven(&mut self) {}
-
-    /// What is open has been replaced by something newer.
-    fn superseded(&mut self) -> bool {
-        false
-    }
 }
 
 /// Openings in a row that brought no answer, until another address is tried.
@@ -111,50 +105,5 @@ impl Opens for Dial {
 
     fn proven(&mut self) {
         self.barren = 0;
-    }
-}
-
-/// Takes connections that a device or a gateway made to us; the newest one counts.
-#[derive(Debug)]
-pub struct Accepted {
-    connections: mpsc::Receiver<TcpStream>,
-    newest: Option<TcpStream>,
-}
-
-impl Accepted {
-    pub fn new(connections: mpsc::Receiver<TcpStream>) -> Accepted {
-        Accepted { connections, newest: None }
-    }
-
-    fn drain(&mut self) {
-        while let Ok(newer) = self.connections.try_recv() {
-            self.newest = Some(newer);
-        }
-    }
-
-    async fn taken(&mut self) -> Result<Opened, String> {
-        self.drain();
-        let stream = match self.newest.take() {
-            Some(stream) => stream,
-            // Nobody listens any more: none will come.
-            None => match self.connections.recv().await {
-                Some(stream) => stream,
-                None => std::future::pending().await,
-            },
-        };
-        stream.set_nodelay(true).map_err(|e| e.to_string())?;
-        let place = stream.peer_addr().map_err(|e| e.to_string())?.to_string();
-        Ok(Opened { port: Box::new(stream), place })
-    }
-}
-
-impl Opens for Accepted {
-    fn open(&mut self) -> Opening<'_> {
-        Box::pin(self.taken())
-    }
-
-    fn superseded(&mut self) -> bool {
-        self.drain();
-        self.newest.is_some()
     }
 }

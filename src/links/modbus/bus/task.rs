@@ -186,10 +186,6 @@ impl Task {
                 why = line.idle() => return self.lost(why),
             };
             let Some(job) = came else { return Phase::Over };
-            if self.opener.superseded() {
-                self.put_aside(Instant::now(), job);
-                return Phase::Opening;
-            }
             if let Some(phase) = self.turn(&mut line, job).await {
                 return phase;
             }

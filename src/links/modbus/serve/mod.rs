@@ -17,13 +17,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use self::table::Table;
 use super::bus::Bus;
-use super::networks::{Network, may_come};
+use super::networks::{Network, TurnedAway, may_come};
 use super::units::Units;
 use crate::links::backoff::Backoff;
 use crate::links::chance::Chance;
@@ -84,14 +84,14 @@ async fn listen(serve: &Serve, link: &Name, listener: TcpListener, bus: Bus) {
     tracing::info!(%link, %at, "Modbus masters may connect");
     let table = Arc::new(Table::new(serve, bus));
     let mut masters = JoinSet::new();
-    let mut refused = 0_u64;
+    let strangers = TurnedAway::new(at);
     loop {
         tokio::select! {
             Some(_) = masters.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => match why_not(serve, from, masters.len()) {
                     None => _ = masters.spawn(master::attend(stream, serve.idle.0, table.clone())),
-                    Some(why) => turn_away(stream, (from, link), why, &mut refused),
+                    Some(why) => strangers.tell(from, why),
                 },
                 Err(_) => sleep(BREATH).await,
             }
@@ -104,14 +104,5 @@ fn why_not(serve: &Serve, from: SocketAddr, connected: usize) -> Option<&'static
         () if !may_come(&serve.from, from.ip()) => Some("it is in none of the networks that may"),
         () if connected >= serve.masters => Some("there are as many as may be"),
         () => None,
-    }
-}
-
-/// Told of the first, and each time that there are twice as many.
-fn turn_away(stream: TcpStream, (from, link): (SocketAddr, &Name), why: &str, refused: &mut u64) {
-    drop(stream);
-    *refused = refused.saturating_add(1);
-    if refused.is_power_of_two() {
-        tracing::warn!(%link, %from, refused, "a Modbus master may not connect: {why}");
     }
 }

@@ -4,6 +4,8 @@
 //! decoder: a function and a row in [`BODIES`], four lines in `fuzz_targets/`, a `[[bin]]`, and a corpus folder of that
 //! name with what real peers sent. `tests/fuzz_smoke.rs` fails while one of them is missing.
 
+mod callers;
+
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +44,8 @@ pub const BODIES: &[(&str, Body)] = &[
     ("modbus_value", modbus_value),
     ("modbus_rtu", modbus_rtu),
     ("modbus_tcp", modbus_tcp),
+    ("modbus_master", callers::modbus_master),
+    ("modbus_call", callers::modbus_call),
     ("operation_json", operation_json),
     ("plant_toml", plant_toml),
     ("point_path", point_path),

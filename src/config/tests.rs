@@ -39,8 +39,15 @@ fn the_shipped_file_is_the_defaults_as_it_stands() {
 
 #[test]
 fn the_shipped_file_shows_the_defaults_in_its_comments() {
-    // What it extends is not in the file.
-    let mut config = parse(&uncommented(SHIPPED).replace("extends = \"acme-basic\"\n", "")).unwrap();
+    // What it extends is not in the file; a device that is called does not call in; two links do not share a port.
+    let calls = ["listen = \"0.0.0.0:5020\"", "hello = \"GW-17\"", "heartbeat = \"PING\""];
+    let mut text = uncommented(SHIPPED).replacen("at = \"192.0.2.1:1502\"", "at = \"192.0.2.1:1503\"", 1);
+    let from = "from = [\"192.0.2.0/24\", \"198.51.100.7\"]";
+    for other in ["extends = \"acme-basic\""].iter().chain(&calls).chain([&from]) {
+        assert!(text.contains(other), "{other}");
+        text = text.replacen(&format!("\n{other}\n"), "\n", 1);
+    }
+    let mut config = parse(&text).unwrap();
     assert!(!std::mem::take(&mut config.profile).is_empty(), "an example of a profile");
     assert!(!std::mem::take(&mut config.link).is_empty(), "an example of a link");
     assert!(!std::mem::take(&mut config.admission).is_empty(), "an example of a rule");

@@ -41,7 +41,7 @@ section! {
     /// (functions 1 to 4, 17 and 43/14); everything else is refused. Modbus knows no password and hides nothing: whoever
     /// may connect reads all units, so say who may, and let it listen on no network that you do not trust.
     pub struct Serve {
-        /// Where to listen.
+        /// Where to listen. (A port below 1024, such as the usual 502, is one that the shipped service may not take.)
         at: SocketAddr, like "\"192.0.2.1:1502\"";
         /// The networks, or single addresses, that masters may connect from. Without any: only this machine.
         from: Vec<Network> = Vec::new(), like "[\"192.0.2.0/24\", \"198.51.100.7\"]";

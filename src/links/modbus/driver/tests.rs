@@ -46,7 +46,7 @@ async fn rig(settings: &str) -> (Rig, Peer) {
     let (opener, mut ends) = opener();
     let framing = Framing::Rtu(Line { baud: 19_200, bits: 11 });
     let (bus, opener) = (settings_of(settings), Box::new(opener));
-    let begun = Begun { framing, bus, opener, units: Units::default(), scan_every: Duration::ZERO };
+    let begun = Begun { framing, bus, opener, units: Units::default(), scan_every: Duration::ZERO, serve: None };
     tokio::spawn(run(begun, 64, seam));
     let peer = ends.next().await;
     let mut rig = Rig { orders, events, ends, asked: Arc::default() };

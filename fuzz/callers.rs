@@ -5,6 +5,9 @@ use dmgw::links::modbus::wire::master::{Came, MOST_FRAME, asked, came, refused, 
 use dmgw::links::modbus::wire::tcp::framed;
 use dmgw::links::modbus::wire::{Answer, Exception, Identity, Request};
 
+/// Two frames, and a little.
+const MOST_CAME: usize = 600;
+
 /// A frame is inside what came, and what is cut is none yet; what may be asked only reads, and each answer to it is one.
 pub fn modbus_master(bytes: &[u8]) -> bool {
     let Came::Frame(frame) = came(bytes) else { return false };
@@ -42,6 +45,7 @@ fn some_answer(request: &Request, pdu: &[u8]) -> Answer {
 /// of that number, or what is no frame at all; and however it is cut, the same passes.
 pub fn modbus_call(bytes: &[u8]) -> bool {
     let Some(([high, low, length], came)) = bytes.split_first_chunk::<3>() else { return false };
+    let came = &came[..came.len().min(MOST_CAME)];
     let number = u16::from_be_bytes([*high, *low]);
     let pieces = |numbered: bool, asks: bool, length: usize| {
         let mut sift = Sift::new(None, numbered);

@@ -18,6 +18,9 @@ pub fn check(config: &Config, root: &Table, faults: &mut Faults, all_right: bool
     look.one_port_for_several(config);
 }
 
+/// A link that waits for calls, and the hello of its gateway.
+type Waits<'a> = (&'a Name, Option<&'a [u8]>);
+
 struct Look<'a> {
     root: &'a Table,
     faults: &'a mut Faults,
@@ -81,7 +84,7 @@ impl Look<'_> {
 
     /// Gateways that call in there are told apart by their hellos; masters are not.
     fn one_port_for_several(&mut self, config: &Config) {
-        let mut taken: BTreeMap<SocketAddr, Vec<(&Name, Option<&[u8]>)>> = BTreeMap::new();
+        let mut taken: BTreeMap<SocketAddr, Vec<Waits<'_>>> = BTreeMap::new();
         for (name, tcp) in config.link.iter().filter_map(|(name, link)| Some((name, link.modbus_tcp.as_ref()?))) {
             let Some(listen) = tcp.listen.filter(|at| at.port() != 0) else { continue };
             let own = tcp.hello.as_ref().map(|hello| hello.bytes());

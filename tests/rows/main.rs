@@ -44,8 +44,13 @@ fn ensure(holds: bool, why: impl FnOnce() -> String) -> Shown {
 }
 
 /// Like `eventually`, but that it does not come is an answer.
-fn soon<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, String> {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(5);
+fn soon<T>(what: &str, look: impl FnMut() -> Option<T>) -> Result<T, String> {
+    within(5, what, look)
+}
+
+/// In so many seconds.
+fn within<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T, String> {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
     eventually(what, || match look() {
         Some(found) => Some(Ok(found)),
         None if std::time::Instant::now() >= end => Some(Err(format!("waited in vain: {what}"))),

@@ -132,8 +132,12 @@ impl Asking<'_> {
         let register = probe.register();
         let key = format!("{:?}", speaks.spot(&register));
         if !read.contains_key(&key) {
-            let value = self.value(unit, speaks, &register).await.ok().flatten();
-            read.insert(key.clone(), value);
+            // A frame that was lost says nothing of the unit, and without its kind it would join as something unknown.
+            let value = match self.value(unit, speaks, &register).await {
+                Err(_) => self.value(unit, speaks, &register).await,
+                read => read,
+            };
+            read.insert(key.clone(), value.ok().flatten());
         }
         read.get(&key).and_then(Option::as_ref).is_some_and(|value| probe.holds(value))
     }

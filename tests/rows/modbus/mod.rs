@@ -16,7 +16,7 @@ use toml::Table;
 
 use super::support::modbus::{Asked, Fault, On, Server, folder};
 use super::support::{self, Gateway, dmgw};
-use super::{Shown, device, end_of, ensure, row, soon};
+use super::{Shown, device, end_of, ensure, row, soon, within};
 
 /// The serial number of the meter of [`meter`], as its registers hold it and as it reads.
 const SERIAL: (&str, &str) = ("0x0123 0x4567", "19088743");

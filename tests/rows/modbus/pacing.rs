@@ -115,7 +115,9 @@ const EVERY: Duration = Duration::from_millis(600);
 /// The most of the eight that were asked within a twelfth of their period, where each was asked last.
 fn most_together(server: &Server) -> usize {
     let mut last = std::collections::BTreeMap::new();
-    server.asked().iter().for_each(|asked| _ = last.insert((asked.unit, asked.address), asked.at));
+    // Who a unit is it is asked at the beginning, and not as often as it is read.
+    let polls = server.asked().into_iter().filter(|asked| asked.function == 3);
+    polls.for_each(|asked| _ = last.insert((asked.unit, asked.address), asked.at));
     let period = EVERY.as_micros() as u64;
     // Those of a period before belong between them.
     let at: Vec<u64> = last.into_values().flat_map(|at| [at, at + period]).collect();

@@ -39,8 +39,15 @@ fn main() {
     if !std::env::args().any(|arg| arg == "--bench") {
         return;
     }
-    many();
-    serial();
+    // One alone: cargo bench --bench modbus_daemon -- serial
+    let only = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
+    let wanted = |name: &str| only.as_ref().is_none_or(|only| only == name);
+    if wanted("many") {
+        many();
+    }
+    if wanted("serial") {
+        serial();
+    }
 }
 
 fn many() {

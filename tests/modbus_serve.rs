@@ -55,9 +55,9 @@ fn port(gateway: &Gateway) -> u16 {
     })
 }
 
-/// What the server was asked for by masters.
+/// What the server was asked for by masters. Who a unit is only we ask.
 fn visits(server: &Server) -> Vec<Asked> {
-    server.asked().into_iter().filter(|asked| !is_ours(asked)).collect()
+    server.asked().into_iter().filter(|asked| !is_ours(asked) && asked.function != 43).collect()
 }
 
 fn is_ours(asked: &Asked) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Driver, PATIENCE, Unit, lock};
+use super::{Driver, PATIENCE, Unit, When, lock};
 use crate::links::modbus::bus::{Standing, Urgency};
 use crate::links::modbus::who::{Asking, who};
 use crate::links::runner::Notice;
@@ -69,8 +69,10 @@ pub(super) async fn run(driver: Arc<Driver>) {
 }
 
 impl Driver {
-    pub(super) fn asking(&self, urgency: Urgency) -> Asking<'_> {
-        Asking { bus: &self.bus, urgency, patience: PATIENCE, thinks: None }
+    pub(super) fn asking(&self, when: impl Into<When>) -> Asking<'_> {
+        let When { urgency, until } = when.into();
+        let left = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
+        Asking { bus: &self.bus, urgency, patience: left.min(PATIENCE), thinks: None }
     }
 
     /// Now, for whoever waits for it.

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use self::discover::Absent;
 use self::load::Load;
@@ -199,7 +199,11 @@ pub async fn run(begun: Begun, credits: u16, seam: Seam) {
         // It ends by itself only where it fails; without it there is no link, and whoever runs the link starts it anew.
         ended = &mut bus => tracing::error!("the bus of a Modbus link has failed: {ended:?}"),
     }
-    bus.abort();
+    // Its port is free when the link has ended: the next one may want it at once.
+    if !bus.is_finished() {
+        bus.abort();
+        let _ = (&mut bus).await;
+    }
     tasks.shutdown().await;
 }
 
@@ -238,12 +242,14 @@ fn number(address: &Address) -> Result<u8, String> {
 impl Polled for Driver {
     async fn read(&self, address: &Address, points: &[PointPath]) -> Result<Vec<Seen>, Miss> {
         let unit = self.unit(address).map_err(Miss)?;
-        let read = match self.is_itself(&unit, Urgency::Poll).await {
+        let read = match self.is_itself(&unit, Urgency::Poll.into()).await {
             Ok(()) => self.read_points(&unit, points, Urgency::Poll.into()).await,
             Err(wrong) => Err(wrong),
         };
-        if matches!(read, Err(Wrong::Silent | Wrong::Lost(_) | Wrong::NotAnAnswer(_))) {
-            lock(&unit.known).doubts();
+        match &read {
+            Err(Wrong::Silent | Wrong::Lost(_) | Wrong::NotAnAnswer(_)) => lock(&unit.known).doubts(),
+            Err(Wrong::Exception(exception)) if exception.is_of_gateway() => lock(&unit.known).doubts(),
+            _ => {}
         }
         read.map_err(|wrong| Miss(wrong.to_string()))
     }
@@ -253,10 +259,13 @@ impl Polled for Driver {
             Ok(unit) => unit,
             Err(why) => return Outcome::NotSent(why),
         };
-        match self.is_itself(&unit, Urgency::Command).await {
-            Err(Wrong::NotSent(why)) => Outcome::NotSent(why),
-            // One that is still silent is told of by what is asked of it.
-            _ => self.carry_out(&unit, operation, deadline).await,
+        let when = When { urgency: Urgency::Command, until: Some(deadline) };
+        // Nothing is written to a unit of which nobody knows whether it is the one that is meant.
+        match timeout_at(deadline, self.is_itself(&unit, when)).await {
+            Ok(Ok(())) => self.carry_out(&unit, operation, deadline).await,
+            Ok(Err(Wrong::NotSent(why))) => Outcome::NotSent(why),
+            Ok(Err(wrong)) => Outcome::NotSent(format!("it could not be seen who the unit is: {wrong}")),
+            Err(_) => Outcome::NotSent("it could not be seen in time who the unit is".into()),
         }
     }
 

@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Driver, Unit, lock};
-use crate::links::modbus::bus::Urgency;
+use super::{Driver, Unit, When, lock};
 use crate::links::modbus::who::{Asking, MAKER, MODEL, serial, who};
 use crate::links::modbus::wire::Wrong;
 use crate::links::runner::Notice;
@@ -22,6 +21,8 @@ use crate::profile::Profile;
 
 /// What differs has to differ for so long.
 const SURE: Duration = Duration::from_secs(2);
+/// So often a unit that is there is asked in vain who it is.
+const IN_VAIN: u32 = 3;
 
 /// What a unit shows that stays as it is as long as it is the same unit.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,6 +36,11 @@ impl Mark {
     /// It tells one unit from another as little as an empty place.
     fn is_blank(&self) -> bool {
         *self == Mark::default()
+    }
+
+    /// Whatever it shows the other one shows too.
+    fn is_part_of(&self, other: &Mark) -> bool {
+        (other.signs || !self.signs) && (self.named.is_empty() || self.named == other.named)
     }
 
     fn told(&self) -> String {
@@ -55,12 +61,15 @@ pub(super) struct Known {
     expected: Vec<Identity>,
     /// Something else was shown, since then; once is not enough.
     seen: Option<(Mark, Instant)>,
-    /// It is another.
+    /// It is another, and whether that was told.
     other: Option<Mark>,
+    told: bool,
     /// It was silent: nobody knows who answers next.
     doubt: bool,
     /// It says nothing by which it could be known.
     says_nothing: bool,
+    /// Times that it was there and did not answer who it is.
+    in_vain: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,11 +101,16 @@ impl Known {
         self.doubt
     }
 
-    /// The number that it should have, where it shows another. Some cannot show any.
-    fn unlike(&self, now: &Mark) -> Option<Identity> {
-        let shown = now.serial.as_ref()?;
-        let first = self.expected.first()?;
-        (!self.expected.iter().any(|expected| expected.same_as(shown))).then(|| first.clone())
+    /// It shows the number by which it is known; or, as long as it is known by none, what it has shown so far and maybe
+    /// more: a device that starts may not know its number yet. Some cannot show any.
+    fn fits(&self, now: &Mark) -> bool {
+        let known = self.was.as_ref().and_then(|was| was.serial.as_ref());
+        match &now.serial {
+            Some(shown) if known.is_some() || !self.expected.is_empty() => {
+                self.expected.iter().chain(known).any(|known| known.same_as(shown))
+            }
+            _ => self.was.as_ref().is_none_or(|was| was.serial.is_none() && was.is_part_of(now)),
+        }
     }
 
     /// There is something to hold it against.
@@ -112,25 +126,21 @@ impl Known {
     }
 
     fn judge(&mut self, now: Mark, at: Instant) -> Judged {
-        if self.was.as_ref().is_none_or(Mark::is_blank) {
-            let Some(expected) = self.unlike(&now) else {
-                let learnt = !now.is_blank();
-                (self.was, self.doubt) = (Some(now), false);
-                return if learnt { Judged::Learnt } else { Judged::Same };
-            };
-            self.was = Some(Mark { serial: Some(expected), ..now.clone() });
+        if self.fits(&now) {
+            let had_number = self.was.as_ref().is_some_and(|was| was.serial.is_some());
+            let was_blank = self.was.as_ref().is_none_or(Mark::is_blank);
+            let learnt = !now.is_blank() && (was_blank || now.serial.is_some() && !had_number);
+            *self = Known { was: Some(now), expected: std::mem::take(&mut self.expected), ..Known::default() };
+            return if learnt { Judged::Learnt } else { Judged::Same };
         }
-        if self.was.as_ref() == Some(&now) {
-            (self.seen, self.other, self.doubt) = (None, None, false);
-            return Judged::Same;
-        }
+        self.was.get_or_insert_with(|| Mark { serial: self.expected.first().cloned(), ..Mark::default() });
         self.doubt = true;
         if self.other.as_ref() == Some(&now) {
-            return Judged::Other { news: false };
+            return Judged::Other { news: !self.told };
         }
         match &self.seen {
             Some((seen, since)) if *seen == now && at.saturating_duration_since(*since) >= SURE => {
-                (self.seen, self.other) = (None, Some(now));
+                (self.seen, self.other, self.told) = (None, Some(now), false);
                 Judged::Other { news: true }
             }
             Some((seen, _)) if *seen == now => Judged::Unsure,
@@ -139,6 +149,12 @@ impl Known {
                 Judged::Unsure
             }
         }
+    }
+
+    /// It is there, and does not answer who it is: once more. True after some times: then it cannot.
+    fn cannot_say(&mut self) -> bool {
+        self.in_vain += 1;
+        self.in_vain >= IN_VAIN && self.was.is_none()
     }
 }
 
@@ -163,7 +179,7 @@ fn names_nothing(profile: &Profile) -> bool {
 impl Driver {
     /// Before something is read or written: who was silent may be another now. An error is that of the asking, but for a
     /// unit that is another.
-    pub(super) async fn is_itself(&self, unit: &Unit, urgency: Urgency) -> Result<(), Wrong> {
+    pub(super) async fn is_itself(&self, unit: &Unit, when: When) -> Result<(), Wrong> {
         {
             let mut known = lock(&unit.known);
             known.doubt &= known.can_be_told();
@@ -171,7 +187,7 @@ impl Driver {
                 return Ok(());
             }
         }
-        match self.verify(unit, &self.asking(urgency)).await? {
+        match self.verify(unit, &self.asking(when)).await? {
             Judged::Same | Judged::Learnt => Ok(()),
             Judged::Unsure | Judged::Other { .. } => Err(Wrong::NotSent(format!(
                 "at {} is another device than before: it shows {}",
@@ -191,18 +207,27 @@ impl Driver {
         let by_name = names_nothing(profile) && !self.scan_every.is_zero();
         let now = match mark(asking, unit.no, profile, by_name).await {
             Ok(now) => now,
+            Err(wrong) if lock(&unit.known).was.is_some() => return Err(wrong),
+            // One that is not there now may be able to say it later.
+            Err(wrong) if self.is_there(unit, asking).await.is_err() || !lock(&unit.known).cannot_say() => {
+                return Err(wrong);
+            }
             // To ask it again and again would only keep others from it.
-            Err(Wrong::Silent | Wrong::NotAnAnswer(_)) if by_name && lock(&unit.known).was.is_none() => {
+            Err(_) if by_name => {
                 lock(&unit.known).says_nothing = true;
                 return Ok(Judged::Same);
             }
-            Err(wrong) => return Err(wrong),
+            Err(_) => Mark::default(),
         };
         let was = lock(&unit.known).was.clone().unwrap_or_default();
         let judged = lock(&unit.known).judge(now.clone(), Instant::now());
         match judged {
             Judged::Learnt => self.tell_serial(unit, now.serial).await,
-            Judged::Other { news: true } => self.tell_other(unit, &was, &now, asking).await,
+            Judged::Other { news: true } => {
+                self.tell_other(unit, &was, &now, asking).await;
+                // Whoever asked may have gone before that; then the next one tells it.
+                lock(&unit.known).told = true;
+            }
             _ => {}
         }
         Ok(judged)
@@ -219,7 +244,10 @@ impl Driver {
     async fn tell_other(&self, unit: &Unit, was: &Mark, now: &Mark, asking: &Asking<'_>) {
         let Ok(address) = Address::new(&unit.no.to_string()) else { return };
         tracing::warn!(unit = unit.no, was = was.told(), is = now.told(), "at this unit is another device than before");
-        let sighting = who(asking, unit.no, &(self.readers.profiles)()).await.sighting(address.clone());
+        let mut sighting = who(asking, unit.no, &(self.readers.profiles)()).await.sighting(address.clone());
+        if sighting.identities.is_empty() {
+            sighting.identities.extend(now.serial.clone());
+        }
         let gone = Notice::Gone { address };
         match (was.serial.is_some(), sighting.identities.is_empty()) {
             (true, true) => self.tell(gone).await,
@@ -256,7 +284,12 @@ mod tests {
     #[test]
     fn what_differs_once_is_no_other_device_and_what_stays_so_is() {
         let (mut known, begin) = (Known::default(), Instant::now());
-        let mut judge = |mark: Mark, after: u64| known.judge(mark, begin + Duration::from_secs(after));
+        let mut judge = |mark: Mark, after: u64| {
+            let judged = known.judge(mark, begin + Duration::from_secs(after));
+            // It is heard of at once.
+            known.told |= judged == Judged::Other { news: true };
+            judged
+        };
         assert_eq!(judge(serial("1"), 0), Judged::Learnt);
         assert_eq!(judge(serial("1"), 1), Judged::Same);
         assert_eq!(judge(Mark::default(), 2), Judged::Unsure, "while it starts it may say nothing");
@@ -268,6 +301,32 @@ mod tests {
         assert_eq!(judge(serial("3"), 10), Judged::Unsure);
         assert_eq!(judge(serial("3"), 13), Judged::Other { news: true });
         assert_eq!(judge(serial("1"), 14), Judged::Same, "it is back");
+    }
+
+    #[test]
+    fn news_that_nobody_heard_of_stay_news() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        known.judge(serial("1"), now);
+        known.judge(serial("2"), now);
+        for _ in 0..2 {
+            assert_eq!(known.judge(serial("2"), now + SURE), Judged::Other { news: true });
+        }
+        known.told = true;
+        assert_eq!(known.judge(serial("2"), now + SURE), Judged::Other { news: false });
+    }
+
+    #[test]
+    fn a_device_that_did_not_know_its_number_while_it_started_is_no_other_when_it_does() {
+        let (mut known, now) = (Known::default(), Instant::now());
+        let starting = Mark { signs: true, ..Mark::default() };
+        assert_eq!(known.judge(starting.clone(), now), Judged::Learnt);
+        assert_eq!(known.judge(serial("1"), now), Judged::Learnt);
+        assert_eq!(known.judge(serial("1"), now), Judged::Same);
+        assert_eq!(known.judge(starting, now), Judged::Unsure, "the number that it had it does not lose");
+        let mut known = Known { expected: serial("1").serial.into_iter().collect(), ..Known::default() };
+        assert_eq!(known.judge(Mark::default(), now), Judged::Same);
+        assert_eq!(known.judge(serial("2"), now), Judged::Unsure);
+        assert_eq!(known.judge(serial("1"), now), Judged::Learnt);
     }
 
     #[test]

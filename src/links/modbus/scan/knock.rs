@@ -37,6 +37,10 @@ pub async fn answer_all(asking: &Asking<'_>) -> Result<bool, Stop> {
 
 /// Whatever is answered, somebody is there; but for a gateway that says that nobody is.
 pub async fn knock(asking: &Asking<'_>, unit: u8) -> Result<Knock, Stop> {
+    // That number is everybody's, and nobody answers to it.
+    if asking.bus.is_to_all(unit) {
+        return Ok(Knock::Silent);
+    }
     let request = Request::Read { table: Table::Holding, at: 0, count: 1 };
     Ok(match asking.ask(unit, request).await {
         Ok(_) => Knock::Answers,

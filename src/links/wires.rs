@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::modbus::bus::trace::Frame;
 use super::modbus::bus::{Bus, Standing, Urgency};
@@ -20,6 +20,8 @@ use crate::model::Name;
 
 /// Who listens to one wire at a time: each holds a connection of a door for long.
 const LISTENERS: usize = 4;
+/// A port that is taken back has begun to open by then.
+const BACK: Duration = Duration::from_secs(5);
 /// A request by hand goes out by then, or not at all.
 const GOES_OUT_WITHIN: Duration = Duration::from_secs(10);
 
@@ -114,8 +116,8 @@ impl Wire {
     pub async fn take_back(&self) -> Option<Lent> {
         let (lent, mut standing) = (self.lent()?, self.bus.standing());
         self.bus.take_back().await;
-        // An error: the bus has ended, and its port with it.
-        let _ = standing.wait_for(|stands| !matches!(stands, Standing::Lent { .. })).await;
+        // In vain where the bus has ended, and its port with it.
+        let _ = timeout(BACK, standing.wait_for(|stands| !matches!(stands, Standing::Lent { .. }))).await;
         Some(lent)
     }
 

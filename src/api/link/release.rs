@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
 
 use super::lent_shown;
 use crate::api::Here;
@@ -57,22 +58,26 @@ pub async fn release(
         lending?;
         wire.lent().map(lent_shown).ok_or_else(|| gone(&"it has its port back already"))
     });
-    let ended = lending.await;
+    done(lending).await
+}
+
+async fn done(task: JoinHandle<Result<LentShown, Fault>>) -> Result<Json<LentShown>, Fault> {
+    let ended = task.await;
     ended.unwrap_or_else(|_| Err(Fault::busy("the gateway failed over it", "look with dmgw link show"))).map(Json)
 }
 
 /// Tells how it was lent until now.
 pub async fn resume(State(door): Here, caller: Caller, Word(word): Word) -> Result<Json<LentShown>, Fault> {
     let (link, wire) = door.wire(&caller, &word, GatewayKind::ReleaseLink).await?;
-    let Some(lent) = wire.take_back().await else {
-        let says = format!("the port of link {link} is not lent");
-        return Err(Fault::new(
-            StatusCode::CONFLICT,
-            "too-late",
-            says,
-            "it may have come back by itself: dmgw link show",
-        ));
-    };
-    door.audit(Audit::new(&caller.principal, "resume-link", Some(link.to_string()), Came::Done)).await;
-    Ok(Json(lent_shown(lent)))
+    // As above.
+    let taking = tokio::spawn(async move {
+        let Some(lent) = wire.take_back().await else {
+            let says = format!("the port of link {link} is not lent");
+            let remedy = "it may have come back by itself: dmgw link show";
+            return Err(Fault::new(StatusCode::CONFLICT, "too-late", says, remedy));
+        };
+        door.audit(Audit::new(&caller.principal, "resume-link", Some(link.to_string()), Came::Done)).await;
+        Ok(lent_shown(lent))
+    });
+    done(taking).await
 }

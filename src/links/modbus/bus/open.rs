@@ -43,6 +43,9 @@ pub trait Opens: Send {
 
     /// An answer came over what was opened last.
     fn proven(&mut self) {}
+
+    /// The port is lent: nothing of it is kept until it is opened again.
+    fn release(&mut self) {}
 }
 
 /// Openings in a row that brought no answer, until another address is tried.

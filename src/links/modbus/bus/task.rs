@@ -31,6 +31,8 @@ enum Phase {
     Serving(Line),
     /// Until it is tried again, and why.
     Down(Duration, String),
+    /// The same of what was open and brought nothing: nobody can shorten it.
+    Barren(Duration, String),
     /// Until then; who wants to hear that the port is closed.
     Lent(Instant, oneshot::Sender<()>),
     Over,
@@ -90,7 +92,8 @@ impl Task {
             phase = match phase {
                 Phase::Opening => self.open().await,
                 Phase::Serving(line) => self.serve(line).await,
-                Phase::Down(pause, why) => self.rest(pause, why).await,
+                Phase::Down(pause, why) => self.rest(pause, why, true).await,
+                Phase::Barren(pause, why) => self.rest(pause, why, false).await,
                 Phase::Lent(until, closed) => self.lend(until, closed).await,
                 Phase::Over => return,
             }
@@ -118,7 +121,7 @@ impl Task {
     }
 
     /// Requests are refused meanwhile.
-    async fn rest(&mut self, pause: Duration, why: String) -> Phase {
+    async fn rest(&mut self, pause: Duration, why: String, may_be_short: bool) -> Phase {
         self.stands(Standing::Down { why: why.clone() });
         self.refuse_aside(&why);
         let again = sleep(pause);
@@ -127,7 +130,7 @@ impl Task {
             let came = tokio::select! {
                 biased;
                 () = &mut again => return Phase::Opening,
-                () = self.opener.worth_trying() => return Phase::Opening,
+                () = self.opener.worth_trying(), if may_be_short => return Phase::Opening,
                 control = self.control.recv() => Came::Control(control),
                 job = self.commands.recv() => Came::Job(job),
                 job = self.share.next(&mut self.polls, &mut self.guests) => Came::Job(job),
@@ -141,6 +144,7 @@ impl Task {
 
     /// The line was dropped when its phase ended.
     async fn lend(&mut self, until: Instant, closed: oneshot::Sender<()>) -> Phase {
+        self.opener.release();
         self.stands(Standing::Lent { until });
         // Who has gone away wants to hear nothing.
         let _ = closed.send(());
@@ -194,7 +198,7 @@ impl Task {
 
     /// The port ended by itself. One that brought nothing is not opened again at once.
     fn lost(&mut self, why: String) -> Phase {
-        if self.proven { Phase::Opening } else { Phase::Down(self.backoff.pause(), why) }
+        if self.proven { Phase::Opening } else { Phase::Barren(self.backoff.pause(), why) }
     }
 
     /// One request. None: the line is as good as before.
@@ -289,7 +293,7 @@ impl Task {
         };
         job.busy = job.busy.saturating_add(1);
         let at = Instant::now() + self.manner.busy_pause;
-        if !again || at > job.until || (job.urgency == Urgency::Poll && job.busy >= BUSY) {
+        if !again || at > job.until || (job.urgency != Urgency::Command && job.busy >= BUSY) {
             return answer(job, result);
         }
         if let Err(job) = self.aside.put(at, job) {

@@ -3,7 +3,7 @@
 //! Links on one address are told apart by the hellos of their gateways. Tasks: one a listener, which ends with the last of
 //! its links, and one for each connection that has not said its hello yet; those are bounded in number and time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +21,7 @@ use crate::links::modbus::networks::{Network, TurnedAway, may_come};
 
 /// Who connects has so long to say its hello.
 const HELLO: Duration = Duration::from_secs(10);
-/// Connections at once that have not said it yet.
+/// Connections at once that have not said it yet; for a further one the oldest makes room. A hello comes at once, mostly.
 const MOST_UNKNOWN: usize = 16;
 /// After a connection that could not be taken: the machine lacks something.
 const BREATH: Duration = Duration::from_millis(100);
@@ -100,7 +100,7 @@ impl Listening {
 }
 
 async fn listen(listener: TcpListener, members: Arc<Members>, strangers: Arc<TurnedAway>) {
-    let mut unknown = JoinSet::new();
+    let (mut unknown, mut oldest) = (JoinSet::new(), VecDeque::<AbortHandle>::new());
     loop {
         tokio::select! {
             Some(_) = unknown.join_next() => {}
@@ -108,22 +108,19 @@ async fn listen(listener: TcpListener, members: Arc<Members>, strangers: Arc<Tur
                 Ok((stream, from)) => {
                     let may: Vec<Member> =
                         lock(&members).values().filter(|member| may_come(&member.from, from.ip())).cloned().collect();
-                    match why_not(&may, unknown.len()) {
-                        Some(why) => strangers.tell(from, why),
-                        None => _ = unknown.spawn(greet(stream, from, may, strangers.clone())),
+                    if may.is_empty() {
+                        strangers.tell(from, "it is in none of the networks that may");
+                        continue;
                     }
+                    oldest.retain(|greeted| !greeted.is_finished());
+                    if oldest.len() >= MOST_UNKNOWN && let Some(first) = oldest.pop_front() {
+                        first.abort();
+                    }
+                    oldest.push_back(unknown.spawn(greet(stream, from, may, strangers.clone())));
                 }
                 Err(_) => sleep(BREATH).await,
             }
         }
-    }
-}
-
-fn why_not(may: &[Member], unknown: usize) -> Option<&'static str> {
-    match () {
-        () if may.is_empty() => Some("it is in none of the networks that may"),
-        () if unknown >= MOST_UNKNOWN => Some("too many others have not said their hello yet"),
-        () => None,
     }
 }
 

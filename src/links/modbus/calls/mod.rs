@@ -8,7 +8,7 @@
 //! Whoever connects comes from a network that may, and has said its hello, where one is wanted; then it waits at the desk of its
 //! link. What follows is about a stranger that got so far: a newer call is tried only when the one in use did not answer,
 //! and the one in use is kept beside it until the newer has answered. So nobody is cut off by a connection that gives
-//! nothing. A call is given up where it ends, or when [`BARREN`] tries in a row brought no answer.
+//! nothing. A call is given up where it ends, or when [`BARREN`] tries in a row brought no answer and another one waits.
 //!
 //! Invariants: of a call that is tried again, no late answer is taken for the next one: [`sift`] knows them by their
 //! numbers. RTU has none, so there a call over which no answer came is closed, and the gateway has to call again.
@@ -54,6 +54,8 @@ struct Call {
     stream: TcpStream,
     sift: Sift,
     barren: u8,
+    /// At some time.
+    answered: bool,
 }
 
 /// Where the calls of one link wait.
@@ -92,12 +94,14 @@ pub struct Caller {
     waiting: Vec<Call>,
     /// An answer came over what was opened last.
     proven: bool,
+    /// What was opened last had never brought an answer before.
+    new: bool,
 }
 
 impl Caller {
     /// `within`: how long a call is waited for, until the link is said to be down.
     pub fn new(calls: Calls, within: Duration) -> Caller {
-        Caller { calls, within, member: None, desk: Arc::default(), waiting: Vec::new(), proven: false }
+        Caller { calls, within, member: None, desk: Arc::default(), waiting: Vec::new(), proven: false, new: false }
     }
 
     async fn called(&mut self) -> Result<Opened, String> {
@@ -109,7 +113,7 @@ impl Caller {
         let call = timeout(self.within, self.next()).await;
         let call = call.map_err(|_| format!("no gateway has called in at {listen}"))?;
         let place = call.stream.peer_addr().map_err(|error| error.to_string())?.to_string();
-        self.proven = false;
+        (self.proven, self.new) = (false, !call.answered);
         Ok(Opened { port: Box::new(CalledPort::new(call, self.desk.clone())), place })
     }
 
@@ -123,21 +127,27 @@ impl Caller {
         }
     }
 
-    /// The newest first, unless another one brought more answers.
+    /// The newest first, unless another one brought more answers; but no newcomer after another that brought nothing, as
+    /// long as somebody is there who has answered before. A call that is alone is kept, whatever it brings: behind it
+    /// there may be sleeping units.
     fn gather(&mut self) {
         let Held { newest, given_back } = std::mem::take(&mut *self.desk.held());
+        let in_vain = std::mem::take(&mut self.new) && !self.proven;
         if let Some(mut call) = given_back {
-            call.barren = if self.proven { 0 } else { call.barren + 1 };
+            call.barren = if self.proven { 0 } else { call.barren.saturating_add(1) };
+            call.answered |= self.proven;
             self.proven = false;
             self.waiting.insert(0, call);
         }
         if let Some(stream) = newest {
             let sift = Sift::new(self.calls.heartbeat.as_ref(), self.calls.numbered);
-            self.waiting.insert(0, Call { stream, sift, barren: 0 });
+            self.waiting.insert(0, Call { stream, sift, barren: 0, answered: false });
         }
-        self.waiting.retain(|call| call.barren < BARREN);
-        self.waiting.sort_by_key(|call| call.barren);
+        self.waiting.sort_by_key(|call| (!(in_vain && call.answered), call.barren));
         self.waiting.truncate(MOST_WAITING);
+        if self.waiting.len() > 1 {
+            self.waiting.retain(|call| call.barren < BARREN);
+        }
     }
 }
 
@@ -157,5 +167,11 @@ impl Opens for Caller {
     fn proven(&mut self) {
         self.proven = true;
         self.waiting.clear();
+    }
+
+    fn release(&mut self) {
+        self.member = None;
+        self.waiting.clear();
+        *self.desk.held() = Held::default();
     }
 }

@@ -43,7 +43,7 @@ fn started(link: &str) -> Gateway {
 
 fn over_tcp(name: &str) -> Option<(Server, Gateway)> {
     let server = Server::tcp(name, "1-2")?;
-    let link = format!("modbus-tcp = {{ at = \"127.0.0.1:{}\", bus = {{ timeout = \"300ms\" }} }}", server.port());
+    let link = format!("modbus-tcp = {{ at = \"127.0.0.1:{}\", bus = {{ timeout = \"1s\" }} }}", server.port());
     let gateway = started(&link);
     Some((server, gateway))
 }

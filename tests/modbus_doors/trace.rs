@@ -126,7 +126,7 @@ fn a_trace_ends_when_its_time_is_over_when_it_is_told_to_and_when_the_link_is_no
     assert!(code == 0 && says.contains("read holding registers"), "{says}");
     let begin = |gateway: &Gateway| {
         let mut command = dmgw();
-        let command = command.args(["link", "trace", "bus", "--config"]).arg(gateway.config());
+        let command = command.args(["link", "trace", "bus", "--for", "60s", "--config"]).arg(gateway.config());
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let begun = |child: &mut Child| {
@@ -144,7 +144,9 @@ fn a_trace_ends_when_its_time_is_over_when_it_is_told_to_and_when_the_link_is_no
     let mut other = begin(&gateway);
     let mut says = begun(&mut other);
     let settings = std::fs::read_to_string(gateway.config()).unwrap();
-    gateway.configure(&settings.replace("timeout = \"300ms\"", "timeout = \"301ms\""));
+    let other_settings = settings.replace("timeout = \"1s\"", "timeout = \"1001ms\"");
+    assert_ne!(settings, other_settings);
+    gateway.configure(&other_settings);
     assert_eq!(told(&gateway, &["config", "reload"]).0, 0);
     let mut rest = String::new();
     says.read_to_string(&mut rest).unwrap();

@@ -30,12 +30,12 @@ async fn only_the_witness_tells_that_a_liar_did_nothing() {
 
 #[tokio::test]
 async fn a_late_answer_is_not_taken_for_that_of_the_next_command() {
-    let late = fault("relay", "after = 1\ntimes = 1\ndo = { late = '150ms' }");
-    let mut plant = Plant::start(&(relay("relay", "slow = '200ms'") + &late));
+    let late = fault("relay", "after = 1\ntimes = 1\ndo = { late = '600ms' }");
+    let mut plant = Plant::start(&(relay("relay", "slow = '800ms'") + &late));
     let mut player = Player::link(at(&plant));
     player.admit(1, "relay", None).await;
     assert_eq!(player.outcome(1, write("relay.level", Value::Int(1)), SOON).await, written(1));
-    let second = player.outcome(1, write("relay.level", Value::Int(2)), Duration::from_millis(250)).await;
+    let second = player.outcome(1, write("relay.level", Value::Int(2)), Duration::from_secs(1)).await;
     assert!(matches!(second, Outcome::Lost(_)), "{second:?}");
     // The answer to the second comes while the third is under way.
     assert_eq!(player.outcome(1, write("relay.level", Value::Int(3)), SOON).await, written(3));

@@ -33,6 +33,12 @@ impl Slot {
         // Nothing that is done under this lock can panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Its room serves the next request.
+    fn take_back(&self, mut adu: Vec<u8>) {
+        adu.clear();
+        *self.held() = adu;
+    }
 }
 
 impl AsyncRead for Slot {
@@ -87,7 +93,9 @@ impl Codec {
         };
         let asked = Asked { unit, request, pdu: pdu.unwrap_or_default() };
         line.send(&adu).await?;
-        line.answer(&asked, &adu, within).await
+        let answered = line.answer(&asked, &adu, within).await;
+        self.slot.take_back(adu);
+        answered
     }
 
     /// To all units; none answers.

@@ -114,10 +114,10 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, unit: u8, result: &Result<Answer, Wrong>, took: Duration) {
+    pub(super) fn add(&self, unit: u8, result: &Result<Answer, Wrong>, began: Instant, ended: Instant) {
         if !matches!(result, Err(Wrong::NotSent(_))) {
-            let mut table = self.table();
-            table.windows.turn(Instant::now());
+            let (mut table, took) = (self.table(), ended - began);
+            table.windows.turn(ended);
             table.windows.busy += took;
             table.units.entry(unit).or_default().add(result, took);
         }
@@ -143,7 +143,8 @@ mod tests {
         // A quarter of the time, for a minute and a half.
         for _ in 0..90 {
             tokio::time::advance(second).await;
-            tally.add(7, &Ok(Answer::Written), second / 4);
+            let now = Instant::now();
+            tally.add(7, &Ok(Answer::Written), now - second / 4, now);
         }
         let load = tally.load(Instant::now());
         assert!((load.per_cent() - 25.0).abs() < 0.5 && load.of >= WINDOW, "{load:?}");
@@ -155,11 +156,11 @@ mod tests {
 
     #[test]
     fn the_times_of_answers_are_told_of_those_that_came() {
-        let tally = Tally::default();
+        let (tally, now) = (Tally::default(), Instant::now());
         for millis in [10, 30, 20] {
-            tally.add(1, &Ok(Answer::Written), Duration::from_millis(millis));
+            tally.add(1, &Ok(Answer::Written), now, now + Duration::from_millis(millis));
         }
-        tally.add(1, &Err(Wrong::Silent), Duration::from_secs(1));
+        tally.add(1, &Err(Wrong::Silent), now, now + Duration::from_secs(1));
         let counts = tally.read()[&1];
         assert_eq!((counts.asked, counts.answered, counts.silent), (4, 3, 1));
         let [last, all, slowest] = [20, 60, 30].map(Duration::from_millis);

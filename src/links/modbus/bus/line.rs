@@ -66,10 +66,25 @@ impl Line {
         }
     }
 
-    /// What is there by then; what is there now, where that is past. A timer would take a millisecond even for nothing.
-    async fn read_by(&mut self, until: Instant) -> Option<Result<(), String>> {
-        if until > Instant::now() {
-            return timeout_at(until, self.read()).await.ok();
+    /// Over TCP no silence means anything, so nobody looks at the clock for it.
+    fn keeps_time(&self) -> bool {
+        self.bears_noise()
+    }
+
+    fn passed_now(&mut self) {
+        if self.keeps_time() {
+            self.last = Instant::now();
+        }
+    }
+
+    /// What is there before the line was silent for so long since then; what is there now, where that is past. A timer
+    /// would take a millisecond even for nothing.
+    async fn read_before(&mut self, since: Option<Instant>, silence: Duration) -> Option<Result<(), String>> {
+        if self.keeps_time() {
+            let until = since.unwrap_or_else(Instant::now) + silence;
+            if until > Instant::now() {
+                return timeout_at(until, self.read()).await.ok();
+            }
         }
         let read = std::pin::pin!(self.read());
         once(read).await
@@ -109,9 +124,9 @@ impl Line {
 
     /// Silent for as long as the line demands.
     pub async fn ready(&mut self) -> Result<(), Unready> {
-        let babble = Instant::now() + BABBLE + self.silence;
+        let mut babble = None;
         loop {
-            match self.read_by(self.last + self.silence).await {
+            match self.read_before(Some(self.last), self.silence).await {
                 None => break,
                 Some(Err(why)) => return Err(Unready::Gone(why)),
                 Some(Ok(())) => self.spoke(),
@@ -119,7 +134,8 @@ impl Line {
             if !self.bears_noise() {
                 return Err(Unready::Gone("it said what nobody had asked for".into()));
             }
-            if Instant::now() > babble {
+            let now = Instant::now();
+            if now > *babble.get_or_insert(now + BABBLE) {
                 return Err(Unready::Babble);
             }
         }
@@ -132,12 +148,18 @@ impl Line {
         self.heard.clear();
         self.tracer.tell(self.framing.frames(), Way::Out, adu, || Made::Asked);
         let takes = self.framing.takes(adu.len());
-        self.last = Instant::now() + takes;
-        let out = async {
+        self.passed_now();
+        self.last += takes;
+        let mut out = std::pin::pin!(async {
             self.port.write_all(adu).await?;
             self.port.flush().await
+        });
+        // Mostly it is taken at once, and needs no deadline.
+        let sent = match once(out.as_mut()).await {
+            Some(sent) => Ok(sent),
+            None => timeout(takes + STUCK, out).await,
         };
-        match timeout(takes + STUCK, out).await {
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(broke)) => Err(Wrong::Lost(broke.to_string())),
             Err(_) => Err(Wrong::Lost("the port takes no bytes".into())),
@@ -179,7 +201,7 @@ impl Line {
                 Err(_) => return Err(self.ended(asked)),
                 Ok(Err(why)) => return Err(Wrong::Lost(why)),
                 // Who answers has heard all: the request took no longer.
-                Ok(Ok(())) => self.last = Instant::now(),
+                Ok(Ok(())) => self.passed_now(),
             }
             if let Some(pdu) = self.judge(asked, adu)? {
                 return Ok(pdu);
@@ -210,7 +232,7 @@ impl Line {
     /// Whether more came, within the silence that must follow a frame.
     async fn followed(&mut self) -> bool {
         // Where the port ends behind a whole answer, that is for the next request.
-        matches!(self.read_by(Instant::now() + self.framing.silence()).await, Some(Ok(())))
+        matches!(self.read_before(None, self.framing.silence()).await, Some(Ok(())))
     }
 }
 

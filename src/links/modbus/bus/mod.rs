@@ -63,6 +63,13 @@ pub enum Urgency {
     Guest,
 }
 
+impl Urgency {
+    /// Somebody waits for a command, and for what a guest asks.
+    fn is_waited_for(self) -> bool {
+        matches!(self, Urgency::Command | Urgency::Guest)
+    }
+}
+
 /// How the bus is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -98,13 +105,17 @@ struct Job {
     reply: oneshot::Sender<Result<Answer, Wrong>>,
 }
 
-/// Who was first: the task that sends a request, or whoever asked and gives it up unsent.
-#[derive(Clone, Debug, Default)]
-struct Turn(Arc<AtomicBool>);
+/// Who was first: the task that sends a request, or whoever asked and gives it up unsent. Nothing where nobody gives up.
+#[derive(Clone, Debug)]
+struct Turn(Option<Arc<AtomicBool>>);
 
 impl Turn {
+    fn of(urgency: Urgency) -> Turn {
+        Turn(urgency.is_waited_for().then(Arc::default))
+    }
+
     fn take(&self) -> bool {
-        !self.0.swap(true, Ordering::AcqRel)
+        self.0.as_ref().is_none_or(|taken| !taken.swap(true, Ordering::AcqRel))
     }
 }
 
@@ -182,7 +193,7 @@ impl Bus {
             return not_sent(&"to unit 0 nobody answers, so nothing can be read there");
         }
         let (reply, mut answer) = oneshot::channel();
-        let turn = Turn::default();
+        let turn = Turn::of(urgency);
         let job = Job { unit, request, until, urgency, thinks, found_gone: 0, busy: 0, turn: turn.clone(), reply };
         let queue = match urgency {
             Urgency::Command => &self.commands,
@@ -202,8 +213,8 @@ impl Bus {
         }
         // The task answers each job that it takes, and drops it only when it ends itself.
         let ended = |_| Err(Wrong::Lost(ENDED.into()));
-        // Somebody waits for a command, and for what a guest asks, so it is said at once that it was too late for it.
-        if matches!(urgency, Urgency::Command | Urgency::Guest) {
+        // It is said at once that it was too late for it.
+        if urgency.is_waited_for() {
             match timeout_at(until, &mut answer).await {
                 Ok(answered) => return answered.unwrap_or_else(ended),
                 Err(_) if turn.take() => return not_sent(&TOO_LATE),

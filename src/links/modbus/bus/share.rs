@@ -26,11 +26,13 @@ impl Share {
 
     /// What comes next. Nothing is lost where this is dropped.
     pub async fn next<T>(&self, polls: &mut Receiver<T>, guests: &mut Receiver<T>) -> Option<T> {
-        let now = Instant::now();
-        if let Some(due) = self.due.filter(|due| *due > now)
-            && let Ok(poll) = timeout_at(due.min(now + MOMENT), polls.recv()).await
-        {
-            return poll;
+        if let Some(due) = self.due {
+            let now = Instant::now();
+            if due > now
+                && let Ok(poll) = timeout_at(due.min(now + MOMENT), polls.recv()).await
+            {
+                return poll;
+            }
         }
         tokio::select! {
             biased;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::aside::Aside;
@@ -91,7 +92,8 @@ impl Task {
         loop {
             phase = match phase {
                 Phase::Opening => self.open().await,
-                Phase::Serving(line) => self.serve(line).await,
+                // Each turn waits for an answer, so nobody is kept from the worker for long.
+                Phase::Serving(line) => unconstrained(self.serve(line)).await,
                 Phase::Down(pause, why) => self.rest(pause, why, true).await,
                 Phase::Barren(pause, why) => self.rest(pause, why, false).await,
                 Phase::Lent(until, closed) => self.lend(until, closed).await,
@@ -229,7 +231,8 @@ impl Task {
         if job.reply.is_closed() {
             return None;
         }
-        if Instant::now() > job.until {
+        let began = Instant::now();
+        if began > job.until {
             answer(job, Err(Wrong::NotSent(TOO_LATE.into())));
             return None;
         }
@@ -237,11 +240,11 @@ impl Task {
         if !job.turn.take() && job.busy == 0 {
             return None;
         }
-        let began = Instant::now();
         let result = self.ask(line, &job).await;
-        self.shared.counts.add(job.unit, &result, began.elapsed());
+        let ended = Instant::now();
+        self.shared.counts.add(job.unit, &result, began, ended);
         if job.urgency == Urgency::Guest {
-            self.share.took(began, Instant::now());
+            self.share.took(began, ended);
         }
         let phase = self.after(line, job.unit, &result);
         self.reply(job, result);
@@ -291,9 +294,12 @@ impl Task {
             Err(Wrong::Exception(Exception::Acknowledge)) => job.request.only_reads(),
             _ => false,
         };
+        if !again {
+            return answer(job, result);
+        }
         job.busy = job.busy.saturating_add(1);
         let at = Instant::now() + self.manner.busy_pause;
-        if !again || at > job.until || (job.urgency != Urgency::Command && job.busy >= BUSY) {
+        if at > job.until || (job.urgency != Urgency::Command && job.busy >= BUSY) {
             return answer(job, result);
         }
         if let Err(job) = self.aside.put(at, job) {

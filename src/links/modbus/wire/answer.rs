@@ -138,16 +138,15 @@ fn identity(pdu: &[u8]) -> Identity {
 /// What an answer says; `pdu` is one to this request, see [`Heard::Whole`](super::Heard).
 pub fn read(request: &Request, pdu: &[u8]) -> Result<Answer, Exception> {
     let from = |at: usize| pdu.get(at..).unwrap_or_default();
-    let word = |two: &[u8]| two.iter().fold(0, |word, byte| word << 8 | u16::from(*byte));
     if pdu.first().is_some_and(|function| function & EXCEPTION != 0) {
         return Err(Exception::of(pdu.get(1).copied().unwrap_or(0)));
     }
     Ok(match request {
         Request::Read { table, count, .. } if table.is_bits() => Answer::Bits(bits(from(2), usize::from(*count))),
-        Request::Read { .. } => Answer::Words(from(2).chunks_exact(2).map(word).collect()),
+        Request::Read { .. } => Answer::Words(words(from(2))),
         Request::Identify { .. } => Answer::Identity(identity(pdu)),
         Request::ServerId => Answer::ServerId(from(2).to_vec()),
-        Request::Diagnose { .. } => Answer::Diagnosed(word(from(3))),
+        Request::Diagnose { .. } => Answer::Diagnosed(words(from(3)).first().copied().unwrap_or(0)),
         Request::Raw { .. } | Request::Verbatim(_) => Answer::Raw(from(1).to_vec()),
         Request::WriteCoil { .. }
         | Request::WriteCoils { .. }
@@ -155,6 +154,10 @@ pub fn read(request: &Request, pdu: &[u8]) -> Result<Answer, Exception> {
         | Request::WriteRegisters { .. }
         | Request::MaskWrite { .. } => Answer::Written,
     })
+}
+
+fn words(bytes: &[u8]) -> Vec<u16> {
+    bytes.as_chunks::<2>().0.iter().map(|two| u16::from_be_bytes(*two)).collect()
 }
 
 /// The first one is the lowest bit of the first byte.

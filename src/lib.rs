@@ -34,4 +34,5 @@ pub mod selector;
 pub mod store;
 pub mod turn;
 pub mod units;
+pub mod upstream;
 pub mod view;

@@ -103,7 +103,7 @@ impl Run {
         self.aside(aside);
     }
 
-    fn to_the_end(&mut self, on_disk: [u64; 3]) {
+    fn finish(&mut self, on_disk: [u64; 3]) {
         for _ in 0..20_000 {
             if !self.step(on_disk, Fate::Taken) {
                 return;
@@ -139,7 +139,7 @@ proptest! {
         for fate in fates {
             run.step(on_disk, fate);
         }
-        run.to_the_end(on_disk);
+        run.finish(on_disk);
         for stream in Stream::ALL {
             let no = stream as usize;
             let all: BTreeSet<u64> = (1..on_disk[no]).collect();

@@ -8,7 +8,7 @@
 //! [`api`] to those who look and ask; [`cli`], what a person types; [`config`], the settings; [`daemon`], which wires it
 //! all; [`replay`], the engine in false time. [`document`] reads what people write, [`profile`] says what a kind of
 //! device means, [`selector`] which devices are meant; [`metrics`] is what is counted of all this; [`units`] reads spans and sizes, [`nearest`] finds what
-//! was meant, [`disk`] writes small files whole.
+//! was meant, [`disk`] writes small files whole, [`trust`] says whom we believe in TLS.
 
 // What comes from outside must not stop the gateway; where one of these is right, a comment proves it.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -32,6 +32,7 @@ pub mod replay;
 pub mod seal;
 pub mod selector;
 pub mod store;
+pub mod trust;
 pub mod turn;
 pub mod units;
 pub mod upstream;

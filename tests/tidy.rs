@@ -35,6 +35,8 @@ const PARTS: &[(&str, &[&str])] = &[
     // A driver hears orders and tells events; what rests on them is none of its business.
     ("links", &["model", "nearest", "units", "document", "profile", "metrics"]),
     ("guard", &["model"]),
+    // Whom we believe in TLS, for those who dial and those who are dialled.
+    ("trust", &["model"]),
     // Secrets at rest.
     ("seal", &["model", "disk"]),
     ("store", &["model", "disk", "seal", "metrics"]),
@@ -53,7 +55,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "api",
         &[
             "access", "model", "seal", "store", "view", "feed", "asks", "nearest", "units", "profile", "selector",
-            "metrics", "links",
+            "metrics", "links", "trust",
         ],
     ),
     // Each part owns its own section; config sums them up.
@@ -76,7 +78,7 @@ const PARTS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "model", "nearest", "units", "document", "policy", "engine", "links", "store", "view", "replay", "api",
-            "selector", "config", "seal", "profile", "disk",
+            "selector", "config", "seal", "profile", "disk", "trust",
         ],
     ),
     ("main", &["*"]),

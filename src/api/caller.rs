@@ -11,7 +11,6 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use ring::digest;
 
 use super::Door;
 use super::fault::Fault;
@@ -20,6 +19,7 @@ use crate::metrics;
 use crate::model::operation::GatewayKind;
 use crate::model::token::{Mark, Shows, Token};
 use crate::model::{Address, Audit, Came, Principal};
+use crate::trust::mark_of;
 use crate::view::TokenNow;
 
 /// So a token begins, that people and scanners of leaks know it when they see it.
@@ -123,13 +123,6 @@ fn unknown() -> Fault {
     let hint = "show a token (authorization: Bearer dmgw_…), or a certificate that is known here; on the gateway itself, \
                 root makes one with: dmgw token create NAME";
     Fault::new(StatusCode::UNAUTHORIZED, "not-known-who", "it is not known who asks", hint)
-}
-
-/// What is kept of a secret.
-pub fn mark_of(shown: &[u8]) -> Mark {
-    let mut mark = Mark([0; 32]);
-    mark.0.copy_from_slice(digest::digest(&digest::SHA256, shown).as_ref());
-    mark
 }
 
 /// None: nothing of the kind is shown.

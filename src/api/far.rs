@@ -9,8 +9,6 @@
 //! certificate cannot be read, that is tried again with growing pauses: the rest of the daemon needs none of it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -23,21 +21,20 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::NoServerSessionStorage;
 
 use super::anybody::Anybody;
-use super::caller::{Origin, mark_of};
+use super::caller::Origin;
 use super::serve::{BREATH, Hall, all_gone};
 use crate::model::token::Mark;
 use crate::model::{Address, Secret};
+use crate::trust::{chain, mark_of};
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A chain of certificates is smaller.
-const LARGEST_CHAIN: u64 = 256 << 10;
 
 /// Gives the key of our certificate, as PEM.
 pub type Key = Box<dyn Fn() -> Result<Secret, String> + Send + Sync>;
@@ -188,18 +185,6 @@ fn taken(handed: &std::net::TcpListener) -> std::io::Result<TcpListener> {
 fn file_mark(path: &Path) -> std::io::Result<FileMark> {
     let of = std::fs::metadata(path)?;
     Ok((of.ino(), of.len(), of.mtime(), of.mtime_nsec()))
-}
-
-/// The certificates of a file, in PEM: at least one.
-pub fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let mut text = Vec::new();
-    File::open(path).and_then(|file| file.take(LARGEST_CHAIN).read_to_end(&mut text)).map_err(|e| e.to_string())?;
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match chain {
-        Ok(chain) if !chain.is_empty() => Ok(chain),
-        Ok(_) => Err("there is no certificate in it, in PEM".into()),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 async fn shake_hands(

@@ -10,12 +10,13 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Asked, Word, body, query};
-use super::caller::{Caller, TOKEN, mark_of};
+use super::caller::{Caller, TOKEN};
 use super::fault::Fault;
 use super::paged::{Names, paged};
 use super::{Door, Here};
 use crate::model::token::{Grant, Mark, Shows};
 use crate::model::{Ask, Name, Reply, Role, Scope, Wall};
+use crate::trust::mark_of;
 use crate::view::TokenNow;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,7 @@
 //! A gateway far away: TCP with TLS (rustls, ring), and why it cannot be spoken with, for people.
 //!
-//! It is known by who vouches for its certificate, or by the certificate itself ([`trust`]). Nothing is sent before that.
-
-mod trust;
+//! It is known by who vouches for its certificate, or by the certificate itself ([`crate::trust`]). Nothing is sent
+//! before that.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -15,12 +14,12 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{CertificateError, ClientConfig, Error};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 
 use super::CliError;
 use super::args::Place;
 use super::place::usage;
-use crate::api::far::chain;
+use crate::trust::{self, Whom, chain};
 
 /// For the connection and the handshake each.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -31,6 +30,8 @@ pub struct Far {
     port: u16,
     name: ServerName<'static>,
     config: Arc<ClientConfig>,
+    /// Held for the config, which asks them at each connection.
+    _roots: Option<Arc<RootCertStore>>,
 }
 
 impl Far {
@@ -38,7 +39,8 @@ impl Far {
         let (host, port) = parted(url)?;
         let named = || usage(format!("{host:?} is no name of a machine"), "write https://HOST:PORT");
         let name = ServerName::try_from(host.clone()).map_err(|_| named())?;
-        let builder = trust::begun(place.ca.as_deref(), place.fingerprint)?;
+        let (whom, roots) = whom(place)?;
+        let builder = trust::begun(whom).map_err(|error| CliError::Failed(error.to_string()))?;
         let mut config = match (&place.client_certificate, &place.client_key) {
             (Some(certificate), Some(key)) => {
                 let (chain, key) = (read(certificate)?, key_of(key)?);
@@ -50,7 +52,7 @@ impl Far {
             _ => builder.with_no_client_auth(),
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Far { host, port, name, config: Arc::new(config) })
+        Ok(Far { host, port, name, config: Arc::new(config), _roots: roots })
     }
 
     /// As it stands in a request.
@@ -135,6 +137,17 @@ fn parted(url: &str) -> Result<(String, u16), CliError> {
     let authority = authority.ok_or_else(|| wrong("is more than a host and a port"))?;
     let host = authority.host().trim_start_matches('[').trim_end_matches(']');
     Ok((host.to_owned(), authority.port_u16().unwrap_or(HTTPS)))
+}
+
+fn whom(place: &Place) -> Result<(Whom, Option<Arc<RootCertStore>>), CliError> {
+    let wrong = |file: &Path, why| usage(format!("{}: {why}", file.display()), "name a file with certificates in PEM");
+    let roots = match (&place.fingerprint, &place.ca) {
+        (Some(mark), _) => return Ok((Whom::This(*mark), None)),
+        (None, Some(file)) => trust::roots(file).map_err(|why| wrong(file, why))?,
+        (None, None) => trust::machine(),
+    };
+    let roots = Arc::new(roots);
+    Ok((Whom::VouchedFor(Arc::downgrade(&roots)), Some(roots)))
 }
 
 fn read(file: &Path) -> Result<Vec<tokio_rustls::rustls::pki_types::CertificateDer<'static>>, CliError> {

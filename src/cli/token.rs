@@ -14,11 +14,10 @@ use super::pages::{self, after};
 use super::table::{print, table, time, width};
 use super::told::word;
 use super::{CliError, Exit, print_json};
-use crate::api::caller::mark_of;
-use crate::api::far::chain;
 use crate::api::tokens::{TokenShown, TokensShown, Wanted};
 use crate::model::token::Mark;
 use crate::model::{Name, Role, Wall};
+use crate::trust::{chain, mark_of};
 
 const AT_ONCE: Duration = Duration::ZERO;
 

@@ -14,7 +14,7 @@
 //!
 //! `=> named T` is a table of tables, `=> several T` a list of tables, `=> either T` one or a list of them, `=> within T`
 //! one table, and `=> secret T` a value
-//! of which nothing is shown where it is wrong. A key without `=` must be
+//! of which nothing is shown where it is wrong; `=> address T` one that people write passwords into. A key without `=` must be
 //! given. Where every key has a default, so has the section. A key that is a word of Rust is written `r#type`, or with
 //! another name for Rust, `of as "for"`.
 
@@ -233,15 +233,30 @@ pub fn lies_within<T: PartialOrd + Serialize>(
 
 /// A value that names a secret. What stands there instead is repeated by no message, nor by the line that it shows.
 pub fn secret<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
-    let mut told = Faults::default();
-    let read = match &node.val {
-        Val::Table(_) => leaf(node, &mut told),
+    match &node.val {
+        Val::Table(_) => unshown(node, node, faults),
         // In clear: nobody who reads it is shown it.
-        _ => leaf(&Node { val: Val::Text(String::new()), at: node.at }, &mut told),
-    };
+        _ => unshown(&Node { val: Val::Text(String::new()), at: node.at }, node, faults),
+    }
+}
+
+/// Addresses. Where they are wrong and somebody wrote a password into one, as in `//USER:PASSWORD@` or behind a `?`, nothing
+/// of them is shown.
+pub fn address<T: DeserializeOwned>(node: &Node, faults: &mut Faults) -> Option<T> {
+    let may_hold_one = |node: &Node| node.text().is_some_and(|text| text.contains(['@', '?']));
+    match &node.val {
+        Val::List(nodes) if nodes.iter().any(may_hold_one) => unshown(node, node, faults),
+        _ if may_hold_one(node) => unshown(node, node, faults),
+        _ => leaf(node, faults),
+    }
+}
+
+fn unshown<T: DeserializeOwned>(read: &Node, written: &Node, faults: &mut Faults) -> Option<T> {
+    let mut told = Faults::default();
+    let read = leaf(read, &mut told);
     if read.is_none() {
-        mask::hide(node, faults);
-        told.iter().for_each(|fault| faults.add(mask::without(fault.clone(), node)));
+        mask::hide(written, faults);
+        told.iter().for_each(|fault| faults.add(mask::without(fault.clone(), written)));
     }
     read
 }
@@ -326,6 +341,7 @@ macro_rules! section {
     (@secret $($how:ident $sub:ty)?) => { false };
     (@nested) => { $crate::document::Nested::No };
     (@nested secret $sub:ty) => { $crate::document::Nested::No };
+    (@nested address $sub:ty) => { $crate::document::Nested::No };
     (@nested within $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
     (@nested maybe $sub:ty) => { $crate::document::Nested::Within($crate::document::section::below::<$sub>) };
     (@nested named $sub:ty) => { $crate::document::Nested::Named($crate::document::section::below::<$sub>) };

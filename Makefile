@@ -26,11 +26,11 @@ demo: ## build, play a small plant, and show what the gateway finds and does
 	tests/demo.sh $(DMGW)
 
 test: ## everything that must hold before a change goes in (under 40 minutes on two cores)
-	@tests/tools.sh compiler deny filesystems prometheus box pages python modbus
+	@tests/tools.sh compiler deny filesystems prometheus box pages python modbus mqtt
 	@tests/all.sh
 
 test-release: ## the long tests too (some minutes more)
-	@tests/tools.sh compiler filesystems prometheus box pages python modbus machine
+	@tests/tools.sh compiler filesystems prometheus box pages python modbus mqtt machine
 	cargo test --locked --profile $(PROFILE) --no-fail-fast -- --include-ignored
 
 bench: ## measure, and judge against benches/floors.toml
@@ -50,7 +50,7 @@ audit: ## ask the network for known faults in what we use
 	cargo deny --locked check advisories
 
 tools: ## install what all of the above needs, where it is missing
-	@tests/tools.sh compiler deny filesystems prometheus box pages python modbus machine mutants nightly fuzz
+	@tests/tools.sh compiler deny filesystems prometheus box pages python modbus mqtt machine mutants nightly fuzz
 
 man: ## the man pages, made from the code, in target/man
 	cargo run --locked --example man -- target/man

@@ -5,6 +5,7 @@
 //! name with what real peers sent. `tests/fuzz_smoke.rs` fails while one of them is missing.
 
 mod callers;
+mod ways;
 
 use std::fmt::Debug;
 use std::path::Path;
@@ -32,13 +33,16 @@ use serde::de::DeserializeOwned;
 type Body = fn(&[u8]) -> bool;
 
 pub const BODIES: &[(&str, Body)] = &[
+    ("address", ways::address),
     ("ask_json", ask_json),
     ("block", block),
     ("capabilities_cbor", capabilities_cbor),
+    ("certificate", ways::certificate),
     ("command_cbor", command_cbor),
     ("device_cbor", device_cbor),
     ("entry_cbor", entry_cbor),
     ("event_json", event_json),
+    ("http_head", ways::http_head),
     ("modbus_pdu", modbus_pdu),
     ("modbus_plan", modbus_plan),
     ("modbus_value", modbus_value),
@@ -57,6 +61,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("uevent", uevent),
     ("value_cbor", value_cbor),
     ("value_json", value_json),
+    ("websocket", ways::websocket),
     ("wire_from_plant", wire_from_plant),
     ("wire_to_plant", wire_to_plant),
 ];

@@ -49,7 +49,7 @@ const PARTS: &[(&str, &[&str])] = &[
     ("turn", &["model", "engine", "feed", "profile", "store"]),
     ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
-    ("upstream", &["model", "seal", "store", "view", "asks"]),
+    ("upstream", &["model", "seal", "store", "view", "asks", "nearest", "units", "document", "metrics", "trust"]),
     // Of links only their wires, for engineers.
     (
         "api",

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and says what and why before it does. What is there is left alone and not spoken of.
-# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages] [python] [modbus] [machine]
+# Usage: tests/tools.sh [compiler] [deny] [mutants] [nightly] [fuzz] [filesystems] [prometheus] [box] [pages] [python] [modbus] [mqtt] [machine]
 set -euo pipefail
 
 here() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ] || [ -x "/sbin/$1" ]; }
@@ -80,6 +80,11 @@ modbus() {
   pkg-config --exists libmodbus 2>/dev/null || apt libmodbus libmodbus-dev "the Modbus server of the tests is made with a library of another hand" || say "no libmodbus: those tests will be skipped"
   apt mbpoll mbpoll "reads the same registers with a stranger's eye" || say "no mbpoll: those tests will be skipped"
   apt tshark tshark "reads the frames that were written down" || say "no tshark: that test will be skipped"
+}
+
+# Its service is of no use here: the tests start their own.
+mqtt() {
+  apt mosquitto mosquitto "the broker that ways to upstreams lead to in tests" || say "no mosquitto: those tests will be skipped"
 }
 
 # What strangers read and ask the API with, of the versions in tests/requirements.txt.

@@ -12,12 +12,14 @@ use super::BASE64;
 use super::file::{self, FileError, Fit};
 use super::sealed::{Seal, SealError, Sealed, random};
 use crate::disk;
-use crate::model::Secret;
+use crate::model::{Name, Secret};
 
 const FILE: &str = "gateway.key";
 const PURPOSE: &str = "gateway-key";
-const SEED: usize = 32;
-const LARGEST_FILE: usize = 1 << 10;
+pub(super) const SEED: usize = 32;
+/// Letters of the public part that name the key of a gateway.
+const NAME: usize = 16;
+pub(super) const LARGEST_FILE: usize = 1 << 10;
 
 /// A file that cannot be used stays as it is: those who know the gateway by its key would not know another.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +39,15 @@ pub enum OwnError {
     },
     #[error(transparent)]
     Made(SealError),
+    #[error("{path} is no key that dmgw key create made, or only a part of one", path = .path.display())]
+    NotOne { path: PathBuf },
 }
 
-pub struct OwnKey(Ed25519KeyPair);
+pub struct OwnKey {
+    pair: Ed25519KeyPair,
+    /// What envelopes that it signs call it.
+    name: Name,
+}
 
 impl OwnKey {
     /// Makes one where there is none in this folder.
@@ -56,8 +64,16 @@ impl OwnKey {
         }
     }
 
+    pub(super) fn named(pair: Ed25519KeyPair, name: Name) -> OwnKey {
+        OwnKey { pair, name }
+    }
+
     pub fn public(&self) -> &[u8] {
-        self.0.public_key().as_ref()
+        self.pair.public_key().as_ref()
+    }
+
+    pub fn name(&self) -> &Name {
+        &self.name
     }
 
     /// As people and manifests write it.
@@ -67,7 +83,7 @@ impl OwnKey {
 
     /// 64 bytes.
     pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
-        self.0.sign(bytes).as_ref().to_vec()
+        self.pair.sign(bytes).as_ref().to_vec()
     }
 }
 
@@ -93,7 +109,15 @@ fn opened(bytes: &[u8], seal: &Seal) -> Result<OwnKey, SealError> {
     let seed = seal.open(&sealed(bytes)?, PURPOSE)?;
     let mut bytes = Zeroizing::new([0; SEED + 3]);
     let length = BASE64.decode_slice(seed.reveal(), &mut bytes[..]).map_err(|_| SealError::Changed)?;
-    Ed25519KeyPair::from_seed_unchecked(&bytes[..length]).map(OwnKey).map_err(|_| SealError::Changed)
+    let pair = Ed25519KeyPair::from_seed_unchecked(&bytes[..length]).map_err(|_| SealError::Changed)?;
+    let name = named_by(&pair).ok_or(SealError::Changed)?;
+    Ok(OwnKey::named(pair, name))
+}
+
+/// A gateway's key has no other name than the beginning of its public part.
+fn named_by(pair: &Ed25519KeyPair) -> Option<Name> {
+    let public = BASE64.encode(pair.public_key().as_ref());
+    Name::new(public.get(..NAME)?).ok()
 }
 
 /// Read again: another process may have been faster.

@@ -62,9 +62,14 @@ impl Asks {
     }
 
     pub async fn ask(&self, by: Principal, ask: Ask, within: Duration) -> Result<Reply, AskError> {
+        self.answered(|to| Event::Ask { to, by, ask }, within).await
+    }
+
+    /// An event under a number, and what comes back by that.
+    pub async fn answered(&self, event: impl FnOnce(u64) -> Event, within: Duration) -> Result<Reply, AskError> {
         let end = tokio::time::Instant::now() + within;
         let (place, reply) = self.place()?;
-        self.put(Event::Ask { to: place.no, by, ask }, within).await?;
+        self.put(event(place.no), within).await?;
         match tokio::time::timeout_at(end, reply).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) | Err(_) => Err(AskError::NotKnown),

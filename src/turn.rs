@@ -107,7 +107,7 @@ impl Turn {
 
     pub fn take(&mut self, now: &Now, event: Event) {
         match (event, &self.trouble) {
-            (Event::Ask { to, .. }, Some(trouble)) => {
+            (Event::Ask { to, .. } | Event::Begin { to, .. }, Some(trouble)) => {
                 let why = format!("the store takes nothing ({}); ask again when `dmgw status` says ok", trouble.why);
                 self.answers.push(Order::Reply { to, reply: Reply::Refused(Refusal::Busy(why)) });
             }

@@ -140,6 +140,8 @@ pub async fn ask(
         Reply::Registered(each) => Ok((StatusCode::OK, Json(Answer::Registered(each)))),
         Reply::Guarded { token, within } => Err(Fault::guarded(would(&ask), token, within)),
         Reply::Done => Ok((StatusCode::OK, Json(Answer::Done))),
+        // The answers to another question.
+        Reply::Begun(_) | Reply::Before(_) => Err(AskError::NotKnown.into()),
         Reply::Refused(refusal) => Err(door.refused(&caller, &ask, refusal)),
     }
 }

@@ -49,6 +49,7 @@ impl Config {
             most_tokens: limits.tokens,
             most_targets: limits.targets,
             most_commands: limits.commands,
+            most_deeds: limits.deeds,
             most_queued: limits.waiting,
             most_waiting: limits.orders,
         }

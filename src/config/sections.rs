@@ -251,6 +251,9 @@ section! {
         targets: usize = 1_000, from 1, to MOST_AT_ONCE;
         /// Commands remembered at once, open and ended.
         commands: usize = 20_000, from 1, to 1_000_000;
+        /// Other requests that came over upstreams under an id of their own (to change settings, say), remembered so that
+        /// none is carried out twice; a further one is told to come back.
+        deeds: usize = 1_000, from 1, to 100_000;
         /// Commands that wait for one device at once; a further one is told to come back.
         waiting: usize = 256, from 1, to 1_000_000;
         /// Orders of one link that wait for their turn, commands not counted.

@@ -181,7 +181,7 @@ impl Engine {
         }
         let wanted = match (ask.expires, &ask.id) {
             (Some(_), _) if now.quality == ClockQuality::Unset => {
-                return Err(Refusal::Busy("the clock of the gateway is not set, so no expiry can be judged".into()));
+                return Err(unjudged());
             }
             (Some(expires), _) => expires,
             (None, Some(id)) => {
@@ -189,10 +189,18 @@ impl Engine {
             }
             (None, None) => ask.starts.unwrap_or_default().max(now.wall) + self.settings.command_expiry,
         };
-        if wanted <= now.wall {
-            return Err(Refusal::Expired("the command expired before it came in".into()));
+        self.judged(now, "command", wanted, ask.id.is_some())
+    }
+
+    /// Whether what expires then may still be taken; `own`: it has an id that was not made here.
+    pub(super) fn judged(&self, now: &Now, what: &str, wanted: Wall, own: bool) -> Result<Expiry, Refusal> {
+        if own && now.quality == ClockQuality::Unset {
+            return Err(unjudged());
         }
-        if ask.id.is_some() && wanted <= self.commands.forgotten_to {
+        if wanted <= now.wall {
+            return Err(Refusal::Expired(format!("the {what} expired before it came in")));
+        }
+        if own && wanted <= self.commands.forgotten_to {
             let says = "what this id became may be forgotten, for the clock of the gateway was set back or its store was \
                         damaged; take an id of the gateway, or one that expires later";
             return Err(Refusal::Expired(says.into()));
@@ -200,7 +208,7 @@ impl Engine {
         let left = Duration::from_millis(wanted.0 - now.wall.0);
         if left > self.settings.longest_expiry {
             let most = self.settings.longest_expiry.as_secs();
-            return Err(Refusal::BadArgument(format!("a command may wait {most} s at most")));
+            return Err(Refusal::BadArgument(format!("a {what} may wait {most} s at most")));
         }
         Ok(Expiry { wall: wanted, mono: now.mono + left })
     }
@@ -346,6 +354,10 @@ impl Engine {
         self.order(now, link, LinkOrder::Discover, step);
         Ok(Reply::Done)
     }
+}
+
+fn unjudged() -> Refusal {
+    Refusal::Busy("the clock of the gateway is not set, so no expiry can be judged".into())
 }
 
 /// Costs a commit.

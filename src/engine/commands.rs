@@ -408,6 +408,7 @@ impl Engine {
                 Timer::Expiry(no) => self.expiry_reached(now, no, step),
                 Timer::Deadline(no) => self.deadline_reached(now, no, step),
                 Timer::Forget(no) => self.forget_reached(now, no, step),
+                Timer::Deed(no) => self.deed_due(now, no, step),
                 Timer::Contest(device) => self.contest_over(now, device, step),
                 Timer::Retired(device) => self.retirement_over(now, device, step),
                 Timer::Ready(device) => self.look_again(device),

@@ -17,6 +17,7 @@
 //! * [`links`]: attachments and their credits; what waits for a credit waits here;
 //! * [`commands`]: from asked to ended; [`asks`] is the way in, past [`fitting`] and [`guard`]; [`waiting`] says what
 //!   holds one back, [`fan_out`] makes one for many;
+//! * [`deeds`]: what else is carried out once at most, by a door;
 //! * [`reporting`]: readings and connectivity;
 //! * [`reactions`]: what the gateway does by itself about a fact. Policies join here;
 //! * [`timers`]: deadlines as data.
@@ -31,6 +32,7 @@ mod by_gateway;
 mod claims;
 mod commands;
 mod configuring;
+mod deeds;
 mod describing;
 mod desired;
 mod eligible;
@@ -72,6 +74,7 @@ use attempts::Attempts;
 use audit::Audits;
 use claims::Claims;
 use commands::{Commands, as_stored};
+use deeds::Deeds;
 use guard::Guards;
 use kinds::Kinds;
 use links::LinkState;
@@ -88,6 +91,7 @@ pub struct Engine {
     audits: Audits,
     claims: Claims,
     commands: Commands,
+    deeds: Deeds,
     guards: Guards,
     links: Vec<LinkState>,
     timers: Timers,
@@ -116,6 +120,7 @@ impl Engine {
             audits: Audits::default(),
             claims: Claims::default(),
             commands: Commands::default(),
+            deeds: Deeds::default(),
             guards: Guards::default(),
             links,
             timers: Timers::default(),
@@ -141,6 +146,7 @@ impl Engine {
         state.lost_device.into_iter().for_each(|no| engine.registry.reserve(no));
         engine.load_commands(now, state.commands, state.ended, &mut step);
         engine.load_lost(now, state.lost_commands, &mut step);
+        engine.load_deeds(now, state.deeds, state.lost_deeds, &mut step);
         engine.load_flags(now, &mut step);
         engine.match_all(now, &mut step);
         engine.group_all();
@@ -153,6 +159,8 @@ impl Engine {
         match event {
             Event::Link { link, event } => self.link_event(now, link, event, &mut step),
             Event::Ask { to, by, ask } => self.ask(now, to, &by, ask, &mut step),
+            Event::Begin { to, by, wanted } => self.begin_deed(now, to, &by, &wanted, &mut step),
+            Event::Carried { to, deed, first } => self.carried(now, to, deed, first, &mut step),
             Event::Audit(audit) => self.audit(now, audit, &mut step),
             Event::Passed { reader, stream, seq } => step.changes.push(Change::Passed { reader, stream, seq }),
             Event::Recalled { command, outcome } => self.recalled(now, command, outcome, &mut step),
@@ -204,9 +212,11 @@ impl Engine {
             tokens: self.tokens.all().cloned().collect(),
             about: self.registry.about().collect(),
             totals: self.kinds.stored(),
+            deeds: self.deeds.all().cloned().collect(),
             forgotten_to: self.commands.forgotten_to,
             lost_device: self.lost_device,
             lost_commands: self.commands.lost.iter().copied().collect(),
+            lost_deeds: Vec::new(),
         }
     }
 

@@ -97,6 +97,6 @@ pub(super) fn ended_until(now: &Now, ended: &Ended, longest: Duration) -> Mono {
     if ended.asked == now.boot { ended.expires.mono } else { now.mono + wall_left(now, &ended.expires).min(longest) }
 }
 
-fn wall_left(now: &Now, expires: &Expiry) -> Duration {
+pub(super) fn wall_left(now: &Now, expires: &Expiry) -> Duration {
     Duration::from_millis(expires.wall.0.saturating_sub(now.wall.0))
 }

@@ -106,6 +106,8 @@ pub struct Settings {
     /// Devices of one command.
     pub most_targets: usize,
     pub most_commands: usize,
+    /// What is carried out once at most, and is no command.
+    pub most_deeds: usize,
     /// Commands that wait for one device: a dead one shall not take the room of all.
     pub most_queued: usize,
     /// Orders of one link that wait for a credit, commands and plans not counted.
@@ -148,6 +150,7 @@ impl Default for Settings {
             most_tokens: 64,
             most_targets: 1_000,
             most_commands: 20_000,
+            most_deeds: 1_000,
             most_queued: 256,
             most_waiting: 1_000,
         }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{CommandNo, DeviceNo, Mono};
+use crate::model::{CommandNo, DeedNo, DeviceNo, Mono};
 
 /// Nothing is looked at again sooner: a time of zero in the settings must not hold the loop.
 pub const SOONEST: Duration = Duration::from_secs(1);
@@ -22,6 +22,8 @@ pub enum Timer {
     Deadline(CommandNo),
     /// When the id and result of a command need no longer be known.
     Forget(CommandNo),
+    /// When the id and answer of a deed need no longer be known.
+    Deed(DeedNo),
     /// When it is decided whether a device is where it was or where another claims to be it.
     Contest(DeviceNo),
     /// When a retired device need no longer be known.

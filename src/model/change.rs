@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::about::About;
 use super::attempt::{Attempt, Stranger};
 use super::command::Command;
+use super::deed::Deed;
 use super::device::{Capabilities, Connectivity, Device};
-use super::id::{CommandNo, DeviceNo, Identity, ShapeNo};
+use super::id::{CommandNo, DeedNo, DeviceNo, Identity, ShapeNo};
 use super::layer::Layer;
 use super::name::Name;
 use super::now::Wall;
@@ -34,6 +35,13 @@ pub enum Change {
     /// A command need no longer be known. No forgotten id from outside expired later than the time given.
     Forget {
         no: CommandNo,
+        forgotten_to: Wall,
+    },
+    /// What is carried out once is about to be, or was.
+    Deed(Arc<Deed>),
+    /// The same of a deed as of a command.
+    ForgetDeed {
+        no: DeedNo,
         forgotten_to: Wall,
     },
     /// For the journal, and for the log of the device that it is about.
@@ -89,11 +97,12 @@ impl Change {
         match self {
             Change::Record(entry) => entry.record.stream() == Stream::Events,
             Change::ForgetShape(_) | Change::Forget { .. } | Change::Passed { .. } | Change::Was { .. } => true,
+            Change::ForgetDeed { .. } => true,
             Change::Totals { at_once, .. } => !at_once,
             Change::Attempt(_) | Change::ForgetAttempt(_) => true,
             Change::Shape { .. } | Change::Device(_) | Change::ForgetDevice(_) | Change::Command(_) => false,
             Change::About { .. } | Change::Key { .. } | Change::Layer(_) | Change::ForgetLayer(_) => false,
-            Change::Token(_) | Change::ForgetToken(_) => false,
+            Change::Token(_) | Change::ForgetToken(_) | Change::Deed(_) => false,
         }
     }
 }

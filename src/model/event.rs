@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::about::About;
 use super::audit::Audit;
 use super::command::{Outcome, Priority};
+use super::deed::{First, Wanted};
 use super::device::Capabilities;
-use super::id::{Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, LinkNo};
+use super::id::{Address, CommandId, CommandNo, DeedNo, DeviceId, DeviceNo, Identity, LinkNo};
 use super::name::Name;
 use super::now::Wall;
 use super::operation::{Operation, optional_seconds};
@@ -31,6 +32,19 @@ pub enum Event {
         to: u64,
         by: Principal,
         ask: Ask,
+    },
+    /// A principal wants this to be carried out, once; answered as an ask is.
+    Begin {
+        to: u64,
+        by: Principal,
+        wanted: Wanted,
+    },
+    /// How a deed was answered first; None: nobody can say whether it was carried out. Answered when that is on disk.
+    Carried {
+        to: u64,
+        deed: DeedNo,
+        #[serde(default)]
+        first: Option<First>,
     },
     /// Somebody asked a door for something that never reaches the engine.
     Audit(Audit),

@@ -35,6 +35,7 @@ number!(/** A link, by its place in the configuration of this start. */ LinkNo(u
 number!(/** A point of one device: stable as long as the device keeps the point. */ PointNo(u16));
 number!(/** Capabilities that several devices share. */ ShapeNo(u32));
 number!(/** A command, in the order of acceptance. */ CommandNo(u64));
+number!(/** A deed, in the order of acceptance. */ DeedNo(u64));
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadId {
@@ -93,7 +94,7 @@ macro_rules! text_id {
 }
 
 text_id!(/** A device to the outside: a URN, made from its strongest identity. */ DeviceId, LONGEST_ID);
-text_id!(/** A command to the outside: given by whoever asked, or made here (`c-` and its number). */ CommandId, LONGEST_ID);
+text_id!(/** A command to the outside: given by whoever asked, or made here (`c-` and its number). Deeds have such ids too. */ CommandId, LONGEST_ID);
 text_id!(/** Where a device is found on its link, in the link's own spelling. */ Address, LONGEST_ADDRESS);
 
 /// By what a device is known. Ordered: the later, the better it tells two devices apart.

@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod audit;
 pub mod change;
 pub mod command;
+pub mod deed;
 pub mod device;
 pub mod event;
 pub mod glob;
@@ -38,10 +39,11 @@ pub use attempt::{Attempt, Denial, Stranger};
 pub use audit::{Audit, Came};
 pub use change::Change;
 pub use command::{Child, ChildPart, Command, CommandState, Ended, Outcome, Whom};
+pub use deed::Deed;
 pub use device::{Capabilities, Connectivity, Device, LifeCycle, Place};
 pub use event::{Ask, Event, LinkEvent, Sighting};
 pub use id::{
-    Address, CommandId, CommandNo, DeviceId, DeviceNo, Identity, IdentityKind, LinkNo, PointNo, Proof, ShapeNo,
+    Address, CommandId, CommandNo, DeedNo, DeviceId, DeviceNo, Identity, IdentityKind, LinkNo, PointNo, Proof, ShapeNo,
 };
 pub use layer::Layer;
 pub use name::Name;

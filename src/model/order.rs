@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::command::Command;
-use super::id::{Address, CommandNo, DeviceNo, LinkNo, PointNo};
+use super::deed::Deed;
+use super::id::{Address, CommandNo, DeedNo, DeviceNo, LinkNo, PointNo};
 use super::name::Name;
 use super::now::Mono;
 use super::operation::{Operation, optional_seconds};
@@ -104,6 +105,10 @@ pub enum Reply {
     Accepted(Arc<Command>),
     /// The same id was asked before, as this command; the view or the store tells what became of it.
     Known(CommandNo),
+    /// On disk: now it is carried out.
+    Begun(DeedNo),
+    /// The very same was asked before; of its answer this tells the status, the store the rest.
+    Before(Arc<Deed>),
     /// What is asked cannot be undone: ask the very same again with this token, within so long.
     Guarded {
         token: Name,

@@ -6,8 +6,9 @@ use super::about::About;
 use super::attempt::Attempt;
 use super::change::Change;
 use super::command::{Command, Ended};
+use super::deed::Deed;
 use super::device::{Capabilities, Device};
-use super::id::{CommandNo, DeviceNo, ShapeNo};
+use super::id::{CommandNo, DeedNo, DeviceNo, ShapeNo};
 use super::now::Wall;
 use super::token::Token;
 use super::totals::Totals;
@@ -27,12 +28,16 @@ pub struct State {
     pub totals: Vec<(DeviceNo, Arc<Totals>)>,
     /// Who may come in from afar.
     pub tokens: Vec<Arc<Token>>,
+    /// Without their answers.
+    pub deeds: Vec<Arc<Deed>>,
     /// No forgotten id from outside expired later than this.
     pub forgotten_to: Wall,
     /// The newest device whose row cannot be believed: its number is given all the same.
     pub lost_device: Option<DeviceNo>,
     /// Commands whose rows cannot be believed: nobody knows their ids.
     pub lost_commands: Vec<CommandNo>,
+    /// The same of deeds.
+    pub lost_deeds: Vec<DeedNo>,
 }
 
 impl State {
@@ -52,6 +57,12 @@ impl State {
             Change::Forget { no, forgotten_to } => {
                 self.ended.retain(|ended| ended.no != *no);
                 self.lost_commands.retain(|lost| lost != no);
+                self.forgotten_to = self.forgotten_to.max(*forgotten_to);
+            }
+            Change::Deed(deed) => put(&mut self.deeds, deed.brief().into(), |deed| deed.no),
+            Change::ForgetDeed { no, forgotten_to } => {
+                self.deeds.retain(|deed| deed.no != *no);
+                self.lost_deeds.retain(|lost| lost != no);
                 self.forgotten_to = self.forgotten_to.max(*forgotten_to);
             }
             Change::Was { device, connectivity } => {

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use crate::engine::{Engine, LinkCounts, Settings, Step};
 use crate::model::*;
 
-use script::{Happening, Restart};
+use script::{Carried, Happening, Restart};
 
 /// Wakes between two steps; more means that the engine asks to be woken without getting anywhere.
 const MOST_WAKES: usize = 10_000;
@@ -66,6 +66,16 @@ impl<'a> Replay<'a> {
                 self.asked += 1;
                 self.say("ask", ask);
                 self.handle(Event::Ask { to: self.asked, by: by.clone(), ask: ask.clone() });
+            }
+            Happening::Begin { by, wanted } => {
+                self.asked += 1;
+                self.say("begin", wanted);
+                self.handle(Event::Begin { to: self.asked, by: by.clone(), wanted: wanted.clone() });
+            }
+            Happening::Carried(Carried { deed, first }) => {
+                self.asked += 1;
+                self.say("carried", &(deed, first));
+                self.handle(Event::Carried { to: self.asked, deed: *deed, first: first.clone() });
             }
             Happening::VitalFull(full) => {
                 self.say("vital-full", full);

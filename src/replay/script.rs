@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Admission, AdmissionRule, LinkSettings, Settings};
+use crate::model::deed::{First, Wanted};
 use crate::model::*;
 use crate::profile::{Shaped, text};
 
@@ -49,7 +50,6 @@ pub struct Step {
     pub what: Happening,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a script is read once")]
 pub enum Happening {
     Link {
         link: LinkNo,
@@ -59,6 +59,11 @@ pub enum Happening {
         by: Principal,
         ask: Ask,
     },
+    Begin {
+        by: Principal,
+        wanted: Wanted,
+    },
+    Carried(Carried),
     VitalFull(bool),
     Restart(Restart),
     Clock(Clock),
@@ -66,6 +71,15 @@ pub enum Happening {
     Profiles(Profiles),
     /// Only time passes.
     Nothing,
+}
+
+/// How a deed was answered; without an answer, nobody knows.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carried {
+    pub deed: DeedNo,
+    #[serde(default)]
+    pub first: Option<First>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
@@ -94,6 +108,8 @@ struct Written {
     link: BTreeMap<Name, WrittenLink>,
     #[serde(default)]
     most_commands: Option<usize>,
+    #[serde(default)]
+    most_deeds: Option<usize>,
     #[serde(default)]
     most_devices: Option<usize>,
     #[serde(default)]
@@ -137,6 +153,8 @@ struct WrittenStep {
     event: Option<LinkEvent>,
     ask: Option<Ask>,
     by: Option<Principal>,
+    begin: Option<Wanted>,
+    carried: Option<Carried>,
     vital_full: Option<bool>,
     restart: Option<Restart>,
     clock: Option<Clock>,
@@ -162,6 +180,7 @@ impl Script {
         let written: Written = toml::from_str(text)?;
         let mut settings = Settings::default();
         settings.most_commands = written.most_commands.unwrap_or(settings.most_commands);
+        settings.most_deeds = written.most_deeds.unwrap_or(settings.most_deeds);
         settings.most_devices = written.most_devices.unwrap_or(settings.most_devices);
         settings.most_pending = written.most_pending.unwrap_or(settings.most_pending);
         settings.most_points = written.most_points.unwrap_or(settings.most_points);
@@ -200,6 +219,13 @@ impl WrittenStep {
         let at = Duration::try_from_secs_f64(self.at).map_err(|e| e.to_string())?;
         if let Some(table) = self.profile {
             return Ok(Step { at: Mono(0) + at, what: Happening::Profiles(profiles(table)?) });
+        }
+        if let Some(wanted) = self.begin {
+            let by = self.by.unwrap_or_else(root);
+            return Ok(Step { at: Mono(0) + at, what: Happening::Begin { by, wanted } });
+        }
+        if let Some(carried) = self.carried {
+            return Ok(Step { at: Mono(0) + at, what: Happening::Carried(carried) });
         }
         let what = match (self.event, self.ask, self.vital_full, self.restart, self.clock) {
             (Some(event), None, None, None, None) => {

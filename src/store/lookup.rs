@@ -10,17 +10,22 @@ use serde::de::DeserializeOwned;
 
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
-use crate::model::{About, Command, CommandNo, DeviceNo, Identity};
+use crate::model::{About, Command, CommandNo, Deed, DeedNo, DeviceNo, Identity};
 
 use super::error::StoreError;
 use super::keys::opened;
-use super::rows::{ABOUT, COMMANDS, KEYS, KeyBytes, LOGS, identity_key, unpack, unseal};
+use super::rows::{ABOUT, COMMANDS, DEEDS, KEYS, KeyBytes, LOGS, identity_key, unpack, unseal};
 use super::snapshot::Snapshots;
 
 impl Snapshots {
     /// A command as it stands on disk, with its result; one to many lists its children.
     pub fn command(&self, no: CommandNo) -> Result<Option<Command>, StoreError> {
         self.row(COMMANDS, no.0)
+    }
+
+    /// With its answer, where that is kept.
+    pub fn deed(&self, no: DeedNo) -> Result<Option<Deed>, StoreError> {
+        self.row(DEEDS, no.0)
     }
 
     /// Empty where nothing is known.

@@ -19,6 +19,7 @@
 //! | `attempts` | link, or link, a space and who → CBOR of `Attempt` | each time the count of attempts has doubled |
 //! | `tokens` | name → CBOR of `Token`, which holds the mark of a secret and never the secret | when somebody gives one or takes it back |
 //! | `commands` | u64 → CBOR of `Command` | when a command goes on |
+//! | `deeds` | u64 → CBOR of `Deed`, with its answer of up to 3 kB | before what is asked once is carried out, and after |
 //! | `journal` | (stream u8, number u64, piece u16) → at most 4 000 bytes | see below |
 //!
 //! CBOR rows are maps with named fields, so they can grow. One table holds all streams *and* their heads, because a
@@ -44,8 +45,8 @@
 //! 5. `first <= next <= reserved`; the rows of a stream are those from `first`, and `rows` is their count.
 //! 6. No start reads the journal: the heads say all. Lost heads are counted again from the rows, under a new journal id.
 //! 7. A damaged row is left out and reported, never believed and never fatal; only a format we do not know is.
-//! 8. A start reads `shapes`, `devices`, `commands`, `attempts` and `tokens`. What only people read stays on disk: `about`, `logs`,
-//!    `keys` and the results of ended commands.
+//! 8. A start reads `shapes`, `devices`, `commands`, `deeds`, `attempts` and `tokens`. What only people read stays on disk:
+//!    `about`, `logs`, `keys`, the results of ended commands and the answers of deeds.
 //! 9. A key stands nowhere else than in its row, and there only [sealed](crate::seal). What stood in the file before keys
 //!    were sealed is not in it any more: such a file is written anew ([rewrite](rewrite)).
 //!

@@ -15,8 +15,8 @@ use super::file::{begin, connect, connect_on, connect_unfinished, give_name, unf
 use super::heads::{Heads, JournalId, read_heads_in};
 use super::journal::Journal;
 use super::rows::{
-    ABOUT, ATTEMPTS, COMMANDS, DEVICES, FORMATS, JOURNAL, KEYS, LATER, LAYERS, LOGS, SHAPES, TOKENS, TOTALS, meta,
-    put_meta,
+    ABOUT, ATTEMPTS, COMMANDS, DEEDS, DEVICES, FORMATS, JOURNAL, KEYS, LATER, LAYERS, LOGS, SHAPES, TOKENS, TOTALS,
+    meta, put_meta,
 };
 use super::settings::Settings;
 use super::snapshot::Shared;
@@ -206,7 +206,7 @@ impl Found {
         if !self.made {
             FORMATS.iter().try_for_each(|(table, format)| put_meta(txn, &format_of(table), format))?;
             drop((txn.open_table(SHAPES)?, txn.open_table(DEVICES)?, txn.open_table(COMMANDS)?));
-            drop((txn.open_table(LAYERS)?, txn.open_table(TOTALS)?, txn.open_table(TOKENS)?));
+            drop((txn.open_table(LAYERS)?, txn.open_table(TOTALS)?, txn.open_table(TOKENS)?, txn.open_table(DEEDS)?));
             drop((txn.open_table(ABOUT)?, txn.open_table(LOGS)?, txn.open_table(KEYS)?, txn.open_table(ATTEMPTS)?));
         }
         self.unmarked.iter().try_for_each(|(table, format)| put_meta(txn, &format_of(table), format))?;

@@ -17,7 +17,7 @@ use super::error::StoreError;
 use super::file::{begin, connect};
 use super::keys::REWRITE;
 use super::rows::{
-    ABOUT, ATTEMPTS, COMMANDS, DEVICES, JOURNAL, KEYS, LAYERS, LOGS, META, SHAPES, TOKENS, TOTALS, meta,
+    ABOUT, ATTEMPTS, COMMANDS, DEEDS, DEVICES, JOURNAL, KEYS, LAYERS, LOGS, META, SHAPES, TOKENS, TOTALS, meta,
 };
 use super::watch::{Doing, Looks, Watch};
 use crate::disk;
@@ -80,6 +80,7 @@ fn copy_all(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), StoreEr
     copy(from, to, TOKENS)?;
     copy(from, to, LAYERS)?;
     copy(from, to, COMMANDS)?;
+    copy(from, to, DEEDS)?;
     copy(from, to, JOURNAL)?;
     to.open_table(META)?.remove(REWRITE.as_bytes())?;
     Ok(())

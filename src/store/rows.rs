@@ -29,12 +29,13 @@ pub(super) const ATTEMPTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new(
 pub(super) const TOKENS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("tokens");
 pub(super) const LAYERS: TableDefinition<u64, &[u8]> = TableDefinition::new("layers");
 pub(super) const COMMANDS: TableDefinition<u64, &[u8]> = TableDefinition::new("commands");
+pub(super) const DEEDS: TableDefinition<u64, &[u8]> = TableDefinition::new("deeds");
 pub(super) const JOURNAL: TableDefinition<JournalKey, &[u8]> = TableDefinition::new("journal");
 
 pub(super) const HEADS: JournalKey = (0, 0, 0);
 
 /// Every table with the number of its format.
-pub(super) const FORMATS: [(&str, u32); 13] = [
+pub(super) const FORMATS: [(&str, u32); 14] = [
     ("file", 1),
     ("meta", 1),
     ("shapes", 1),
@@ -47,11 +48,12 @@ pub(super) const FORMATS: [(&str, u32); 13] = [
     ("tokens", 1),
     ("layers", 1),
     ("commands", 2),
+    ("deeds", 1),
     ("journal", 1),
 ];
 
 /// Those that a file of a former version does not have: there they are empty, and get their format at the next open.
-pub(super) const LATER: [&str; 3] = ["totals", "layers", "tokens"];
+pub(super) const LATER: [&str; 4] = ["totals", "layers", "tokens", "deeds"];
 
 const CRC: usize = 4;
 

@@ -1,4 +1,4 @@
-//! The tables of the state: written row by row. Shapes, devices, commands and attempts are read at a start; what is known
+//! The tables of the state: written row by row. Shapes, devices, commands, deeds and attempts are read at a start; what is known
 //! about devices, their logs and keys stay on disk.
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::model::attempt::{Attempt, Stranger};
 use crate::model::record::Entry;
 use crate::model::secret::Secret;
 use crate::model::{
-    About, Capabilities, Change, Command, CommandNo, DeviceNo, Identity, Layer, Name, ShapeNo, State, Stream, Token,
-    Wall,
+    About, Capabilities, Change, Command, CommandNo, Deed, DeedNo, DeviceNo, Identity, Layer, Name, ShapeNo, State,
+    Stream, Token, Wall,
 };
 use crate::seal::Seal;
 
@@ -21,8 +21,8 @@ use super::error::StoreError;
 use super::keys::sealed_row;
 use super::of_device::OfDevices;
 use super::rows::{
-    ABOUT, ATTEMPTS, COMMANDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, TOKENS, TOTALS, identity_key, meta, pack,
-    put_meta, stranger_key, unpack,
+    ABOUT, ATTEMPTS, COMMANDS, DEEDS, DEVICES, KEYS, KeyBytes, LAYERS, SHAPES, TOKENS, TOTALS, identity_key, meta,
+    pack, put_meta, stranger_key, unpack,
 };
 
 /// In `meta`.
@@ -42,6 +42,7 @@ pub(super) struct Sorted<'a> {
     shapes: Vec<(u32, Option<&'a Capabilities>)>,
     devices: OfDevices<'a>,
     commands: Vec<(u64, Option<&'a Command>)>,
+    deeds: Vec<(u64, Option<&'a Deed>)>,
     keys: Vec<(&'a Identity, Option<&'a Secret>)>,
     attempts: Vec<(&'a Stranger, Option<&'a Attempt>)>,
     tokens: Vec<(&'a Name, Option<&'a Token>)>,
@@ -72,6 +73,11 @@ impl<'a> Sorted<'a> {
                 self.commands.push((no.0, None));
                 self.forgotten_to = self.forgotten_to.max(Some(*forgotten_to));
             }
+            Change::Deed(deed) => self.deeds.push((deed.no.0, Some(deed))),
+            Change::ForgetDeed { no, forgotten_to } => {
+                self.deeds.push((no.0, None));
+                self.forgotten_to = self.forgotten_to.max(Some(*forgotten_to));
+            }
             Change::Key { identity, key } => self.keys.push((identity, key.as_ref())),
             Change::Attempt(attempt) => self.attempts.push((&attempt.stranger, Some(attempt))),
             Change::ForgetAttempt(stranger) => self.attempts.push((stranger, None)),
@@ -91,7 +97,7 @@ impl<'a> Sorted<'a> {
     pub(super) fn has_rows(&self) -> bool {
         let rows = self.shapes.is_empty() && self.devices.is_empty() && self.commands.is_empty();
         let named = self.keys.is_empty() && self.attempts.is_empty() && self.tokens.is_empty();
-        !(rows && named && self.layers.is_empty())
+        !(rows && named && self.layers.is_empty() && self.deeds.is_empty())
     }
 
     /// The heads of the journal must tell whether it took hold.
@@ -104,6 +110,7 @@ impl<'a> Sorted<'a> {
         tally.give(Cause::Rest, write_rows(to, SHAPES, &self.shapes)?);
         self.devices.write(to, tally)?;
         tally.give(Cause::Commands, write_rows(to, COMMANDS, &self.commands)?);
+        tally.give(Cause::Commands, write_rows(to, DEEDS, &self.deeds)?);
         tally.give(Cause::Rest, self.write_keys(to, seal)?);
         let attempts = self.attempts.iter().map(|(stranger, attempt)| (stranger_key(stranger), *attempt));
         tally.give(Cause::Rest, write_named(to, ATTEMPTS, attempts)?);
@@ -203,9 +210,11 @@ pub(super) fn read_state(from: &ReadTransaction) -> Result<(State, Vec<DamagedRo
         true => state.commands.push(command),
         false => state.ended.push(command.brief()),
     })?;
+    read_all(from, DEEDS, "deeds", &mut damaged, |_: u64, deed: Deed| state.deeds.push(deed.brief().into()))?;
     let lost = |table: &'static str| damaged.iter().filter(move |row| row.table == table).map(|row| row.key);
     state.lost_device = lost("devices").filter_map(|key| u32::try_from(key).ok()).max().map(DeviceNo);
     state.lost_commands = lost("commands").map(CommandNo).collect();
+    state.lost_deeds = lost("deeds").map(DeedNo).collect();
     state.attempts = read_named(from, ATTEMPTS, "attempts", &mut damaged)?;
     state.attempts.sort_by(|a: &Attempt, b| a.stranger.cmp(&b.stranger));
     state.tokens = read_named(from, TOKENS, "tokens", &mut damaged)?;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmgw::model::command::Expiry;
+use dmgw::model::deed::{Body, First, Wanted, Went};
 use dmgw::model::record::{Entry, LONGEST_LOG};
 use dmgw::model::totals::Count;
 use dmgw::model::*;
@@ -35,6 +36,8 @@ fn variant(change: &Change) -> &'static str {
         Change::Command(_) => "command",
         Change::ForgetShape(_) => "forget-shape",
         Change::Forget { .. } => "forget",
+        Change::Deed(_) => "deed",
+        Change::ForgetDeed { .. } => "forget-deed",
         Change::Record(_) => "record",
         Change::About { .. } => "about",
         Change::Totals { .. } => "totals",
@@ -51,12 +54,14 @@ fn variant(change: &Change) -> &'static str {
     }
 }
 
-const VARIANTS: [&str; 18] = [
+const VARIANTS: [&str; 20] = [
     "shape",
     "device",
     "command",
     "forget-shape",
     "forget",
+    "deed",
+    "forget-deed",
     "record",
     "about",
     "totals",
@@ -133,7 +138,7 @@ impl Run {
 
     fn change(&mut self) -> Change {
         let no = self.dice.below(20);
-        match self.dice.below(15) {
+        match self.dice.below(17) {
             0 => {
                 let no = ShapeNo(self.dice.below(5) as u32);
                 Change::Shape { no, capabilities: Arc::new(capabilities(self.mono)) }
@@ -145,6 +150,8 @@ impl Run {
             6 => Change::Record(Entry { at: self.now(), of: None, record: up(self.dice.next()) }),
             7 => Change::ForgetShape(ShapeNo(self.dice.below(5) as u32)),
             8 => self.pass(),
+            9 => Change::Deed(Arc::new(deed(no, self.now(), self.dice.one_in(2)))),
+            10 => Change::ForgetDeed { no: DeedNo(no), forgotten_to: Wall(0) },
             _ => self.change_of_a_device(),
         }
     }
@@ -273,6 +280,15 @@ fn command(no: u64, now: Now, ended: bool) -> Command {
         outcome: ended.then(|| Outcome::Done(vec![("a.b".parse().unwrap(), Value::Uint(now.mono.0))])),
         ..Command::new(CommandNo(no), id, name("somebody"), whom, Operation::Locate, now)
     }
+}
+
+fn deed(no: u64, now: Now, answered: bool) -> Deed {
+    let id = CommandId::new(&format!("d-{no}")).unwrap();
+    let expires = Expiry { wall: now.wall + Duration::from_secs(60), mono: now.mono + Duration::from_secs(60) };
+    let wanted = Wanted { id, expires: expires.wall, mark: token::Mark([no as u8; 32]), what: "POST /v1/x".into() };
+    let body = Some(Body { kind: "application/json".into(), text: now.mono.0.to_string() });
+    let went = if answered { Went::Answered(First { status: 200, body }) } else { Went::UnderWay };
+    Deed { went, ..Deed::new(DeedNo(no), name("somebody"), &wanted, now, expires) }
 }
 
 fn result(salt: u64) -> Record {

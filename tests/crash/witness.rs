@@ -18,6 +18,8 @@ pub struct Witness {
     pub attempts: BTreeMap<Stranger, Attempt>,
     pub commands: BTreeMap<u64, Arc<Command>>,
     pub ended: BTreeMap<u64, Ended>,
+    /// With their answers.
+    pub deeds: BTreeMap<u64, Deed>,
     pub tokens: BTreeMap<Name, Arc<Token>>,
     pub layers: BTreeMap<u64, Layer>,
     pub records: BTreeMap<(Stream, u64), Entry>,
@@ -33,6 +35,8 @@ impl Witness {
             Change::Command(command) => self.command(command),
             Change::ForgetShape(no) => drop(self.shapes.remove(&no.0)),
             Change::Forget { no, .. } => drop((self.commands.remove(&no.0), self.ended.remove(&no.0))),
+            Change::Deed(deed) => drop(self.deeds.insert(deed.no.0, deed.as_ref().clone())),
+            Change::ForgetDeed { no, .. } => drop(self.deeds.remove(&no.0)),
             Change::Record(entry) => self.record(entry),
             Change::About { device, about } => {
                 let known = self.about.entry(device.0).or_default();
@@ -127,6 +131,11 @@ pub fn held(store: &Store, state: &State, gap: Option<&Gap>) -> Witness {
         let command = snapshots.command(CommandNo(*no)).unwrap().unwrap();
         assert!(command.outcome.is_some() && command.brief() == held.ended[no], "{command:?}");
     }
+    for brief in &state.deeds {
+        let deed = snapshots.deed(brief.no).unwrap().unwrap();
+        assert_eq!(&deed.brief(), brief.as_ref());
+        held.deeds.insert(deed.no.0, deed);
+    }
     let (layers, damaged) = snapshots.layers().unwrap();
     assert!(damaged.is_empty(), "{damaged:?}");
     held.layers = layers.into_iter().map(|layer| (layer.version, layer)).collect();
@@ -182,6 +191,7 @@ pub fn difference(wanted: &Witness, held: &Witness) -> String {
         lost("attempts", wanted.attempts.iter().filter(|(no, row)| held.attempts.get(no) != Some(row)).count()),
         lost("results", wanted.ended.iter().filter(|(no, row)| held.ended.get(no) != Some(row)).count()),
         lost("commands", wanted.commands.iter().filter(|(no, row)| held.commands.get(no) != Some(row)).count()),
+        lost("deeds", wanted.deeds.iter().filter(|(no, row)| held.deeds.get(no) != Some(row)).count()),
         lost("records", wanted.records.iter().filter(|(key, row)| held.records.get(key) != Some(row)).count()),
         lost("readings", wanted.readings.iter().filter(|(seq, row)| held.readings.get(seq) != Some(row)).count()),
         format!("cursors {:?}, not {:?}", held.passed, wanted.passed),

@@ -211,7 +211,9 @@ fn door(turn: &Turn, view: &Arc<View>) -> Arc<api::Door> {
         readers: Vec::new(),
         listens: Arc::default(),
         pace: api::Pace::new(0),
-        strangers: api::Strangers::default(),
+        strangers: Arc::default(),
+        keys: Default::default(),
+        unbelieved: Arc::default(),
         settled: api::Together::every(api::BETWEEN_SETTLES),
         limits: api::Bounds {
             connections: 32,
@@ -220,6 +222,8 @@ fn door(turn: &Turn, view: &Arc<View>) -> Arc<api::Door> {
             wait: long,
             stalled: long,
             page: 1_000,
+            upstream: 16,
+            expiry: long,
         },
         mono,
     })

@@ -4,6 +4,7 @@
 //! decoder: a function and a row in [`BODIES`], four lines in `fuzz_targets/`, a `[[bin]]`, and a corpus folder of that
 //! name with what real peers sent. `tests/fuzz_smoke.rs` fails while one of them is missing.
 
+mod asking;
 mod callers;
 mod ways;
 
@@ -59,6 +60,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("selector", selector),
     ("settings_toml", settings_toml),
     ("uevent", uevent),
+    ("upstream_request", asking::upstream_request),
     ("value_cbor", value_cbor),
     ("value_json", value_json),
     ("websocket", ways::websocket),

@@ -5,7 +5,7 @@
 //! To get to know the source, begin with [`model`], the words. Then [`engine`], which takes an event and says what it
 //! leads to; [`store`], where that is kept, and the [`seal`] on the secrets in it; and [`turn`], which keeps the law
 //! above. After these the rest is attachment: [`links`] to devices, and the simulated plant; [`view`], [`feed`], [`asks`] and
-//! [`api`] to those who look and ask; [`cli`], what a person types; [`config`], the settings; [`daemon`], which wires it
+//! [`api`] to those who look and ask, [`upstream`] to those far away; [`cli`], what a person types; [`config`], the settings; [`daemon`], which wires it
 //! all; [`replay`], the engine in false time. [`document`] reads what people write, [`profile`] says what a kind of
 //! device means, [`selector`] which devices are meant; [`metrics`] is what is counted of all this; [`units`] reads spans and sizes, [`nearest`] finds what
 //! was meant, [`disk`] writes small files whole, [`trust`] says whom we believe in TLS.

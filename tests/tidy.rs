@@ -50,12 +50,12 @@ const PARTS: &[(&str, &[&str])] = &[
     ("replay", &["model", "policy", "profile", "selector", "engine", "store"]),
     // Readers of what is true now and of what was; they ask through events.
     ("upstream", &["model", "seal", "store", "view", "asks", "nearest", "units", "document", "metrics", "trust"]),
-    // Of links only their wires, for engineers.
+    // Of links only their wires, for engineers; of upstreams how they are asked over.
     (
         "api",
         &[
             "access", "model", "seal", "store", "view", "feed", "asks", "nearest", "units", "profile", "selector",
-            "metrics", "links", "trust",
+            "metrics", "links", "trust", "upstream",
         ],
     ),
     // Each part owns its own section; config sums them up.

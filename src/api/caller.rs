@@ -12,8 +12,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Door;
 use super::fault::Fault;
+use super::pace::NOT_KNOWN;
+use super::{Door, once};
 use crate::access::Reach;
 use crate::metrics;
 use crate::model::operation::GatewayKind;
@@ -32,6 +33,8 @@ const LONGEST_TOKEN: usize = 128;
 pub enum Origin {
     /// Known by who it is.
     Here(Caller),
+    /// The same, of somebody who asked over an upstream.
+    Upstream(Caller),
     Far {
         from: Address,
         certificate: Option<Mark>,
@@ -52,6 +55,7 @@ impl Origin {
         match self {
             Origin::Here(_) => metrics::Door::Socket,
             Origin::Far { .. } => metrics::Door::Net,
+            Origin::Upstream(_) => metrics::Door::Upstream,
         }
     }
 }
@@ -95,7 +99,7 @@ pub async fn enter(State(door): State<Arc<Door>>, mut request: Request, next: Ne
         Err(from) => {
             let came = request.extensions().get::<Origin>().map_or(metrics::Door::Socket, Origin::door);
             door.metrics.door(came).refused.add(1);
-            door.strangers.refused(&door, from).await;
+            door.strangers.refused(&door, (None, from), NOT_KNOWN).await;
             let mut answer = unknown().into_response();
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"dmgw\""));
             answer
@@ -107,11 +111,14 @@ pub async fn enter(State(door): State<Arc<Door>>, mut request: Request, next: Ne
 pub async fn allow(
     State((door, needs)): State<(Arc<Door>, GatewayKind)>,
     caller: Caller,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     if caller.reach.may_gateway(needs) {
-        return next.run(request).await;
+        return match request.extensions_mut().remove() {
+            Some(once) => once::carried_out(door, caller, needs, once, request, next).await.into_response(),
+            None => next.run(request).await,
+        };
     }
     let what = format!("{} {}", request.method(), request.uri().path());
     let says = format!("{} may not do this: {what}", caller.principal.name);
@@ -140,6 +147,7 @@ impl Door {
         let token = shown(request.headers()).map(|token| (Shows::Secret, mark_of(token)));
         let (from, shown) = match origin {
             None => return Err(None),
+            Some(Origin::Upstream(caller)) => return Ok(caller.clone()),
             // Who shows a token here wants to be no more than that.
             Some(Origin::Here(caller)) if !request.headers().contains_key(header::AUTHORIZATION) => {
                 return Ok(caller.clone());

@@ -1,7 +1,7 @@
 //! The daemon's door: HTTP and JSON, over a Unix socket for root and a group, and from afar with TLS.
 //!
 //! In reading order: [`serve`] takes connections, [`caller`] makes out who asks, [`routes`] is the table of what may be
-//! asked. Handlers read the view and short snapshots of the store, and ask the loop through [`Asks`]; each wait has a
+//! asked. What comes over an upstream goes through the same table ([`inner`]), past [`signed`]. Handlers read the view and short snapshots of the store, and ask the loop through [`Asks`]; each wait has a
 //! deadline. What is not an answer of the engine never reaches the engine: bodies are bounded and read here.
 
 mod anybody;
@@ -11,11 +11,14 @@ mod config;
 pub mod far;
 pub mod fault;
 pub mod groups;
+pub mod inner;
 mod journal;
+mod keys;
 pub mod link;
 mod log;
 mod look;
 mod metrics;
+mod once;
 mod openapi;
 mod pace;
 mod paged;
@@ -25,6 +28,7 @@ mod rest;
 pub mod routes;
 mod serve;
 pub mod shown;
+pub mod signed;
 pub mod socket;
 mod stream;
 mod strict;
@@ -50,6 +54,7 @@ use crate::store::Snapshots;
 use crate::view::View;
 pub use ask::BETWEEN_SETTLES;
 pub use journal::Reads;
+pub use keys::{Key, Keys};
 pub use pace::{Pace, Strangers};
 pub use routes::cut;
 pub use serve::{Doors, serve};
@@ -83,7 +88,10 @@ pub struct Door {
     /// Where those from afar may come.
     pub listens: far::Listens,
     pub pace: Pace,
-    pub strangers: Strangers,
+    pub strangers: Arc<Strangers>,
+    /// Of those who sign what they ask.
+    pub keys: Keys,
+    pub unbelieved: Arc<Strangers>,
     /// What those who are not root have written.
     pub settled: Together,
     pub reads: Reads,
@@ -104,6 +112,10 @@ pub struct Bounds {
     pub stalled: Duration,
     /// Entries of a list at once.
     pub page: usize,
+    /// Requests over upstreams that are carried out at once.
+    pub upstream: usize,
+    /// How far ahead what is signed may expire.
+    pub expiry: Duration,
 }
 
 /// What is asked of the daemon itself, and where the answer goes.

@@ -1,5 +1,6 @@
-//! How often a principal may ask: so many requests a second, and a burst of as many more. And who was not let in: counted,
-//! and told to the journal every ten minutes, for *vital* has room for a few thousand records, which strangers must not fill.
+//! How often a principal may ask: so many requests a second, and a burst of as many more. And who was not let in, or signed
+//! something that is not believed: counted, and told to the journal every ten minutes, for *vital* has room for a few
+//! thousand records, which strangers must not fill.
 //!
 //! Both are bounded: principals are as many as there are tokens and users at the socket; of strangers so many addresses
 //! are told apart, the others are counted together. No task waits here while nobody asks.
@@ -66,26 +67,35 @@ impl Pace {
 }
 
 #[derive(Default)]
-pub struct Strangers(Mutex<BTreeMap<Option<Address>, u64>>);
+pub struct Strangers(Mutex<BTreeMap<(Who, Why), u64>>);
+
+/// As far as anybody knows: by which key, and from where.
+pub type Who = (Option<Name>, Option<Address>);
+
+/// In a word, and in a sentence.
+pub type Why = (&'static str, &'static str);
+
+pub const NOT_KNOWN: Why = ("enter", "it is not known who asks");
 
 impl Strangers {
     /// The first after a rest is told at once.
-    pub async fn refused(&self, door: &Arc<Door>, from: Option<Address>) {
+    pub async fn refused(self: &Arc<Strangers>, door: &Arc<Door>, who: Who, why: Why) {
         let told = {
             let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let first = counted.is_empty();
-            let key = if counted.len() < MOST_STRANGERS || counted.contains_key(&from) { from.clone() } else { None };
+            let key = (who.clone(), why);
+            let apart = counted.len() < MOST_STRANGERS || counted.contains_key(&key);
             // The first one is told, not counted.
-            let count = counted.entry(key).or_insert(0);
+            let count = counted.entry(if apart { key } else { ((None, None), why) }).or_insert(0);
             *count += u64::from(!first);
             first
         };
         if told {
-            door.audit(told_of(from, 1)).await;
-            let door = door.clone();
+            door.audit(told_of(who, why, 1)).await;
+            let (strangers, door) = (self.clone(), door.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(WINDOW).await;
-                door.strangers.tell(&door).await;
+                strangers.tell(&door).await;
             });
         }
     }
@@ -93,15 +103,14 @@ impl Strangers {
     /// What was counted and not told.
     pub async fn tell(&self, door: &Door) {
         let counted = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (from, times) in counted.into_iter().filter(|(_, times)| *times > 0) {
-            door.audit(told_of(from, times)).await;
+        for ((who, why), times) in counted.into_iter().filter(|(_, times)| *times > 0) {
+            door.audit(told_of(who, why, times)).await;
         }
     }
 }
 
-fn told_of(from: Option<Address>, times: u64) -> Audit {
-    let why = Came::Refused("it is not known who asks".into());
-    Audit { by: None, from, what: "enter".into(), on: None, came: why, times }
+fn told_of((by, from): Who, (what, why): Why, times: u64) -> Audit {
+    Audit { by, from, what: what.into(), on: None, came: Came::Refused(why.into()), times }
 }
 
 #[cfg(test)]

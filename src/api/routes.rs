@@ -80,6 +80,11 @@ pub const ROUTES: &[Route] = routes! {
     DELETE "/v1/tokens/{name}", Grant, tokens::revoke, "Let somebody in no longer";
 };
 
+/// What is answered without an end.
+pub fn is_stream(path: &str) -> bool {
+    path == "/v1/stream" || (path.starts_with("/v1/links/") && path.ends_with("/trace"))
+}
+
 /// As the router takes it: ids may hold slashes, and what follows a device's id is looked at by the route.
 fn taken(path: &str) -> Option<String> {
     (!path.ends_with("/{id}/log")).then(|| path.replace("{id}", "{*id}"))

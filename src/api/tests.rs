@@ -52,10 +52,21 @@ pub fn world() -> World {
         readers: Vec::new(),
         listens: Arc::default(),
         pace: Pace::new(0),
-        strangers: Strangers::default(),
+        strangers: Arc::default(),
+        keys: Keys::default(),
+        unbelieved: Arc::default(),
         settled: Together::every(BETWEEN_SETTLES),
         reads: Reads::default(),
-        limits: Bounds { connections: 4, body: ALWAYS_TAKEN, answer: LONG, wait: LONG, stalled: LONG, page: 10 },
+        limits: Bounds {
+            connections: 4,
+            body: ALWAYS_TAKEN,
+            answer: LONG,
+            wait: LONG,
+            stalled: LONG,
+            page: 10,
+            upstream: 2,
+            expiry: Duration::from_secs(3_600),
+        },
         mono: || Mono(5_000),
     };
     World { door: Arc::new(door), store, events, _folder: folder }

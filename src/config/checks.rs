@@ -19,6 +19,7 @@ const MOST_LINKS: usize = 256;
 /// Each is looked at when a fact of a device changes.
 const MOST_GROUPS: usize = 1_000;
 const MOST_READERS: usize = 16;
+const MOST_KEYS: usize = 256;
 
 pub fn check(config: &Config, root: &Table, faults: &mut Faults) {
     let all_right = faults.is_empty();
@@ -188,9 +189,10 @@ impl Look<'_> {
     /// The links and profiles that a selector names are there. Groups need not be: people put devices into them. But a
     /// group that rests on a selector is not there for the selector of another: none of them could be asked first.
     fn selectors(&mut self) {
-        let Config { group, admission, link, profile, .. } = self.config;
+        let Config { group, admission, link, profile, key, .. } = self.config;
         let mut faults = Vec::new();
-        let groups = group.values().map(|group| (&group.of, true));
+        let keys = key.values().filter_map(|key| Some((key.of.as_ref()?, true)));
+        let groups = group.values().map(|group| (&group.of, true)).chain(keys);
         for (of, is_group) in groups.chain(admission.iter().filter_map(|rule| Some((rule.of.as_ref()?, false)))) {
             let For(selector) = &of.value;
             for (name, at) in selector.links().filter(|(name, _)| !link.contains_key(*name)) {
@@ -237,11 +239,12 @@ impl Look<'_> {
     }
 
     fn counts(&mut self) {
-        let Config { link, group, admission, journal, profile, .. } = self.config;
+        let Config { link, group, admission, journal, profile, key, .. } = self.config;
         let counts = [
             (vec!["link"], "links", link.len(), MOST_LINKS),
             (vec!["group"], "groups", group.len(), MOST_GROUPS),
             (vec!["profile"], "profiles", profile.len(), MOST_PROFILES),
+            (vec!["key"], "keys", key.len(), MOST_KEYS),
             (vec!["admission"], "rules of admission", admission.len(), MOST_RULES),
             (vec!["journal", "readers"], "readers", journal.readers.len(), MOST_READERS),
         ];

@@ -117,6 +117,7 @@ const MADE_AT_THE_START: &[&str] = &[
     "limits.answer",
     "limits.wait",
     "limits.requests",
+    "limits.upstream_requests",
     "limits.stalled",
     "limits.page",
     "limits.metric_labels",

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::sections::{Config, Group, Link, Rule};
+use super::sections::{Config, Group, Link, Rule, SigningKey};
 use crate::links::Driver;
-use crate::model::{Name, Stream};
+use crate::model::{Name, Scope, Stream};
 use crate::profile::{Profile, Shaped};
 use crate::store::{Bounds, Reader};
-use crate::{engine, store};
+use crate::{api, engine, store};
 
 impl Config {
     /// In the order of their names.
@@ -55,6 +55,11 @@ impl Config {
         }
     }
 
+    /// Of those who sign what they ask.
+    pub fn keys(&self) -> BTreeMap<Name, Arc<api::Key>> {
+        self.key.iter().map(|(name, key)| (name.clone(), Arc::new(key.api(name)))).collect()
+    }
+
     pub fn store(&self) -> store::Settings {
         let Config { store: of, journal, .. } = self;
         let reader = |(name, streams): (&Name, &Vec<Stream>)| Reader { name: name.clone(), streams: streams.clone() };
@@ -90,6 +95,13 @@ impl Link {
 impl Group {
     fn engine(&self, name: &Name) -> engine::GroupRule {
         engine::GroupRule { name: name.clone(), of: self.of.value.0.clone() }
+    }
+}
+
+impl SigningKey {
+    fn api(&self, name: &Name) -> api::Key {
+        let scope = self.of.as_ref().map_or(Scope::All, |of| Scope::For(of.value.0.text().to_owned()));
+        api::Key::new(name, self.public, self.role, scope)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::model::log::Level;
 use crate::model::registration::MOST_AT_ONCE;
 use crate::model::{Name, OperationSet, Proof, Role, Stream};
 use crate::profile::Profile;
-use crate::seal::SecretSource;
+use crate::seal::{PublicKey, SecretSource};
 use crate::section;
 use crate::selector::For;
 use crate::store::block::MOST_READINGS;
@@ -56,6 +56,7 @@ section! {
         group: BTreeMap<Name, Group> = BTreeMap::new() => named Group, like "basement";
         profile: BTreeMap<Name, Profile> = BTreeMap::new() => named Profile, like "acme-meter";
         device: BTreeMap<Name, KnownDevice> = BTreeMap::new() => named KnownDevice, like "feeder-1";
+        key: BTreeMap<Name, SigningKey> = BTreeMap::new() => named SigningKey, like "office";
         admission: Vec<Rule> = Vec::new() => several Rule;
         debug: BTreeMap<Name, Debug> = BTreeMap::new() => named Debug, like "crash";
     }
@@ -282,6 +283,8 @@ section! {
         wait: Span = Span::secs(300), from Span::secs(1), to Span::secs(DAY);
         /// Requests a second that one principal may make; 0: as many as it likes. Root at the socket always may.
         requests: u32 = 500, from 0, to 1_000_000;
+        /// Requests over upstreams that are carried out at once; a further one is told to come back.
+        upstream_requests: usize = 16, from 1, to 1_024;
         /// A client that takes nothing of its answer for so long is let go.
         stalled: Span = Span::secs(30), from Span::millis(100), to Span::secs(3_600);
         /// Entries on one page of a list.
@@ -335,6 +338,20 @@ section! {
         /// connectivity, application, hardware, location, power, label.NAME, version.NAME, each one text or a list of which any will
         /// do, * for any text. Or in CEL: 'label.floor == "-1" && !("spare" in groups)'.
         of as "for": Placed<For>, like "{ link = \"plant\", label = { floor = [\"-1\", \"-2\"] } }";
+    }
+}
+
+section! {
+    /// Keys of those who sign what they ask over an upstream: whoever has the private part may what is said here. (On
+    /// their machine dmgw key create NAME makes one, and writes these lines.)
+    pub struct SigningKey {
+        /// Its public part (Ed25519), in base64url.
+        public: PublicKey, like "\"1vIQ4BLNUEy0UWlWXuxeYHFz7CuPiqyzV1NOtSB5PXU\"";
+        /// viewer, operator or administrator.
+        role: Role, like "\"operator\"";
+        /// Only on the devices for which this holds: in plain words, or in CEL (see [group.NAME]). Without it: on all, and
+        /// on the gateway itself.
+        of as "for": Option<Placed<For>> = None, like "{ group = \"line-a\" }";
     }
 }
 

@@ -54,6 +54,7 @@ fn the_shipped_file_shows_the_defaults_in_its_comments() {
     assert!(!std::mem::take(&mut config.debug).is_empty());
     assert!(!std::mem::take(&mut config.group).is_empty());
     assert!(!std::mem::take(&mut config.device).is_empty());
+    assert!(!std::mem::take(&mut config.key).is_empty(), "an example of a key to sign with");
     assert!(config.api.listen.take().is_some() && config.api.certificate.take().is_some());
     assert!(config.api.key.take().is_some());
     let examples = (config.gateway.id.take(), std::mem::take(&mut config.journal.readers));

@@ -244,6 +244,7 @@ async fn stop(mut running: start::Running) -> anyhow::Result<()> {
     let end = Instant::now() + LOOP_STOPS;
     // While somebody still listens.
     let _ = tokio::time::timeout(API_STOPS, running.door.strangers.tell(&running.door)).await;
+    let _ = tokio::time::timeout(API_STOPS, running.door.unbelieved.tell(&running.door)).await;
     running.asks.close();
     if tokio::time::timeout(LINKS_STOP, running.links.stop()).await.is_err() {
         tracing::warn!("some links did not stop in time");

@@ -27,6 +27,8 @@ pub struct Numbers {
     pub wires: Wires,
     pub most_asks: usize,
     pub most_connections: usize,
+    /// Requests over upstreams at once.
+    pub most_upstream: usize,
     /// Links that are told one by one.
     pub most_links: usize,
 }
@@ -44,6 +46,7 @@ impl Numbers {
             wires: Wires::default(),
             most_asks: limits.asks,
             most_connections: limits.connections,
+            most_upstream: limits.upstream_requests,
             most_links: limits.metric_labels,
         }
     }
@@ -66,6 +69,7 @@ impl Numbers {
         let mut seen = Seen::counted(&self.metrics, &self.store);
         seen.changes.most = MOST_HELD as u64;
         seen.doors[Door::Socket as usize].connections.most = self.most_connections as u64;
+        seen.doors[Door::Upstream as usize].connections.most = self.most_upstream as u64;
         Seen {
             gateway: self.gateway.clone(),
             uptime: mono().since(self.started),

@@ -226,6 +226,7 @@ async fn apply(running: &mut Running, next: Next) -> Result<Reloaded, String> {
         return Err("the daemon is stopping".into());
     }
     running.logs.configure(config.log.level);
+    running.door.keys.put(config.keys());
     running.files.left_out.clear();
     running.files.keep(inputs);
     if settled.is_err() {

@@ -338,7 +338,9 @@ fn door(
         readers: config.journal.readers.keys().cloned().collect(),
         listens: Arc::default(),
         pace: api::Pace::new(config.limits.requests),
-        strangers: api::Strangers::default(),
+        strangers: Arc::default(),
+        keys: keys_of(config),
+        unbelieved: Arc::default(),
         settled: api::Together::every(api::BETWEEN_SETTLES),
         reads: api::Reads::default(),
         limits: api::Bounds {
@@ -348,9 +350,17 @@ fn door(
             wait: config.limits.wait.0,
             stalled: config.limits.stalled.0,
             page: config.limits.page,
+            upstream: config.limits.upstream_requests,
+            expiry: config.commands.longest_expiry.0,
         },
         mono,
     })
+}
+
+fn keys_of(config: &Config) -> api::Keys {
+    let keys = api::Keys::default();
+    keys.put(config.keys());
+    keys
 }
 
 /// No version can change what this rests on.

@@ -47,7 +47,7 @@ pub const FAMILIES: &[Family] = &[
     row("dmgw_store_degraded", Gauge, "1 while the store takes nothing.", One(|seen| f64::from(seen.degraded))),
 
     row("dmgw_queue_length", Gauge,
-        "What waits now: events for the loop, asks for their answer, changes for the disk; connections in use.",
+        "What waits now: events for the loop, asks for their answer, changes for the disk; connections in use; requests over upstreams.",
         By("queue", |seen| queues(seen, |queue| queue.holds))),
     row("dmgw_queue_limit", Gauge, "The bound of the same.", By("queue", |seen| queues(seen, |queue| queue.most))),
     row("dmgw_commands_open", Gauge, "Commands that wait (queued) or are out (sent).",
@@ -136,9 +136,10 @@ fn words<const N: usize>(words: [&'static str; N], counts: [u64; N]) -> Vec<(&'s
 }
 
 fn queues(seen: &Seen, of: fn(&super::seen::Filled) -> u64) -> Vec<(&'static str, f64)> {
-    let [socket, net] = seen.doors.map(|door| of(&door.connections));
+    let [socket, net, upstream] = seen.doors.map(|door| of(&door.connections));
     let [events, asks, changes] = [&seen.events, &seen.asks, &seen.changes].map(of);
-    words(["events", "asks", "changes", "connections", "net-connections"], [events, asks, changes, socket, net])
+    let queues = ["events", "asks", "changes", "connections", "net-connections", "upstream-requests"];
+    words(queues, [events, asks, changes, socket, net, upstream])
 }
 
 /// As they stand in the table: door, class, count.

@@ -40,7 +40,7 @@ pub struct Metrics {
 /// What one door counts.
 #[derive(Debug, Default)]
 pub struct OfDoor {
-    /// Now.
+    /// Now; of upstreams the requests that are carried out.
     pub connections: Count,
     /// By the first figure of their status, from 1xx on.
     pub requests: [Count; CLASSES.len()],
@@ -66,15 +66,18 @@ pub enum Door {
     Socket,
     /// The network.
     Net,
+    /// A broker, where those far away leave what they ask.
+    Upstream,
 }
 
 impl Door {
-    pub const ALL: [Door; 2] = [Door::Socket, Door::Net];
+    pub const ALL: [Door; 3] = [Door::Socket, Door::Net, Door::Upstream];
 
     pub fn name(self) -> &'static str {
         match self {
             Door::Socket => "socket",
             Door::Net => "net",
+            Door::Upstream => "upstream",
         }
     }
 }

@@ -9,7 +9,7 @@ use super::schemas::Schemas;
 use super::{LARGEST, unpacked};
 use crate::access::gateway_needs;
 use crate::api::fault::{PROBLEM_JSON, Problem};
-use crate::api::routes::{ROUTES, Route};
+use crate::api::routes::{ROUTES, Route, is_stream};
 use crate::model::Role;
 
 const SAYS: &str = "A gateway that manages local devices: it finds them, reads them, carries commands out, keeps what it is \
@@ -258,5 +258,14 @@ fn a_row_has_a_route() {
     for Row { route, .. } in ROWS {
         let known = ROUTES.iter().any(|known| format!("{} {}", known.method, known.path) == *route);
         assert!(known, "there is no {route}");
+    }
+}
+
+#[test]
+fn what_has_no_end_is_known_by_its_path() {
+    for Row { route, answers, .. } in ROWS {
+        let streams = answers.iter().any(|(_, with, _)| with.is_some_and(|(media, _)| media == STREAM));
+        let (method, path) = route.split_once(' ').unwrap();
+        assert_eq!(is_stream(path), streams, "{method} {path}");
     }
 }

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::completion;
 use crate::config::DEFAULT_PATH;
+use crate::model::Role;
 pub use ask::{AskArgs, CommandVerb, ReadArgs, WriteArgs};
 pub use config::{ChangeArgs, ConfigVerb, LogArgs};
 pub use device::{DeviceVerb, ListArgs, RegisterArgs};
@@ -108,6 +109,9 @@ pub enum Verb {
     /// Secrets of the settings, and the gateway's own key
     #[command(subcommand)]
     Secret(SecretVerb),
+    /// Keys to sign with what is asked of gateways far away; it needs no daemon
+    #[command(subcommand)]
+    Key(KeyVerb),
     /// Descriptions of kinds of devices; but for --running it needs no daemon
     #[command(subcommand)]
     Profile(ProfileVerb),
@@ -197,6 +201,35 @@ pub enum SecretVerb {
     },
     /// The public key that the gateway proves itself with
     Public,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Make a key pair: the private part into a file, the public one as lines for the settings of gateways
+    #[command(after_help = super::key::HELP)]
+    Create {
+        /// How gateways call whoever signs with it
+        name: String,
+        /// Where the private part goes [default: NAME.key]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// viewer looks, operator also asks for operations, administrator may do all
+        #[arg(long, value_parser = crate::cli::token::roles())]
+        role: Role,
+        /// Only devices for which this holds
+        #[arg(long = "for", value_name = "EXPRESSION")]
+        of: Option<String>,
+    },
+    /// The lines for the settings once more
+    Show {
+        file: PathBuf,
+        /// viewer looks, operator also asks for operations, administrator may do all
+        #[arg(long, value_parser = crate::cli::token::roles())]
+        role: Role,
+        /// Only devices for which this holds
+        #[arg(long = "for", value_name = "EXPRESSION")]
+        of: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

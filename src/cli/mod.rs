@@ -15,6 +15,7 @@ mod export;
 mod facts;
 mod far;
 mod group;
+mod key;
 mod link;
 mod log;
 mod look;
@@ -155,6 +156,9 @@ pub fn client(args: Box<Args>) -> ExitCode {
     if let Verb::Link(LinkVerb::Ports { root }) = &args.verb {
         return exit(ports::ports(&args.place, root, json), json);
     }
+    if let Verb::Key(verb) = &args.verb {
+        return exit(key::key(verb, json), json);
+    }
     if let Some(what) = args.verb.profile_of_files() {
         return exit(profile::profile(what, &args.config, json), json);
     }
@@ -257,6 +261,7 @@ async fn answered(mut args: Args) -> Result<Exit, CliError> {
         | Verb::Completion { .. }
         | Verb::Bundle { .. }
         | Verb::Scan(_)
+        | Verb::Key(_)
         | Verb::Link(LinkVerb::Ports { .. }) => Ok(Exit::Done),
     }
 }

@@ -16,7 +16,8 @@ pub fn upstream_request(bytes: &[u8]) -> bool {
     let (id, reply) = sent.names();
     match sent {
         Sent::Plain(request) => {
-            assert_eq!((&request.id, &request.reply), (&id, &reply));
+            assert!(id.is_none() || id == request.id);
+            assert!(reply.is_none_or(|reply| !reply.is_empty() && !reply.contains(['/', '+', '#', '$', '\0'])));
             written_as_read(&request)
         }
         Sent::Signed(envelope, request) => {

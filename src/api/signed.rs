@@ -74,7 +74,7 @@ impl Sent {
     /// What answers say of it, believed or not: its id, and where the answer goes.
     pub fn names(&self) -> (Option<String>, Option<String>) {
         match self {
-            Sent::Plain(request) | Sent::Signed(_, Ok(request)) => (request.id.clone(), request.reply.clone()),
+            Sent::Plain(request) | Sent::Signed(_, Ok(request)) => request.names(),
             Sent::Signed(_, Err(_)) => (None, None),
         }
     }

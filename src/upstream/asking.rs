@@ -60,7 +60,7 @@ pub struct Request {
     /// Only where what is to be changed is still as it was seen: the tag of that answer (If-Match).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub if_match: Option<String>,
-    /// Where the answer goes, for those who cannot say so beside the message.
+    /// Where the answer goes, for those who cannot say so beside the message: one level of a topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<String>,
     /// For which gateway it is meant. What is signed must say so.
@@ -73,7 +73,7 @@ pub struct Request {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answered {
-    /// Those of the request, as far as it could be read.
+    /// Those of the request, as far as it could be read and they are within their bounds.
     pub id: Option<String>,
     pub reply: Option<String>,
     /// As in HTTP.
@@ -85,7 +85,21 @@ pub struct Answered {
     pub body: Vec<u8>,
 }
 
+/// Bytes of an id, and of a level of a topic.
+const LONGEST_ID: usize = 128;
+const LONGEST_LEVEL: usize = 64;
+
 impl Request {
+    /// What an answer may name it by, and where it may go: nobody leaves the topics that are for answers.
+    pub fn names(&self) -> (Option<String>, Option<String>) {
+        let is_level = |text: &&String| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            (1..=LONGEST_LEVEL).contains(&text.len()) && text.bytes().all(plain)
+        };
+        let id = self.id.as_ref().filter(|id| id.len() <= LONGEST_ID);
+        (id.cloned(), self.reply.as_ref().filter(is_level).cloned())
+    }
+
     pub fn new(method: &str, path: &str) -> Request {
         let (method, path) = (method.to_owned(), path.to_owned());
         Request {
@@ -99,5 +113,23 @@ impl Request {
             gateway: None,
             nonce: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_goes_to_one_level_of_a_topic_and_nowhere_else() {
+        let asked = |id: &str, reply: &str| {
+            let (id, reply) = (Some(id.to_owned()), Some(reply.to_owned()));
+            Request { id, reply, ..Request::new("GET", "/v1/status") }.names()
+        };
+        assert_eq!(asked("a/1 é", "office-7.x_y"), (Some("a/1 é".into()), Some("office-7.x_y".into())));
+        for reply in ["", "a/b", "+", "#", "$SYS", "a b", "é", "a\0", &"x".repeat(65)] {
+            assert_eq!(asked("1", reply), (Some("1".into()), None), "{reply:?}");
+        }
+        assert_eq!(asked(&"x".repeat(129), "a"), (None, Some("a".into())));
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use dmgw::engine::{LinkSettings, Settings};
 use dmgw::feed::{Listened, News};
+use dmgw::model::deed::{First, Wanted, Went};
 use dmgw::model::event::Operate;
+use dmgw::model::token::Mark;
 use dmgw::model::*;
 use dmgw::seal::Seal;
 use dmgw::store::{self, JournalId, Opening, Store};
 use dmgw::turn::{LISTENED_WAIT, LONGEST_WAIT, MOST_HELD, Turn};
-use torn_disk::TornDisk;
+use torn_disk::{Dice, TornDisk};
 
 fn at(ms: u64) -> Now {
     Now { mono: Mono(ms), boot: Boot(1), wall: Wall(1_000_000 + ms), quality: ClockQuality::Set }
@@ -359,4 +361,49 @@ fn no_event_is_taken_beyond_the_changes_that_may_be_held() {
     assert_eq!(held, MOST_HELD as u64);
     turn.settle(&at(2_000)).unwrap();
     assert!(turn.wants_events());
+}
+
+fn begin(turn: &mut Turn, ms: u64, to: u64, id: &str) -> Option<Reply> {
+    let id = CommandId::new(id).unwrap();
+    let wanted = Wanted { id, expires: at(900_000).wall, mark: Mark([1; 32]), what: "POST /v1/x".into() };
+    turn.take(&at(ms), Event::Begin { to, by: Principal::local_root(), wanted });
+    let replies = turn.settle(&at(ms)).unwrap().into_iter().filter_map(|order| match order {
+        Order::Reply { to: known, reply } if known == to => Some(reply),
+        _ => None,
+    });
+    replies.last()
+}
+
+#[test]
+fn what_shall_be_done_once_begins_when_its_row_is_on_disk_and_never_without() {
+    let disk = TornDisk::default();
+    let mut turn = open(&disk);
+    disk.fail(Some(ErrorKind::StorageFull));
+    assert_eq!(begin(&mut turn, 2_000, 1, "a"), None, "nobody is told to begin");
+    assert!(matches!(begin(&mut turn, 2_000, 2, "b"), Some(Reply::Refused(Refusal::Busy(_)))));
+    disk.fail(None);
+    reopened(&mut turn, &disk, 3_000);
+    assert!(turn.snapshots().deed(DeedNo(1)).unwrap().is_some());
+    assert!(matches!(begin(&mut turn, 4_000, 3, "a"), Some(Reply::Before(_))));
+    assert_eq!(begin(&mut turn, 4_000, 4, "b"), Some(Reply::Begun(DeedNo(2))));
+}
+
+#[test]
+fn what_was_told_to_begin_is_not_told_so_again_wherever_the_power_goes() {
+    for seed in 0..40 {
+        let disk = TornDisk::default();
+        let mut turn = open(&disk);
+        assert_eq!(begin(&mut turn, 2_000, 1, "a"), Some(Reply::Begun(DeedNo(1))));
+        let first = (seed % 2 == 0).then_some(First { status: 200, body: None });
+        let answered = first.is_some();
+        turn.take(&at(2_001), Event::Carried { to: 2, deed: DeedNo(1), first });
+        if seed % 4 < 2 {
+            turn.settle(&at(2_001)).unwrap();
+        }
+        let (store, opened) = opened(TornDisk::holding(disk.cut(&mut Dice(seed))), 3_000);
+        let mut turn = Turn::new(Settings::default(), store, opened.state, &opened.now);
+        let Some(Reply::Before(deed)) = begin(&mut turn, 3_001, 1, "a") else { panic!("{seed}: begun twice") };
+        let known = matches!(deed.went, Went::Answered(_));
+        assert_eq!(known, answered && seed % 4 < 2, "{seed}: {deed:?}");
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::caller::{Caller, mark_of};
+use super::caller::Caller;
 use super::fault::Fault;
 use super::pace::Why;
 use super::{Door, cut, strict};
@@ -17,6 +17,7 @@ use crate::metrics;
 use crate::model::token::Mark;
 use crate::model::{Address, Audit, Came, ClockQuality, Name, Principal};
 use crate::seal::{BadSignature, Envelope};
+use crate::trust::mark_of;
 use crate::upstream::asking::{Asked, Request, Unsigned};
 
 /// Bytes of an id, or of what makes a request another one.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dmgw::api::caller::mark_of;
 use dmgw::api::{self, Bounds, Control, Door, Key, Keys, NotApplied, inner};
 use dmgw::asks::Asks;
 use dmgw::engine::{LinkSettings, Settings};
@@ -18,6 +17,7 @@ use dmgw::model::record::Entry;
 use dmgw::model::*;
 use dmgw::seal::{Envelope, OwnKey, Seal};
 use dmgw::store::{self, JournalId, Opening, Records, Store};
+use dmgw::trust::mark_of;
 use dmgw::turn::Turn;
 use dmgw::upstream::asking::{Answered, Asked, CarryOut, Request, Unsigned};
 use dmgw::view::{Health, View};

@@ -34,7 +34,7 @@ test-release: ## the long tests too (some minutes more)
 	cargo test --locked --profile $(PROFILE) --no-fail-fast -- --include-ignored
 
 bench: ## measure, and judge against benches/floors.toml
-	@tests/tools.sh compiler filesystems modbus
+	@tests/tools.sh compiler filesystems modbus mqtt
 	@tests/bench.sh
 
 mutants: ## do the tests notice broken code? MUTANTS=150 mutants by chance, SEED=… repeats a choice

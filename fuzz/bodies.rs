@@ -5,6 +5,7 @@
 //! name with what real peers sent. `tests/fuzz_smoke.rs` fails while one of them is missing.
 
 mod asking;
+mod brokers;
 mod callers;
 mod ways;
 
@@ -51,6 +52,7 @@ pub const BODIES: &[(&str, Body)] = &[
     ("modbus_tcp", modbus_tcp),
     ("modbus_master", callers::modbus_master),
     ("modbus_call", callers::modbus_call),
+    ("mqtt_client", brokers::mqtt_client),
     ("operation_json", operation_json),
     ("plant_toml", plant_toml),
     ("point_path", point_path),

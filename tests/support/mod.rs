@@ -18,6 +18,7 @@ pub mod disk;
 pub mod http;
 pub mod listen;
 pub mod modbus;
+pub mod mosquitto;
 pub mod planted;
 pub mod process;
 pub mod relay;

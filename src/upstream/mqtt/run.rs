@@ -112,3 +112,127 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Run<S> {
         Poll::Ready(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::upstream::mqtt::{Bounds, Connect, End, Message};
+
+    const WELCOME: &[u8] = &[0x20, 3, 0, 0, 0];
+
+    async fn up(room: usize) -> (Client, Run<DuplexStream>, DuplexStream) {
+        let (ours, mut theirs) = duplex(room);
+        let (mut client, mut run) = (Client::new(now(), Bounds::default()), Run::new(ours));
+        client.connect(now(), &Connect::new("gateway")).unwrap();
+        theirs.write_all(WELCOME).await.unwrap();
+        assert!(matches!(run.next(&mut client).await, Event::Connected(_)));
+        (client, run, theirs)
+    }
+
+    fn now() -> std::time::Instant {
+        Instant::now().into_std()
+    }
+
+    /// All that lies in the stream by now.
+    async fn lies(theirs: &mut DuplexStream) -> Vec<u8> {
+        let mut bytes = vec![0; 4_096];
+        let count = theirs.read(&mut bytes).await.unwrap();
+        bytes.truncate(count);
+        bytes
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_messages_go_in_one_write() {
+        let (mut client, mut run, mut theirs) = up(4_096).await;
+        lies(&mut theirs).await;
+        (0..10).for_each(|token| client.publish(now(), token, Message::new("t", "x")).unwrap());
+        assert!(timeout(Duration::from_secs(1), run.next(&mut client)).await.is_err(), "nothing has happened");
+        assert_eq!(lies(&mut theirs).await.len(), 90);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_may_give_up_at_any_time_and_nothing_is_lost() {
+        // So little room that each packet takes several writes and reads.
+        let (mut client, mut run, mut theirs) = up(64).await;
+        let peer = tokio::spawn(async move {
+            let mut heard = Vec::new();
+            let mut bytes = [0; 16];
+            while heard.iter().filter(|byte| **byte == b'!').count() < 50 {
+                let count = theirs.read(&mut bytes).await.unwrap();
+                heard.extend_from_slice(&bytes[..count]);
+                tokio::task::yield_now().await;
+            }
+            for id in 1..=50 {
+                for byte in [0x40, 2, 0, id] {
+                    theirs.write_all(&[byte]).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+            theirs
+        });
+        (0..50).for_each(|token| client.publish(now(), token, Message::new("t", "!")).unwrap());
+        let mut told = Vec::new();
+        while told.len() < 50 {
+            // Each wait is a future of its own that is polled once and dropped.
+            let event = poll_fn(|cx| std::pin::pin!(run.next(&mut client)).poll(cx)).await;
+            match event {
+                Event::Acknowledged { token, .. } => told.push(token),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(told, (0..50).collect::<Vec<_>>());
+        drop(peer.await.unwrap());
+        assert!(matches!(run.next(&mut client).await, Event::Ended(End::Closed { error: None })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_left_after_a_ping_and_no_earlier() {
+        let (mut client, mut run, mut theirs) = up(4_096).await;
+        let from = Instant::now();
+        lies(&mut theirs).await;
+        assert!(matches!(run.next(&mut client).await, Event::Ended(End::Silent { .. })));
+        let waited = from.elapsed().as_secs();
+        assert!((100..=120).contains(&waited), "{waited} s");
+        assert_eq!(lies(&mut theirs).await, [0xc0, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn why_the_broker_closed_is_read_though_nothing_can_be_written_any_more() {
+        let (mut client, mut run, mut theirs) = up(4_096).await;
+        theirs.write_all(&[0xe0, 1, 0x8e]).await.unwrap();
+        drop(theirs);
+        client.publish(now(), 1, Message::new("t", "x")).unwrap();
+        assert!(matches!(run.next(&mut client).await, Event::Ended(End::Told { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_stopped_for_hours_reads_before_it_judges() {
+        let (mut client, mut run, mut theirs) = up(4_096).await;
+        client.publish(now(), 7, Message::new("t", "x")).unwrap();
+        assert!(timeout(Duration::from_millis(1), run.next(&mut client)).await.is_err());
+        theirs.write_all(&[0x40, 2, 0, 1]).await.unwrap();
+        tokio::time::advance(Duration::from_secs(7_200)).await;
+        assert_eq!(run.next(&mut client).await, Event::Acknowledged { token: 7, heard: true });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_words_are_written_and_nobody_waits_for_them_for_ever() {
+        let (mut client, mut run, mut theirs) = up(4_096).await;
+        lies(&mut theirs).await;
+        theirs.write_all(&[0xc0, 0]).await.unwrap();
+        assert!(matches!(run.next(&mut client).await, Event::Ended(End::Broken(_))));
+        run.close(&mut client, Duration::from_secs(1)).await;
+        assert_eq!(lies(&mut theirs).await, [0xe0, 1, 0x82]);
+
+        let (mut client, mut run, theirs) = up(64).await;
+        client.publish(now(), 1, Message::new("t", vec![0; 9_000])).unwrap();
+        client.disconnect(now(), false);
+        let from = Instant::now();
+        assert!(matches!(run.next(&mut client).await, Event::Ended(End::Silent { .. })), "it reads no more");
+        run.close(&mut client, Duration::from_secs(1)).await;
+        assert!(from.elapsed() < Duration::from_secs(60));
+        drop(theirs);
+    }
+}

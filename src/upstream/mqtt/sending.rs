@@ -183,9 +183,9 @@ impl Sending {
 
     /// The connection is gone: all of it waits again.
     pub fn lost(&mut self, overdue: bool) {
+        self.pace.lost(overdue && self.flying > 0);
         self.held.range_mut(..self.on_wire).for_each(|held| (held.id, held.at) = (0, None));
         (self.on_wire, self.flying, self.unacknowledged) = (0, 0, 0);
-        self.pace.lost(overdue);
     }
 
     /// The broker remembers nothing, so nothing is a duplicate.

@@ -75,7 +75,7 @@ impl Client {
     fn largest(&self, head: &Head) -> Result<usize, Malformed> {
         let connecting = matches!(self.phase, Phase::Connecting { .. });
         let most = if connecting { LARGEST_ANSWER } else { self.bounds.largest_packet };
-        if head.end > most && !(head.is_publish() && !connecting) {
+        if head.end > most && (connecting || !head.is_publish()) {
             return Err(Malformed::Large(wire::name(head.first), head.end, most));
         }
         Ok(most)

@@ -52,7 +52,7 @@ impl Default for Bounds {
 #[derive(Debug, Error)]
 pub enum NotTaken {
     #[error("there is no room for it now")]
-    NoRoom(Message),
+    NoRoom(Box<Message>),
     #[error(transparent)]
     Unfit(Unfit),
     #[error("there is no connection")]
@@ -150,7 +150,7 @@ impl Client {
     pub fn publish(&mut self, now: Instant, token: Token, message: Message) -> Result<(), NotTaken> {
         message.check().map_err(NotTaken::Unfit)?;
         if !self.sending.takes(&message) {
-            return Err(NotTaken::NoRoom(message));
+            return Err(NotTaken::NoRoom(Box::new(message)));
         }
         self.sending.give(token, message);
         self.send(now);
@@ -231,8 +231,9 @@ impl Client {
         !matches!(self.phase, Phase::Apart) && self.closed.is_none() && !self.full
     }
 
+    /// Bytes as they came. Ask [`wants_input`](Client::wants_input) before reading: what was read is held, whatever it is.
     pub fn received(&mut self, now: Instant, bytes: &[u8]) {
-        if self.wants_input() && !bytes.is_empty() {
+        if !matches!(self.phase, Phase::Apart) && !bytes.is_empty() {
             self.alive.heard(now);
             self.anything_came = true;
             self.input.extend_from_slice(bytes);

@@ -11,6 +11,9 @@ use super::*;
 /// What the broker says that it takes at once; and what the machine may give at once.
 const TAKES: u16 = 3;
 const WINDOW: u16 = 4;
+/// The same for what the broker has for us: an old one is not told, and sends more.
+const INCOMING: u16 = 3;
+const MORE: u16 = 9;
 /// More bytes than the pace lets through at first.
 const LARGEST: usize = 8_000;
 
@@ -35,6 +38,10 @@ pub enum Act {
     },
     Bye,
     HandBack,
+    /// The broker has a message for us.
+    Send,
+    /// One of those that came is safe here; it may be of an earlier connection.
+    Take(u8),
 }
 
 /// What is broken on purpose, to see that it is found.
@@ -48,6 +55,8 @@ pub enum Sabotage {
     Swaps,
     /// The broker acknowledges what it throws away.
     Lies,
+    /// What came is acknowledged before it is safe.
+    Hasty,
 }
 
 #[derive(Default)]
@@ -61,17 +70,49 @@ struct Broker {
     waiting: Vec<(u16, Token)>,
     last: Option<Token>,
     delivered: BTreeSet<Token>,
+    /// What this session has for us, by packet id; and what we acknowledged of it.
+    outbox: BTreeMap<u16, u32>,
+    last_sent: u32,
+    up: bool,
+    taken: Vec<u32>,
     faults: Vec<String>,
 }
 
 impl Broker {
     fn accepts(&mut self, told: u16) {
         self.present = self.session.is_some();
+        self.up = true;
         self.session.get_or_insert_default();
         let present = u8::from(self.present);
         match self.old {
             true => self.output.extend([0x20, 2, present, 0]),
             false => self.output.extend([0x20, 6, present, 0, 3, 33, 0, told as u8]),
+        }
+        let again: Vec<(u16, u32)> = self.outbox.iter().map(|(id, number)| (*id, *number)).collect();
+        again.into_iter().for_each(|(id, number)| self.gives(id, number, 8));
+    }
+
+    fn sends(&mut self) {
+        let most = if self.old { MORE } else { INCOMING };
+        if self.up && self.outbox.len() < most.into() {
+            self.last_sent += 1;
+            let id = (1..).find(|id| !self.outbox.contains_key(id)).unwrap();
+            self.outbox.insert(id, self.last_sent);
+            self.gives(id, self.last_sent, 0);
+        }
+    }
+
+    fn gives(&mut self, id: u16, number: u32, again: u8) {
+        let properties: &[u8] = if self.old { &[] } else { &[0] };
+        let body = [&[0, 1, b'q'][..], &id.to_be_bytes(), properties, &number.to_be_bytes()].concat();
+        self.output.extend([0x32 | again, body.len() as u8]);
+        self.output.extend(body);
+    }
+
+    fn is_told(&mut self, id: u16) {
+        match self.outbox.remove(&id) {
+            Some(number) => self.taken.push(number),
+            None => self.faults.push(format!("{id} was acknowledged and not sent")),
         }
     }
 
@@ -79,9 +120,10 @@ impl Broker {
         self.input.clear();
         self.output.clear();
         self.waiting.clear();
-        self.last = None;
+        (self.last, self.up) = (None, false);
         if !keep {
             self.session = None;
+            self.outbox.clear();
         }
     }
 
@@ -91,6 +133,7 @@ impl Broker {
             match packet {
                 Heard::Connect => self.accepts(takes),
                 Heard::Publish { token, id, again } => self.takes(token, id, again, takes.min(TAKES)),
+                Heard::Took(id) => self.is_told(id),
                 Heard::Ping => self.output.extend([0xd0, 0]),
             }
         }
@@ -105,6 +148,7 @@ impl Broker {
                 Ok(v4::Packet::Publish(p)) => {
                     Some(Heard::Publish { token: token(&p.payload), id: p.pkid, again: p.dup })
                 }
+                Ok(v4::Packet::PubAck(ack)) => Some(Heard::Took(ack.pkid)),
                 Ok(v4::Packet::PingReq) => Some(Heard::Ping),
                 Err(rumqttc::mqttbytes::Error::InsufficientBytes(_)) => None,
                 other => panic!("{other:?}"),
@@ -115,6 +159,7 @@ impl Broker {
                 Ok(v5::Packet::Publish(p)) => {
                     Some(Heard::Publish { token: token(&p.payload), id: p.pkid, again: p.dup })
                 }
+                Ok(v5::Packet::PubAck(ack)) => Some(Heard::Took(ack.pkid)),
                 Ok(v5::Packet::PingReq(_)) => Some(Heard::Ping),
                 Err(rumqttc::v5::mqttbytes::Error::InsufficientBytes(_)) => None,
                 other => panic!("{other:?}"),
@@ -156,6 +201,7 @@ impl Broker {
 enum Heard {
     Connect,
     Publish { token: Token, id: u16, again: bool },
+    Took(u16),
     Ping,
 }
 
@@ -176,16 +222,31 @@ pub struct Trial {
     given: BTreeMap<Token, bool>,
     ended: Vec<(Token, Ended)>,
     next: Token,
+    /// What came and is not safe yet, the same of earlier connections, and what is safe.
+    came: Vec<(Receipt, u32)>,
+    stale: Vec<Receipt>,
+    safe: BTreeSet<u32>,
 }
 
 impl Trial {
     pub fn new(old: bool, sabotage: Sabotage) -> Trial {
-        let mut bench = Bench::with(Bounds { window: WINDOW, ..Bounds::default() });
+        let mut bench = Bench::with(Bounds { window: WINDOW, incoming: INCOMING, ..Bounds::default() });
         if old {
             bench.how.version = Version::Old;
         }
         let broker = Broker { old, ..Broker::default() };
-        Trial { bench, broker, sabotage, apart: true, given: BTreeMap::new(), ended: Vec::new(), next: 0 }
+        Trial {
+            bench,
+            broker,
+            sabotage,
+            apart: true,
+            given: BTreeMap::new(),
+            ended: Vec::new(),
+            next: 0,
+            came: Vec::new(),
+            stale: Vec::new(),
+            safe: BTreeSet::new(),
+        }
     }
 
     pub fn act(&mut self, act: Act) {
@@ -217,7 +278,19 @@ impl Trial {
                 self.broker.loses(keep);
             }
             Act::Bye => self.broker.output.extend([0xe0, 2, 0x8b, 0].iter().filter(|_| !self.broker.old)),
+            Act::Send => self.broker.sends(),
+            Act::Take(which) => self.takes(which.into()),
             Act::Publish { .. } | Act::HandBack => {}
+        }
+    }
+
+    fn takes(&mut self, which: usize) {
+        let now = self.bench.now;
+        self.stale.drain(..).for_each(|receipt| self.bench.client.took(now, receipt));
+        if !self.came.is_empty() {
+            let (receipt, number) = self.came.remove(which % self.came.len());
+            self.safe.insert(number);
+            self.bench.client.took(now, receipt);
         }
     }
 
@@ -246,10 +319,16 @@ impl Trial {
         let bytes = bytes[..count.min(bytes.len())].to_vec();
         let told = if self.sabotage == Sabotage::Overruns { TAKES + 1 } else { TAKES };
         self.broker.hears(&bytes, told);
+        let early = self.broker.taken.drain(..).find(|number| !self.safe.contains(number));
+        let fault = early.map(|number| format!("{number} was acknowledged before it was safe"));
+        self.broker.faults.extend(fault);
         self.bench.client.wrote(self.bench.now, bytes.len());
     }
 
     fn down(&mut self, count: usize) {
+        if !self.bench.client.wants_input() {
+            return;
+        }
         let count = count.min(self.broker.output.len());
         let bytes: Vec<u8> = self.broker.output.drain(..count).collect();
         self.bench.hears(&bytes);
@@ -265,10 +344,23 @@ impl Trial {
             match event {
                 Event::Acknowledged { token, .. } => self.ended.push((token, Ended::Acknowledged)),
                 Event::Refused { token, .. } => self.ended.push((token, Ended::Refused)),
+                Event::Message { message, receipt: Some(receipt), .. } => {
+                    let number = u32::from_be_bytes(message.payload[..].try_into().unwrap());
+                    if self.sabotage == Sabotage::Hasty {
+                        self.bench.client.took(self.bench.now, receipt);
+                    }
+                    self.came.push((receipt, number));
+                }
                 Event::Ended(End::Broken(why)) => self.broker.faults.push(why.to_string()),
-                Event::Ended(_) => self.apart = true,
+                Event::Ended(_) => {
+                    self.apart = true;
+                    self.stale.extend(self.came.drain(..).map(|(receipt, _)| receipt));
+                }
                 _ => {}
             }
+        }
+        if self.came.len() > INCOMING.into() {
+            self.broker.faults.push("more came than is held".to_owned());
         }
         if self.apart && self.sabotage == Sabotage::Forgets {
             self.bench.client.hand_back();
@@ -278,9 +370,10 @@ impl Trial {
     /// A good broker from here on, until nothing is held; then what the records say.
     pub fn judged(mut self) -> Result<usize, String> {
         for _ in 0..1_000 {
-            if self.bench.client.holds_nothing() {
+            if self.bench.client.holds_nothing() && self.broker.outbox.is_empty() {
                 break;
             }
+            self.act(Act::Take(0));
             self.act(Act::Up(u16::MAX));
             self.act(Act::Answer { which: 0, refuse: false });
             self.act(Act::Down(u16::MAX));
@@ -289,6 +382,9 @@ impl Trial {
             return Err(fault.clone());
         }
         self.given.iter().try_for_each(|(token, acknowledged)| self.judge(*token, *acknowledged))?;
+        if let Some(number) = self.broker.outbox.values().next() {
+            return Err(format!("{number} of the broker was never acknowledged"));
+        }
         let strange = self.ended.iter().find(|(token, _)| !self.given.contains_key(token));
         strange.map_or(Ok(self.given.len()), |strange| Err(format!("{strange:?} was never given")))
     }

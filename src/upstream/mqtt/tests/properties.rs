@@ -1,5 +1,5 @@
 //! Whatever happens between the machine and a broker, in whatever order: no message is lost in silence, told of twice, or
-//! out of order; and the record that says so finds what is broken on purpose.
+//! out of order, none that came is acknowledged before it is safe; and the record that says so finds what is broken on purpose.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -20,6 +20,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<bool>().prop_map(|keep| Act::Cut { keep }),
         1 => Just(Act::Bye),
         1 => Just(Act::HandBack),
+        4 => Just(Act::Send),
+        3 => any::<u8>().prop_map(Act::Take),
     ]
 }
 
@@ -42,9 +44,9 @@ proptest! {
 /// Some messages, an answer, a cut, and more.
 fn day() -> Vec<Act> {
     let publish = Act::Publish { acknowledged: true, size: 10 };
-    let all = [Act::Up(u16::MAX), Act::Down(u16::MAX)];
-    let half =
-        [vec![publish; 5], all.to_vec(), all.to_vec(), vec![Act::Answer { which: 1, refuse: false }], all.to_vec()];
+    let all = [Act::Up(u16::MAX), Act::Down(u16::MAX), Act::Up(u16::MAX), Act::Take(0), Act::Take(0)];
+    let first = [vec![publish; 5], all.to_vec(), vec![Act::Send; 2], all.to_vec()].concat();
+    let half = [first, vec![Act::Answer { which: 1, refuse: false }], all.to_vec()];
     [half.concat(), vec![Act::Cut { keep: true }], half.concat()].concat()
 }
 
@@ -56,8 +58,9 @@ fn what_is_broken_on_purpose_is_found() {
         (Sabotage::Overruns, "beyond the window"),
         (Sabotage::Swaps, "out of order"),
         (Sabotage::Lies, "never came"),
+        (Sabotage::Hasty, "before it was safe"),
     ] {
-        let told = judged(false, sabotage, &day()).unwrap_err();
+        let told = judged(false, sabotage, &day()).expect_err(found);
         assert!(told.contains(found), "{told}");
     }
 }

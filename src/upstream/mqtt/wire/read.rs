@@ -276,8 +276,8 @@ fn told(packet: &'static str, bytes: &[u8], may: May) -> Result<(Option<String>,
     }
 }
 
-fn whole(walk: Properties<'_>) -> Result<(), Malformed> {
-    walk.map(|one| one.map(|_| ())).collect()
+fn whole(mut walk: Properties<'_>) -> Result<(), Malformed> {
+    walk.try_for_each(|one| one.map(drop))
 }
 
 /// For people: one line, and no more than they read.

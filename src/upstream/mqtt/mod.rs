@@ -4,7 +4,7 @@
 //!              publish, subscribe, took, disconnect              Event: Acknowledged, Refused, Message, Ended ...
 //!                            │                                      ▲
 //!  received(bytes) ──▶ ┌───────────────────────────────────────────────────┐ ──▶ output(), then wrote(n)
-//!  closed, tick    ──▶ │ Client: sending (window, pace), taking, deadlines │ ──▶ wake_at()
+//!  closed, tick    ──▶ │ Client: sending (window), taking, deadlines       │ ──▶ wake_at()
 //!                      └───────────────────────────────────────────────────┘
 //!                            └── wire: rumqttc's codec, behind checks of our own
 //! ```
@@ -23,7 +23,6 @@ mod connect;
 mod event;
 mod message;
 mod out;
-mod pace;
 mod reason;
 pub mod run;
 mod sending;

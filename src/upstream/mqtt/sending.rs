@@ -4,7 +4,7 @@
 //! them wait again; what may have got through goes again as a duplicate if the broker kept the session, else as new.
 //!
 //! Invariants: an entry leaves the list with exactly one event, or by `hand_back`. Packet ids of entries differ. What is on
-//! the wire is within the broker's window, our pace, and in the order of the list.
+//! the wire is within the broker's window, and in the order of the list.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -13,7 +13,6 @@ use super::alive::Oldest;
 use super::event::{Event, Limits, Refusal, Token};
 use super::message::{Message, Qos};
 use super::out::Out;
-use super::pace::Pace;
 use super::wire::{Malformed, Writer};
 
 struct Held {
@@ -36,12 +35,11 @@ pub struct Sending {
     held: VecDeque<Held>,
     /// So many at the front are on the wire.
     on_wire: usize,
-    flying: usize,
     weight: usize,
     unacknowledged: u16,
     last_id: u16,
     most: usize,
-    pace: Pace,
+    most_bytes: usize,
 }
 
 impl Sending {
@@ -49,22 +47,21 @@ impl Sending {
         Sending {
             held: VecDeque::new(),
             on_wire: 0,
-            flying: 0,
             weight: 0,
             unacknowledged: 0,
             last_id: 0,
             most: most.max(1).into(),
-            pace: Pace::new(most_bytes),
+            most_bytes,
         }
     }
 
     /// Bytes that may be given now: 0 where nothing may.
     pub fn room(&self) -> usize {
-        if self.held.len() >= self.most { 0 } else { self.pace.allowed().saturating_sub(self.weight) }
+        if self.held.len() >= self.most { 0 } else { self.most_bytes.saturating_sub(self.weight) }
     }
 
     pub fn takes(&self, message: &Message) -> bool {
-        self.held.len() < self.most && self.pace.allows(self.weight, message.weight())
+        self.held.is_empty() || (self.held.len() < self.most && self.weight + message.weight() <= self.most_bytes)
     }
 
     pub fn give(&mut self, token: Token, message: Message) {
@@ -89,8 +86,7 @@ impl Sending {
         let (writer, limits) = wire;
         while let Some(held) = self.held.get(self.on_wire) {
             let acknowledged = held.message.qos == Qos::AtLeastOnce;
-            let full = acknowledged && self.unacknowledged >= limits.window;
-            if full || !self.pace.allows(self.flying, held.weight) {
+            if acknowledged && self.unacknowledged >= limits.window {
                 return;
             }
             if let Some(why) = refusal(&held.message, writer, limits) {
@@ -108,7 +104,6 @@ impl Sending {
         out.packet(now, |bytes| writer.publish(bytes, &held.message, id, held.again));
         (held.id, held.ends, held.at, held.passed) = (id, out.end(), None, false);
         held.again = held.again || id != 0;
-        self.flying += held.weight;
         self.unacknowledged += u16::from(id != 0);
         self.on_wire += 1;
     }
@@ -149,24 +144,20 @@ impl Sending {
     }
 
     /// The token of what was acknowledged; an id that waits for nothing is a fault of the broker.
-    pub fn acknowledged(&mut self, now: Instant, id: u16) -> Result<Token, Malformed> {
+    pub fn acknowledged(&mut self, id: u16) -> Result<Token, Malformed> {
         let on_wire = self.held.range(..self.on_wire);
         let found = on_wire.enumerate().find(|(_, held)| held.id == id && id != 0);
-        let Some((index, Some(at))) = found.map(|(index, held)| (index, held.at)) else {
-            return Err(Malformed::StrangeId("PUBACK", id));
-        };
+        let written = found.filter(|(_, held)| held.at.is_some());
+        let index = written.map(|(index, _)| index).ok_or(Malformed::StrangeId("PUBACK", id))?;
         self.held.range_mut(..index).for_each(|held| held.passed = true);
-        let flying = self.flying;
         let held = self.take_off_wire(index).ok_or(Malformed::StrangeId("PUBACK", id))?;
         self.unacknowledged -= 1;
-        self.pace.acknowledged(now, now.saturating_duration_since(at), held.weight, flying);
         Ok(held.token)
     }
 
     fn take_off_wire(&mut self, index: usize) -> Option<Held> {
         let held = self.remove(index)?;
         self.on_wire -= 1;
-        self.flying -= held.weight;
         Some(held)
     }
 
@@ -182,10 +173,9 @@ impl Sending {
     }
 
     /// The connection is gone: all of it waits again.
-    pub fn lost(&mut self, overdue: bool) {
-        self.pace.lost(overdue && self.flying > 0);
+    pub fn lost(&mut self) {
         self.held.range_mut(..self.on_wire).for_each(|held| (held.id, held.at) = (0, None));
-        (self.on_wire, self.flying, self.unacknowledged) = (0, 0, 0);
+        (self.on_wire, self.unacknowledged) = (0, 0);
     }
 
     /// The broker remembers nothing, so nothing is a duplicate.

@@ -190,7 +190,7 @@ impl Client {
     }
 
     fn acknowledged(&mut self, now: Instant, id: u16, reason: Reason, text: Option<String>) -> Result<(), Malformed> {
-        let token = self.sending.acknowledged(now, id)?;
+        let token = self.sending.acknowledged(id)?;
         self.alive.acknowledged(now);
         self.events.push_back(if reason.is_refusal() {
             Event::Refused { token, why: Refusal::Broker { reason, text } }

@@ -44,7 +44,7 @@ impl Client {
             return;
         }
         self.phase = Phase::Apart;
-        self.sending.lost(matches!(end, End::Silent { .. }));
+        self.sending.lost();
         self.taking.forget();
         self.asked.clear();
         self.input = BytesMut::new();

@@ -140,8 +140,7 @@ impl Client {
         Ok(())
     }
 
-    /// Bytes that [`publish`](Client::publish) would take now; one message alone is taken whatever its size. How much the
-    /// link carries shows here too: who makes packs should make them no larger.
+    /// Bytes that [`publish`](Client::publish) would take now; one message alone is taken whatever its size.
     pub fn room(&self) -> usize {
         self.sending.room()
     }
@@ -221,7 +220,6 @@ impl Client {
         if count > 0 {
             self.alive.sent(now);
             self.sending.written(now, self.out.written(), &mut self.events);
-            self.send(now);
         }
         self.left();
     }

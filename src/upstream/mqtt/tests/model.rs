@@ -14,7 +14,7 @@ const WINDOW: u16 = 4;
 /// The same for what the broker has for us: an old one is not told, and sends more.
 const INCOMING: u16 = 3;
 const MORE: u16 = 9;
-/// More bytes than the pace lets through at first.
+/// So that packets of some thousand bytes are cut, too.
 const LARGEST: usize = 8_000;
 
 #[derive(Clone, Debug)]

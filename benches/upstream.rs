@@ -27,7 +27,7 @@ fn main() {
         return;
     }
     let settings = format!("allow_anonymous true\nmax_inflight_messages {WINDOW}");
-    let broker = Mosquitto::start("upstream-messages", &settings).expect("tests/tools.sh broker installs it");
+    let broker = Mosquitto::start("upstream-messages", &settings).expect("tests/tools.sh mqtt installs it");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (mut ours, mut bare) = (0f64, 0f64);
     for _ in 0..ROUNDS {

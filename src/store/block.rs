@@ -13,6 +13,7 @@ use crate::model::{Boot, ClockQuality, Heard, Mono, Now, Reading, Value, Wall};
 pub use super::bytes::{BadBlock, MOST_READINGS};
 use super::bytes::{Bytes, VERSION, put_varint, unzigzag, zigzag};
 use super::columns::{Columns, SECTIONS};
+pub use super::values::{PLACES, decimal};
 
 /// Bytes of a block before compression.
 pub const LARGEST_BODY: usize = 16 << 20;

@@ -35,7 +35,8 @@ const ANY: u8 = 9;
 const DECIMAL: u8 = 16;
 const NO_CODE: u8 = 255;
 
-const PLACES: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+/// 10 to the number of places.
+pub const PLACES: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 /// After so many series without a decimal, a column is searched no further.
 const SEARCHES: u8 = 4;
 
@@ -121,9 +122,10 @@ fn float_code(column: &mut Column, series: &[&Value]) -> u8 {
     if all(&|x| f64::from(x as f32).to_bits() == x.to_bits()) { FLOAT32 } else { FLOAT }
 }
 
+/// A float as a whole number of the last of so many places, if dividing gives its very bits back.
 #[inline]
-fn decimal(x: f64, places: u8) -> Option<i64> {
-    let factor = PLACES[usize::from(places)];
+pub fn decimal(x: f64, places: u8) -> Option<i64> {
+    let factor = PLACES.get(usize::from(places))?;
     let scaled = x * factor;
     let whole = (scaled + 0.5f64.copysign(scaled)) as i64;
     let back = whole as f64 / factor;

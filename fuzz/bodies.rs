@@ -7,6 +7,7 @@
 mod asking;
 mod brokers;
 mod callers;
+mod upstream;
 mod ways;
 
 use std::fmt::Debug;
@@ -53,6 +54,18 @@ pub const BODIES: &[(&str, Body)] = &[
     ("modbus_master", callers::modbus_master),
     ("modbus_call", callers::modbus_call),
     ("mqtt_client", brokers::mqtt_client),
+    ("native_topic", upstream::native_topic),
+    ("native_state", upstream::native_state),
+    ("native_request", upstream::native_request),
+    ("native_ack", upstream::native_ack),
+    ("native_response", upstream::native_response),
+    ("native_records_json", upstream::native_records_json),
+    ("native_records_cbor", upstream::native_records_cbor),
+    ("native_registry_json", upstream::native_registry_json),
+    ("native_registry_cbor", upstream::native_registry_cbor),
+    ("native_senml_json", upstream::native_senml_json),
+    ("native_senml_cbor", upstream::native_senml_cbor),
+    ("native_columns", upstream::native_columns),
     ("operation_json", operation_json),
     ("plant_toml", plant_toml),
     ("point_path", point_path),

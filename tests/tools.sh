@@ -91,12 +91,12 @@ mqtt() {
 python() {
   local place=target/python
   cmp -s tests/requirements.txt $place/requirements.txt && return 0
-  say "making $place with pip: schemathesis asks the daemon all that its OpenAPI document allows, and more; pymodbus is a second Modbus server"
+  say "making $place with pip: schemathesis asks the daemon all that its OpenAPI document allows, and more; pymodbus is a second Modbus server; others' hands read what goes upstream"
   /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || apt python3-venv "python3 python3-venv" "pip needs an environment of its own" || true
   rm -rf $place
   { /usr/bin/python3 -m venv $place || python3 -m venv $place; } >&2 &&
     $place/bin/pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt >&2 &&
-    cp tests/requirements.txt $place/ || say "schemathesis and pymodbus could not be installed: those tests will be skipped"
+    cp tests/requirements.txt $place/ || say "schemathesis, pymodbus and the readers of SenML could not be installed: those tests will be skipped"
 }
 
 for tool in "$@"; do "$tool"; done

@@ -13,8 +13,12 @@
 //! 3. What is signed are the exact bytes that are sent; nothing is spelled anew before it is verified.
 //! 4. A value that is not good, or a time that nobody knows, never looks good to who knows only the standard.
 
+#[cfg(test)]
+mod asyncapi;
 pub mod cut;
 pub mod envelope;
+#[cfg(test)]
+mod examples;
 pub mod form;
 mod packed;
 pub mod records;

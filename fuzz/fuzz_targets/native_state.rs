@@ -1,0 +1,9 @@
+//! Runs the body `native_state` of `fuzz/bodies.rs` under libFuzzer.
+#![no_main]
+
+#[path = "../bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    bodies::run("native_state", bytes);
+});

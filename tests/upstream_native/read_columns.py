@@ -1,6 +1,6 @@
 """Reads a message of columns, written from docs/dmgw-1.md and nothing else: each reading becomes a line of JSON.
 
-Usage: columns.py FILE...
+Usage: read_columns.py FILE...
 """
 import json
 import struct

@@ -2,7 +2,7 @@
 
 That package takes base fields from the first record only, so a pack is handed to it in parts, each from one base name to the next; each
 part is a pack by itself, for every base name has its base time beside it. CBOR becomes JSON by the table of RFC 8428, section 6.
-Each record becomes a line of JSON.  Usage: senml.py FORM FILE...
+Each record becomes a line of JSON.  Usage: read_senml.py FORM FILE...
 """
 import base64
 import json

@@ -15,8 +15,8 @@ use dmgw::upstream::native::topics::{self, Base};
 const MOST: usize = 65_536;
 /// The one that signed what stands in the corpus: of the seed of 32 times 3.
 const MANAGER: [u8; PUBLIC] = [
-    0xed, 0x49, 0x28, 0xc6, 0x28, 0xd1, 0xc2, 0xc6, 0xea, 0xe9, 0x03, 0x38, 0x90, 0x59, 0x95, 0x61, 0x29, 0x59, 0x27, 0x3a,
-    0x5c, 0x63, 0xf9, 0x36, 0x36, 0xc1, 0x46, 0x14, 0xac, 0x87, 0x37, 0xd1,
+    0xed, 0x49, 0x28, 0xc6, 0x28, 0xd1, 0xc2, 0xc6, 0xea, 0xe9, 0x03, 0x38, 0x90, 0x59, 0x95, 0x61, 0x29, 0x59, 0x27,
+    0x3a, 0x5c, 0x63, 0xf9, 0x36, 0x36, 0xc1, 0x46, 0x14, 0xac, 0x87, 0x37, 0xd1,
 ];
 
 pub fn native_topic(bytes: &[u8]) -> bool {
@@ -114,7 +114,10 @@ pub fn native_columns(bytes: &[u8]) -> bool {
         }
         let again = packed(head.journal, &head.damaged, &block);
         let (again_head, again) = columns::read(&again).expect("what was written");
-        assert_eq!((again_head.journal, again_head.first, again_head.damaged), (head.journal, head.first, head.damaged));
+        assert_eq!(
+            (again_head.journal, again_head.first, again_head.damaged),
+            (head.journal, head.first, head.damaged)
+        );
         // NaN is not equal to itself.
         assert_eq!(format!("{:?}", readings(again)), format!("{:?}", readings(block)));
         true

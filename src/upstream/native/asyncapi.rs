@@ -80,24 +80,85 @@ fn channels(schemas: &mut Schemas) -> Vec<Channel> {
     let envelope = schemas.written::<Envelope>();
     schemas.written::<records::Pack>();
     schemas.written::<Response>();
-    let base64 = |bytes: &Vec<u8>| Value::from(base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes));
+    let base64 =
+        |bytes: &Vec<u8>| Value::from(base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes));
     let columns = examples::readings(Readings::Columns).iter().map(base64).collect();
     let (json, form) = ("application/json", Form::Json.media());
-    let down = |name, address, says, payload, examples| Channel { is_up: false, ..up(name, address, says, json, payload, examples) };
+    let down = |name, address, says, payload, examples| Channel {
+        is_up: false,
+        ..up(name, address, says, json, payload, examples)
+    };
     vec![
-        up("state", "state", "Whether the gateway is there, and what a manager compares with what it has; retained, and the will", json,
-            schemas.written::<State>(), vec![json!(examples::state())]),
-        up("vital", "vital/{form}", "Records that must not be lost: an envelope whose `says` is a Pack", form, envelope.clone(), vec![packs[1].clone()]),
-        up("events", "events/{form}", "Records of what happened", form, schemas.written::<records::Pack>(), vec![packs[0].clone(), packs[2].clone()]),
-        up("telemetry", "telemetry/{readings}", "Readings as a SenML pack (RFC 8428)", Readings::SenmlJson.media(),
-            json!({ "type": "array", "items": { "$ref": "#/components/schemas/Senml" } }), trees(examples::readings(Readings::SenmlJson))),
-        up("columns", "telemetry/columns", "Readings as the journal's own columns", Readings::Columns.media(),
-            json!({ "type": "string", "contentEncoding": "base64", "description": "Bytes; here in base64" }), columns),
-        up("registry", "registry/{form}", "Devices, and what they are made of", form, schemas.written::<Piece>(), trees(examples::pieces(Form::Json))),
-        up("response", "response/{who}", "An answer: an envelope whose `says` is a Response", json, envelope, trees(examples::responses()[..3].to_vec())),
-        down("request", "request", "A request to the gateway's HTTP interface; or an envelope whose `says` is one",
-            json!({ "anyOf": [schemas.read::<Text>(), schemas.read::<Envelope>()] }), trees(examples::requests())),
-        down("ack", "ack", "The manager has everything up to a number", schemas.read::<Ack>(), examples::acks().iter().map(|ack| json!(ack)).collect()),
+        up(
+            "state",
+            "state",
+            "Whether the gateway is there, and what a manager compares with what it has; retained, and the will",
+            json,
+            schemas.written::<State>(),
+            vec![json!(examples::state())],
+        ),
+        up(
+            "vital",
+            "vital/{form}",
+            "Records that must not be lost: an envelope whose `says` is a Pack",
+            form,
+            envelope.clone(),
+            vec![packs[1].clone()],
+        ),
+        up(
+            "events",
+            "events/{form}",
+            "Records of what happened",
+            form,
+            schemas.written::<records::Pack>(),
+            vec![packs[0].clone(), packs[2].clone()],
+        ),
+        up(
+            "telemetry",
+            "telemetry/{readings}",
+            "Readings as a SenML pack (RFC 8428)",
+            Readings::SenmlJson.media(),
+            json!({ "type": "array", "items": { "$ref": "#/components/schemas/Senml" } }),
+            trees(examples::readings(Readings::SenmlJson)),
+        ),
+        up(
+            "columns",
+            "telemetry/columns",
+            "Readings as the journal's own columns",
+            Readings::Columns.media(),
+            json!({ "type": "string", "contentEncoding": "base64", "description": "Bytes; here in base64" }),
+            columns,
+        ),
+        up(
+            "registry",
+            "registry/{form}",
+            "Devices, and what they are made of",
+            form,
+            schemas.written::<Piece>(),
+            trees(examples::pieces(Form::Json)),
+        ),
+        up(
+            "response",
+            "response/{who}",
+            "An answer: an envelope whose `says` is a Response",
+            json,
+            envelope,
+            trees(examples::responses()[..3].to_vec()),
+        ),
+        down(
+            "request",
+            "request",
+            "A request to the gateway's HTTP interface; or an envelope whose `says` is one",
+            json!({ "anyOf": [schemas.read::<Text>(), schemas.read::<Envelope>()] }),
+            trees(examples::requests()),
+        ),
+        down(
+            "ack",
+            "ack",
+            "The manager has everything up to a number",
+            schemas.read::<Ack>(),
+            examples::acks().iter().map(|ack| json!(ack)).collect(),
+        ),
     ]
 }
 
@@ -118,10 +179,15 @@ fn senml() -> Value {
 }
 
 fn parameters(address: &str) -> Value {
-    let mut all = json!({ "gateway": { "description": "The gateway's name; what MQTT forbids there as % and two hex digits" } });
+    let mut all =
+        json!({ "gateway": { "description": "The gateway's name; what MQTT forbids there as % and two hex digits" } });
     for (word, says, names) in [
         ("form", "JSON, CBOR, and each under zstd", Form::ALL.map(Form::name).to_vec()),
-        ("readings", "SenML in JSON or CBOR, and each under zstd", Readings::ALL[..4].iter().map(|form| form.name()).collect()),
+        (
+            "readings",
+            "SenML in JSON or CBOR, and each under zstd",
+            Readings::ALL[..4].iter().map(|form| form.name()).collect(),
+        ),
         ("who", "As the request said", Vec::new()),
     ] {
         if address.contains(&format!("{{{word}}}")) {
@@ -141,9 +207,13 @@ fn document() -> Value {
         let of_message = json!({ "$ref": format!("#/components/messages/{name}") });
         let parameters = parameters(address);
         let address = format!("{ROOT}/{{gateway}}/{address}");
-        channels_made.insert(name.into(), json!({ "address": address, "messages": { name: of_message }, "parameters": parameters }));
+        channels_made.insert(
+            name.into(),
+            json!({ "address": address, "messages": { name: of_message }, "parameters": parameters }),
+        );
         let examples: Vec<Value> = examples.into_iter().map(|payload| json!({ "payload": payload })).collect();
-        let message = json!({ "name": name, "summary": says, "contentType": media, "payload": payload, "examples": examples });
+        let message =
+            json!({ "name": name, "summary": says, "contentType": media, "payload": payload, "examples": examples });
         messages.insert(name.into(), message);
         let channel = json!({ "$ref": format!("#/channels/{name}") });
         let of_channel = json!({ "$ref": format!("#/channels/{name}/messages/{name}") });
@@ -201,7 +271,8 @@ fn every_example_keeps_to_the_schema_of_its_message_and_every_reference_leads_so
         schema["components"] = json!({ "schemas": document["components"]["schemas"] });
         let validator = jsonschema::draft7::new(&schema).unwrap();
         for example in message["examples"].as_array().unwrap() {
-            let faults: Vec<String> = validator.iter_errors(&example["payload"]).map(|fault| fault.to_string()).collect();
+            let faults: Vec<String> =
+                validator.iter_errors(&example["payload"]).map(|fault| fault.to_string()).collect();
             assert!(faults.is_empty(), "{name}: {faults:?}");
         }
         assert!(!message["examples"].as_array().unwrap().is_empty() && !validator.is_valid(&json!(17)), "{name}");

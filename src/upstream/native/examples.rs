@@ -42,9 +42,7 @@ pub fn all() -> Vec<Examples> {
         of("native_state", vec![bytes(&state()), bytes(&state().will()), bytes(&plain_state())], |bytes| {
             State::read(bytes).is_ok()
         }),
-        of("native_request", requests(), |bytes| {
-            Request::read(bytes, 65_536, GATEWAY, &|_| Some(manager().1)).is_ok()
-        }),
+        of("native_request", requests(), |bytes| Request::read(bytes, 65_536, GATEWAY, &|_| Some(manager().1)).is_ok()),
         of("native_ack", acks().iter().map(bytes).collect(), |bytes| Ack::read(bytes).is_ok()),
         of("native_response", responses(), |bytes| Response::read(bytes, None).is_ok()),
         of("native_records_json", packs(Form::Json), |bytes| {
@@ -180,7 +178,11 @@ fn events() -> Vec<(u64, Entry)> {
     let at = Now { mono: Mono(5_000), boot: Boot(3), wall: Wall(NOON), quality: ClockQuality::Unset };
     let (device, link) = (DeviceId::new("urn:dev:dmgw:serial:acme:17").unwrap(), Name::new("meters").unwrap());
     let down = Record::LinkDown { link, why: "the adapter was pulled out".into() };
-    [Record::DeviceSilent { device }, down].into_iter().zip(58..).map(|(record, seq)| (seq, Entry { at, of: None, record })).collect()
+    [Record::DeviceSilent { device }, down]
+        .into_iter()
+        .zip(58..)
+        .map(|(record, seq)| (seq, Entry { at, of: None, record }))
+        .collect()
 }
 
 /// One of *events*, one of *vital*, one that tells of damage too.
@@ -242,7 +244,11 @@ pub fn readings(form: Readings) -> Vec<Vec<u8>> {
     let reading = |point, value| Reading { point: PointNo(point), value, quality: Quality::Good, source: None };
     let heard = |device, at, readings| Heard { device: DeviceNo(device), at: Mono(at), readings };
     let plain = vec![reading(0, Value::Float(811.5)), reading(1, Value::Uint(48_211)), reading(2, Value::Bool(true))];
-    let doubted = Reading { quality: Quality::Bad(BadReason::OutOfRange), source: Some(Wall(NOON)), ..reading(0, Value::Float(-9e9)) };
+    let doubted = Reading {
+        quality: Quality::Bad(BadReason::OutOfRange),
+        source: Some(Wall(NOON)),
+        ..reading(0, Value::Float(-9e9))
+    };
     let odd = vec![
         doubted,
         reading(0, Value::Float(f64::NAN)),
@@ -266,7 +272,8 @@ pub fn readings(form: Readings) -> Vec<Vec<u8>> {
         let (device, shape) = devices.iter().find(|(device, _)| device.no == no)?;
         Some((device.id.clone(), shape.clone()))
     };
-    let pack = |block: &Block| telemetry::pack(std::slice::from_ref(block), 0, (JOURNAL, &[(810, 811)]), known, form, 65_536);
+    let pack =
+        |block: &Block| telemetry::pack(std::slice::from_ref(block), 0, (JOURNAL, &[(810, 811)]), known, form, 65_536);
     blocks.iter().map(|block| pack(block).unwrap().bytes).collect()
 }
 

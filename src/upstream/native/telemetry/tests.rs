@@ -192,7 +192,7 @@ fn what_is_no_pack_is_refused_with_its_reason() {
         assert!(error.contains(says), "{bad}: {error}");
     }
     assert!(read(good.as_bytes(), Readings::SenmlCbor).is_err());
-    assert!(read(&vec![0x9f; 100], Readings::SenmlCbor).is_err());
+    assert!(read(&[0x9f; 100], Readings::SenmlCbor).is_err());
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -283,13 +283,13 @@ proptest! {
 
 #[test]
 fn a_doubted_word_is_each_a_word_of_its_own() {
-    let words = Quality::ALL.map(|quality| names_of(quality));
+    let words = Quality::ALL.map(name_of);
     assert_eq!(words[2], "air.0.temperature:device-says");
     assert!(words.iter().enumerate().all(|(at, word)| !words[..at].contains(word)));
     assert_eq!(Quality::Bad(BadReason::WrongType), Quality::ALL[4]);
 }
 
-fn names_of(quality: Quality) -> String {
+fn name_of(quality: Quality) -> String {
     let mut block = one(Value::Bool(true));
     block.arrivals[0].readings[0].quality = quality;
     plain(&block)[0]["n"].as_str().unwrap().to_owned()

@@ -123,6 +123,10 @@ impl Flow {
         first_held > self.passed + 1 && self.is_there(Span { first: self.passed + 1, last: first_held - 1 })
     }
 
+    pub fn is_nothing(&mut self, span: Span) -> bool {
+        self.is_there(span)
+    }
+
     fn is_there(&mut self, span: Span) -> bool {
         let before = self.passed;
         let last = self.arrived.entry(span.first).or_insert(span.last);

@@ -147,6 +147,12 @@ impl Delivery {
         self.told(moved, stream)
     }
 
+    /// Numbers of nothing.
+    pub fn hole(&mut self, stream: Stream, span: Span) -> Option<Passed> {
+        let moved = self.flows[stream as usize].is_nothing(span);
+        self.told(moved, stream)
+    }
+
     /// Something that is no record has arrived: the connection is good for something.
     pub fn lives(&mut self) {
         self.arrives = true;

@@ -223,3 +223,13 @@ fn what_the_manager_says_counts_and_what_is_held_no_more_is_passed() {
     let want = delivery.next([1, 50, 50], [true; 3], Mono(0)).unwrap();
     assert_eq!((want.stream, want.span), (Stream::Events, Span { first: 41, last: 49 }));
 }
+
+#[test]
+fn numbers_of_nothing_are_passed_when_all_before_them_has_arrived() {
+    let mut delivery = Delivery::new([true; 3], [0; 3], 64 << 10);
+    let token = delivery.sent(Stream::Vital, Span { first: 1, last: 4 }, 100, Mono(0));
+    assert_eq!(delivery.hole(Stream::Vital, Span { first: 5, last: 9 }), None);
+    let want = delivery.next([12, 1, 1], [true; 3], Mono(0)).unwrap();
+    assert_eq!(want.span, Span { first: 10, last: 11 });
+    assert_eq!(delivery.arrived(token, Mono(0)), Some(Passed { stream: Stream::Vital, seq: 9 }));
+}
